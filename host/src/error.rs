@@ -1,0 +1,92 @@
+//! The one error of the platform's own failures. A script's failure is data (`model::execution::Failure`), not this.
+//!
+//! `message` and `details` may be shown to the caller; `source` never leaves the process and is logged once,
+//! where the error is mapped to a transport.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+/// Which answer an error is, on any transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The bytes could not be read as what they claim to be (400).
+    Malformed,
+    /// No credential, or one that is not valid (401).
+    Unauthenticated,
+    /// A known principal without the right (403).
+    Forbidden,
+    /// Not there, or not yours (404).
+    NotFound,
+    /// The path exists, not with this method (405).
+    MethodNotAllowed,
+    /// Something of that name or shape is already there (409).
+    Conflict,
+    /// `If-Match` named another state (412).
+    PreconditionFailed,
+    /// More bytes than the bound (413).
+    TooLarge,
+    /// Understood, and refused for what it says (422).
+    Invalid,
+    /// An allowance is spent (429).
+    RateLimited,
+    /// Ours (500); the caller sees an id only.
+    Internal,
+    /// Full for now (503).
+    Overloaded,
+}
+
+/// A platform failure: an external text apart from the internal cause.
+#[derive(Debug, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct Error {
+    pub kind: Kind,
+    /// Stable, snake_case, part of the contract.
+    pub code: &'static str,
+    /// For the caller: what is wrong, where, and how to mend it.
+    pub message: Cow<'static, str>,
+    /// For the caller's program.
+    pub details: Option<Value>,
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub fn new(kind: Kind, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, code, message: message.into(), details: None, source: None }
+    }
+
+    /// 404 `not_found`: `what` is a noun ("script", "app").
+    pub fn not_found(what: &str) -> Self {
+        Self::new(Kind::NotFound, "not_found", format!("no such {what}"))
+    }
+
+    /// 422 `invalid`, naming the field.
+    pub fn invalid(field: &str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::Invalid, "invalid", message).with_details(serde_json::json!({ "field": field }))
+    }
+
+    /// 409 `conflict`; `details` name the other thing.
+    pub fn conflict(message: impl Into<Cow<'static, str>>, details: Value) -> Self {
+        Self::new(Kind::Conflict, "conflict", message).with_details(details)
+    }
+
+    /// 500 `internal`: `context` is for the log, the caller sees neither.
+    pub fn internal(context: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { source: Some(context.into()), ..Self::new(Kind::Internal, "internal", "something of ours failed; quote the request id") }
+    }
+
+    #[must_use]
+    pub fn with_details(mut self, details: Value) -> Self {
+        self.details = Some(details);
+        self
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::internal(error)
+    }
+}

@@ -1,0 +1,57 @@
+//! Ids: UUIDv7 newtypes. They sort by time and never cross kinds.
+
+use chrono::{DateTime, Utc};
+use uuid::{NoContext, Timestamp, Uuid};
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize, sqlx::Type)]
+        #[serde(transparent)]
+        #[sqlx(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A new id whose order is that of `now` (millisecond precision), unguessable in its last 74 bits.
+            pub fn at(now: DateTime<Utc>) -> Self {
+                Self(at(now))
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(s: &str) -> Result<Self, Self::Err> {
+                s.parse().map(Self)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A tenant.
+    AppId,
+    /// A named program of an app.
+    ScriptId,
+    /// A rule host + method + path → script.
+    RouteId,
+    /// A person.
+    UserId,
+    /// A login.
+    SessionId,
+    /// One run of one version, and its record.
+    ExecutionId,
+    /// One HTTP request on either plane.
+    RequestId,
+}
+
+fn at(now: DateTime<Utc>) -> Uuid {
+    let millis = now.timestamp_millis().max(0).unsigned_abs();
+    let nanos = u32::try_from((millis % 1000) * 1_000_000).unwrap_or(0);
+    Uuid::new_v7(Timestamp::from_unix(NoContext, millis / 1000, nanos))
+}

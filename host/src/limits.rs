@@ -1,0 +1,122 @@
+//! Every bound of the platform, named with its unit. No bound stands anywhere else (`tests/it/tidy.rs`).
+
+/// Fuel of one invocation (≈ Wasm instructions): default when a script asks for none.
+pub const FUEL_DEFAULT: u64 = 500_000_000;
+/// Fuel of one invocation: the most a script may ask for.
+pub const FUEL_CEILING: u64 = 50_000_000_000;
+/// The least fuel a script may ask for.
+pub const FUEL_MIN: u64 = 1_000_000;
+/// Linear memory of one instance, MiB: default.
+pub const MEMORY_MB_DEFAULT: u32 = 32;
+/// Linear memory of one instance, MiB: ceiling.
+pub const MEMORY_MB_CEILING: u32 = 256;
+/// Linear memory of one instance, MiB: the interpreter alone needs this much.
+pub const MEMORY_MB_MIN: u32 = 8;
+/// Wall clock of one invocation, host calls included, ms: default.
+pub const TIMEOUT_MS_DEFAULT: u32 = 10_000;
+/// Wall clock of one invocation, ms: ceiling.
+pub const TIMEOUT_MS_CEILING: u32 = 300_000;
+/// Wall clock of one invocation, ms: the least a script may ask for.
+pub const TIMEOUT_MS_MIN: u32 = 10;
+
+/// Body of a request on the data plane, bytes.
+pub const REQUEST_BODY_BYTES_MAX: usize = 1 << 20;
+/// Body of a script's answer, bytes.
+pub const RESPONSE_BODY_BYTES_MAX: usize = 4 << 20;
+/// Headers of a script's answer: how many.
+pub const RESPONSE_HEADERS_MAX: usize = 100;
+/// Headers of a script's answer: names and values together, bytes.
+pub const RESPONSE_HEADER_BYTES_MAX: usize = 32 << 10;
+/// One log line (message and data), bytes; the rest of the line is cut.
+pub const LOG_LINE_BYTES_MAX: usize = 8 << 10;
+/// All log lines of one invocation, bytes; further lines are dropped and counted.
+pub const LOG_BYTES_PER_INVOCATION_MAX: usize = 256 << 10;
+/// Host calls of one invocation that reach the database or the network.
+pub const HOST_CALLS_PER_INVOCATION_MAX: u32 = 1_000;
+/// Bytes a guest may hand over in one host call or answer beyond the answer's own body: the wall behind the bounds above.
+pub const GUEST_TRANSFER_BYTES_MAX: usize = RESPONSE_BODY_BYTES_MAX + (256 << 10);
+
+/// Source of one script, bytes.
+pub const SCRIPT_SOURCE_BYTES_MAX: usize = 256 << 10;
+/// Name of a script, characters.
+pub const SCRIPT_NAME_CHARS_MAX: usize = 64;
+/// Description of a script, characters.
+pub const SCRIPT_DESCRIPTION_CHARS_MAX: usize = 1_000;
+/// Slug of an app, characters (one DNS label).
+pub const APP_SLUG_CHARS_MAX: usize = 63;
+/// Name of an app, characters.
+pub const APP_NAME_CHARS_MAX: usize = 100;
+/// Origins an app's CORS setting may name.
+pub const APP_CORS_ORIGINS_MAX: usize = 32;
+/// One CORS origin, characters.
+pub const APP_CORS_ORIGIN_CHARS_MAX: usize = 255;
+/// Path pattern of a route, characters.
+pub const ROUTE_PATH_CHARS_MAX: usize = 512;
+/// Segments of a route's path pattern.
+pub const ROUTE_SEGMENTS_MAX: usize = 32;
+/// Host pattern of a route, characters.
+pub const ROUTE_HOST_CHARS_MAX: usize = 253;
+/// User name, characters.
+pub const USERNAME_CHARS_MAX: usize = 64;
+/// Password, characters: least.
+pub const PASSWORD_CHARS_MIN: usize = 12;
+/// Password, bytes: most (argon2 is not asked to hash novels).
+pub const PASSWORD_BYTES_MAX: usize = 1_024;
+
+/// KV value, bytes (as stored: JSON text or raw blob).
+pub const KV_VALUE_BYTES_MAX: usize = 64 << 10;
+/// KV key, bytes.
+pub const KV_KEY_BYTES_MAX: usize = 512;
+/// Collection name, bytes.
+pub const COLLECTION_NAME_BYTES_MAX: usize = 128;
+/// Entries of one KV page: most, and the default.
+pub const KV_PAGE_ENTRIES_MAX: u32 = 1_000;
+pub const KV_PAGE_ENTRIES_DEFAULT: u32 = 100;
+/// Values of one KV page, bytes together; a page ends early rather than grow past it (it always holds one entry).
+pub const KV_PAGE_BYTES_MAX: usize = 1 << 20;
+
+/// Body of a control-plane request, bytes (a script's source as JSON, with room for escapes).
+pub const API_BODY_BYTES_MAX: usize = 2 << 20;
+/// Items of one control-plane page: most, and the default.
+pub const API_PAGE_ITEMS_MAX: u32 = 200;
+pub const API_PAGE_ITEMS_DEFAULT: u32 = 50;
+/// A session ends this long after its last use, seconds.
+pub const SESSION_IDLE_S: i64 = 7 * 24 * 3600;
+/// Password hashes computed at once (each takes 19 MiB).
+pub const PASSWORD_HASHES_AT_ONCE: usize = 2;
+
+/// Fuel charged for a host call, beside what its own instructions cost.
+pub const HOST_CALL_FUEL_BASE: u64 = 20_000;
+/// Fuel charged for each byte that crosses in a host call, either way.
+pub const HOST_CALL_FUEL_PER_BYTE: u64 = 10;
+/// Fuel after which a running guest yields its thread (≈ one millisecond).
+pub const FUEL_YIELD_INTERVAL: u64 = 1_000_000;
+/// Fuel to parse a script at upload, and to prepare it where no image fits.
+pub const PREPARE_FUEL: u64 = 5_000_000_000;
+/// Memory to parse and prepare a script, MiB.
+pub const PREPARE_MEMORY_MB: u32 = 64;
+/// Wall clock to parse and prepare a script, ms.
+pub const PREPARE_TIMEOUT_MS: u32 = 10_000;
+/// A memory image, bytes raw; a larger one is not kept and the script is prepared at each call.
+pub const IMAGE_BYTES_MAX: usize = 16 << 20;
+/// Memory images kept in memory, bytes raw together.
+pub const IMAGE_CACHE_BYTES: u64 = 32 << 20;
+
+/// Executions recorded and not yet written; further ones are dropped and counted.
+pub const RECORD_QUEUE_EXECUTIONS_MAX: usize = 8_192;
+/// Log bytes held by records not yet written; a record past it loses its lines, counted.
+pub const RECORD_QUEUE_LOG_BYTES_MAX: usize = 16 << 20;
+/// Executions written in one batch.
+pub const RECORD_BATCH_EXECUTIONS_MAX: usize = 1_024;
+/// A batch is written at the latest this long after its first record, ms.
+pub const RECORD_BATCH_DELAY_MS: u64 = 50;
+
+/// An invocation waits at most this long for a place, ms; then 503 `overloaded`.
+pub const ADMISSION_WAIT_MS: u64 = 1_000;
+/// Invocations waiting for a place on this node; one more is refused at once.
+pub const ADMISSION_QUEUE_MAX: usize = 1_024;
+
+/// Headers of one request on either plane, bytes.
+pub const REQUEST_HEADER_BYTES_MAX: usize = 64 << 10;
+/// On shutdown, running requests may take this long to end, ms.
+pub const SHUTDOWN_GRACE_MS: u64 = 10_000;

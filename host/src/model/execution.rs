@@ -1,0 +1,198 @@
+//! The stored record of an invocation.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AppId, ExecutionId, RequestId, ScriptId};
+
+/// How an invocation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The script answered a request (with any status, `throw #{statusCode: …}` included).
+    Responded,
+    /// An event handler came to its end.
+    Completed,
+    /// The script threw, or its answer was not one.
+    ScriptFailed,
+    FuelExhausted,
+    MemoryExceeded,
+    DeadlineExceeded,
+    /// Refused before it ran.
+    Denied,
+    /// Ours.
+    HostFault,
+}
+
+impl Outcome {
+    pub const ALL: [Self; 8] = [
+        Self::Responded,
+        Self::Completed,
+        Self::ScriptFailed,
+        Self::FuelExhausted,
+        Self::MemoryExceeded,
+        Self::DeadlineExceeded,
+        Self::Denied,
+        Self::HostFault,
+    ];
+
+    /// The word in SQL and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Responded => "responded",
+            Self::Completed => "completed",
+            Self::ScriptFailed => "script_failed",
+            Self::FuelExhausted => "fuel_exhausted",
+            Self::MemoryExceeded => "memory_exceeded",
+            Self::DeadlineExceeded => "deadline_exceeded",
+            Self::Denied => "denied",
+            Self::HostFault => "host_fault",
+        }
+    }
+}
+
+/// What went wrong, as the caller's `error.code`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureCode {
+    ScriptError,
+    InvalidResponse,
+    ResponseTooLarge,
+    FuelExhausted,
+    MemoryExceeded,
+    DeadlineExceeded,
+    Overloaded,
+    Internal,
+}
+
+impl FailureCode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ScriptError => "script_error",
+            Self::InvalidResponse => "invalid_response",
+            Self::ResponseTooLarge => "response_too_large",
+            Self::FuelExhausted => "fuel_exhausted",
+            Self::MemoryExceeded => "memory_exceeded",
+            Self::DeadlineExceeded => "deadline_exceeded",
+            Self::Overloaded => "overloaded",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// The status a synchronous caller sees.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::ScriptError => 422,
+            Self::InvalidResponse | Self::ResponseTooLarge => 502,
+            Self::FuelExhausted | Self::MemoryExceeded => 507,
+            Self::DeadlineExceeded => 504,
+            Self::Overloaded => 503,
+            Self::Internal => 500,
+        }
+    }
+
+    /// The outcome that a record of it carries.
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::ScriptError | Self::InvalidResponse | Self::ResponseTooLarge => Outcome::ScriptFailed,
+            Self::FuelExhausted => Outcome::FuelExhausted,
+            Self::MemoryExceeded => Outcome::MemoryExceeded,
+            Self::DeadlineExceeded => Outcome::DeadlineExceeded,
+            Self::Overloaded => Outcome::Denied,
+            Self::Internal => Outcome::HostFault,
+        }
+    }
+}
+
+/// One step of a call chain, innermost first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    pub function: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<u32>,
+}
+
+/// Why an invocation did not answer. For the record and for readers with `log:read`; the public sees `code` alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    pub code: FailureCode,
+    pub message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub script: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<u32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<Frame>,
+}
+
+impl Failure {
+    pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), script: None, line: None, column: None, calls: Vec::new() }
+    }
+}
+
+/// What an invocation used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    pub fuel: u64,
+    pub memory_peak_bytes: u64,
+    pub host_calls: u32,
+    /// Request body and what host calls brought in.
+    pub bytes_in: u64,
+    /// Answer body and what host calls took out.
+    pub bytes_out: u64,
+    pub wall_us: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+impl LogLevel {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// One line a script logged. `data` is JSON text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    pub at: DateTime<Utc>,
+    pub level: LogLevel,
+    pub message: String,
+    pub data: Option<String>,
+}
+
+/// The record, as it is written. `error` holds a `Failure`.
+#[derive(Debug, Clone)]
+pub struct Execution {
+    pub id: ExecutionId,
+    pub app_id: AppId,
+    pub script_id: ScriptId,
+    pub version: i32,
+    pub request_id: RequestId,
+    pub outcome: Outcome,
+    /// The HTTP status the caller saw.
+    pub status: u16,
+    pub usage: Usage,
+    pub error: Option<Failure>,
+    pub started_at: DateTime<Utc>,
+    pub logs: Vec<LogLine>,
+    pub logs_dropped: u32,
+}

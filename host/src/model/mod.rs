@@ -1,0 +1,11 @@
+//! What the platform is about, as plain data and pure rules: no async, no IO, no SQL.
+
+pub mod access;
+pub mod app;
+pub mod execution;
+pub mod invocation;
+pub mod kv;
+pub mod page;
+pub mod route;
+pub mod script;
+pub mod user;

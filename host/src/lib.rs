@@ -1,1 +1,32 @@
+//! PiCloud: serverless on hardware people already own. The layers, bottom up, are in `host/README.md`;
+//! `tests/it/tidy.rs` enforces them.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+// L0
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod id;
+pub mod limits;
+pub mod shutdown;
+pub mod telemetry;
+// L1
+pub mod model;
+// L2
+pub mod auth;
+pub mod postgres;
+pub mod store;
+pub mod wit;
+// L3
+pub mod service;
+// L4
+pub mod hostcall;
+// L5
+pub mod sandbox;
+// L6
+pub mod invoke;
+// L7
+pub mod api;
+pub mod ingress;
+// L8
+pub mod cli;

@@ -82,8 +82,25 @@ pub const API_PAGE_ITEMS_MAX: u32 = 200;
 pub const API_PAGE_ITEMS_DEFAULT: u32 = 50;
 /// A session ends this long after its last use, seconds.
 pub const SESSION_IDLE_S: i64 = 7 * 24 * 3600;
+/// A session's last use is noted in steps of this, seconds: not every request is a write.
+pub const SESSION_TOUCH_S: i64 = 300;
+/// Logins of one user at a time; one more ends the oldest.
+pub const SESSIONS_PER_USER_MAX: i64 = 100;
 /// Password hashes computed at once (each takes 19 MiB).
 pub const PASSWORD_HASHES_AT_ONCE: usize = 2;
+/// Logins waiting for their hash; one more is refused at once with 503 `overloaded`.
+pub const PASSWORD_HASHES_WAITING_MAX: usize = 64;
+
+/// Connections to the database that one node holds.
+pub const DATABASE_CONNECTIONS_MAX: u32 = 16;
+/// A caller waits at most this long for one of them, ms.
+pub const DATABASE_ACQUIRE_MS: u64 = 10_000;
+/// A connection unused for longer than this is tried before it is used again, ms.
+pub const DATABASE_TRUST_IDLE_MS: u64 = 30_000;
+/// Images kept for one version: two, so that nodes of two releases can live side by side during an upgrade.
+pub const IMAGES_PER_VERSION_MAX: i64 = 2;
+/// Records go to the database in pieces of about this many bytes.
+pub const COPY_CHUNK_BYTES: usize = 64 << 10;
 
 /// Fuel charged for a host call, beside what its own instructions cost.
 pub const HOST_CALL_FUEL_BASE: u64 = 20_000;

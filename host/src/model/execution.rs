@@ -49,6 +49,11 @@ impl Outcome {
             Self::HostFault => "host_fault",
         }
     }
+
+    /// The outcome of a word; `None` for any other word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
+    }
 }
 
 /// What went wrong, as the caller's `error.code`.
@@ -159,6 +164,13 @@ pub enum LogLevel {
 }
 
 impl LogLevel {
+    pub const ALL: [Self; 5] = [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error];
+
+    /// The level of a word; `None` for any other word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.as_str() == word)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Trace => "trace",
@@ -195,4 +207,12 @@ pub struct Execution {
     pub started_at: DateTime<Utc>,
     pub logs: Vec<LogLine>,
     pub logs_dropped: u32,
+}
+
+/// A line as a script's log shows it: with the execution that logged it, and its place there (from 0).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEntry {
+    pub execution_id: ExecutionId,
+    pub seq: i32,
+    pub line: LogLine,
 }

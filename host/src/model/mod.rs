@@ -8,4 +8,5 @@ pub mod kv;
 pub mod page;
 pub mod route;
 pub mod script;
+pub mod text;
 pub mod user;

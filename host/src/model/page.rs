@@ -1,1 +1,133 @@
+//! Pages of a list. A cursor is opaque to callers: the lower-case hex of where the page before ended.
 
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::limits;
+
+/// Items in their list's order; `cursor` asks for the next page and is absent on the last one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    pub cursor: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// A page from up to `limit + 1` rows: the row too many says that more follow, and is left for the next page.
+    pub fn cut(mut rows: Vec<T>, limit: u32, cursor: impl FnOnce(&T) -> String) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let cursor = rows.last().filter(|_| more).map(cursor);
+        Self { items: rows, cursor }
+    }
+}
+
+/// Which page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageQuery {
+    /// The `cursor` of the page before; `None` asks for the first.
+    pub cursor: Option<String>,
+    pub limit: u32,
+}
+
+impl Default for PageQuery {
+    fn default() -> Self {
+        Self { cursor: None, limit: limits::API_PAGE_ITEMS_DEFAULT }
+    }
+}
+
+impl PageQuery {
+    /// `limit` is 1..=`API_PAGE_ITEMS_MAX`, by default `API_PAGE_ITEMS_DEFAULT`; any other is 422.
+    pub fn new(cursor: Option<String>, limit: Option<u32>) -> Result<Self> {
+        let limit = limit.unwrap_or(limits::API_PAGE_ITEMS_DEFAULT);
+        let allowed = limits::API_PAGE_ITEMS_MAX;
+        if limit == 0 || limit > allowed {
+            return Err(Error::invalid("limit", format!("limit is {limit}; 1 to {allowed} are allowed"))
+                .with_details(json!({ "field": "limit", "asked": limit, "floor": 1, "allowed": allowed })));
+        }
+        Ok(Self { cursor, limit })
+    }
+
+    /// One row more than the page, for [`Page::cut`].
+    pub fn rows(&self) -> i64 {
+        i64::from(self.limit) + 1
+    }
+
+    /// Where a list by id goes on, if this is not its first page; 422 for a cursor that is not one of ours.
+    pub fn after_id(&self) -> Result<Option<Uuid>> {
+        self.cursor.as_deref().map(|c| uuid_of(c).ok_or_else(foreign)).transpose()
+    }
+
+    /// Where a list by id and sequence number goes on; 422 for a cursor that is not one of ours.
+    pub fn after_id_and_seq(&self) -> Result<Option<(Uuid, i32)>> {
+        let parse = |c: &str| {
+            let (id, seq) = c.split_at_checked(32)?;
+            let seq = (seq.len() == 8).then(|| u32::from_str_radix(seq, 16).ok()).flatten()?;
+            Some((uuid_of(id)?, i32::try_from(seq).ok()?))
+        };
+        self.cursor.as_deref().map(|c| parse(c).ok_or_else(foreign)).transpose()
+    }
+}
+
+/// The cursor of a list by id.
+pub fn id_cursor(id: Uuid) -> String {
+    id.simple().to_string()
+}
+
+/// The cursor of a list by id and sequence number (not negative).
+pub fn id_and_seq_cursor(id: Uuid, seq: i32) -> String {
+    format!("{}{:08x}", id.simple(), seq.max(0))
+}
+
+fn uuid_of(text: &str) -> Option<Uuid> {
+    (text.len() == 32).then(|| Uuid::try_parse(text).ok()).flatten()
+}
+
+fn foreign() -> Error {
+    Error::invalid("cursor", "this is not a cursor that a page of this list gave")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(cursor: &str) -> PageQuery {
+        PageQuery { cursor: Some(cursor.into()), limit: 1 }
+    }
+
+    #[test]
+    fn the_row_too_many_becomes_the_cursor_and_is_left_out() {
+        let page = Page::cut(vec![1, 2, 3], 2, |n| n.to_string());
+        assert_eq!(page, Page { items: vec![1, 2], cursor: Some("2".into()) });
+        assert_eq!(Page::cut(vec![1, 2], 2, |n| n.to_string()).cursor, None);
+        assert_eq!(Page::<i32>::cut(vec![], 2, |n| n.to_string()).cursor, None);
+    }
+
+    #[test]
+    fn cursors_read_back() {
+        let id = Uuid::from_u128(0x0190_aaaa_bbbb_7ccc_8ddd_eeee_ffff_0000);
+        assert_eq!(asked(&id_cursor(id)).after_id().unwrap(), Some(id));
+        for seq in [0, 7, i32::MAX] {
+            assert_eq!(asked(&id_and_seq_cursor(id, seq)).after_id_and_seq().unwrap(), Some((id, seq)));
+        }
+        assert_eq!(PageQuery::default().after_id().unwrap(), None);
+    }
+
+    #[test]
+    fn foreign_cursors_are_refused() {
+        for bad in ["", "x", "é", &"é".repeat(20), &"0".repeat(31), &"0".repeat(33), &"g".repeat(40), &"f".repeat(40)] {
+            assert!(asked(bad).after_id().is_err(), "{bad:?}");
+            assert!(asked(bad).after_id_and_seq().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_limit_is_bounded() {
+        assert_eq!(PageQuery::new(None, None).unwrap().limit, limits::API_PAGE_ITEMS_DEFAULT);
+        assert!(PageQuery::new(None, Some(limits::API_PAGE_ITEMS_MAX)).is_ok());
+        assert!(PageQuery::new(None, Some(limits::API_PAGE_ITEMS_MAX + 1)).is_err());
+        assert!(PageQuery::new(None, Some(0)).is_err());
+    }
+}

@@ -2,9 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
 
+use crate::error::{self, Error, Result};
 use crate::id::{AppId, ScriptId, UserId};
 use crate::limits;
+use crate::model::text;
 
 /// What one invocation may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +31,21 @@ pub enum Kind {
     #[default]
     Endpoint,
     Module,
+}
+
+impl Kind {
+    /// The word in SQL and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Endpoint => "endpoint",
+            Self::Module => "module",
+        }
+    }
+
+    /// The kind of a word; `None` for any other word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Endpoint, Self::Module].into_iter().find(|kind| kind.as_str() == word)
+    }
 }
 
 /// Where a source is wrong.
@@ -88,4 +107,192 @@ pub struct Executable {
     pub source: String,
     /// The image for the asked component, if one is stored.
     pub image: Option<Image>,
+}
+
+/// A script as lists show it: everything but the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    pub id: ScriptId,
+    pub app_id: AppId,
+    pub name: String,
+    pub kind: Kind,
+    pub description: String,
+    /// Number of the active version.
+    pub version: i32,
+    pub digest: String,
+    pub limits: Limits,
+    pub capabilities: Vec<String>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Limits as a person asks for them; what is left out stays as it was, or takes the default in a new script.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AskedLimits {
+    pub fuel: Option<u64>,
+    pub memory_mb: Option<u64>,
+    pub timeout_ms: Option<u64>,
+}
+
+impl AskedLimits {
+    /// `base` with what was asked, each between its floor and its ceiling; 422 names field, asked and the bound.
+    pub fn over(self, base: Limits) -> Result<Limits> {
+        let fuel = within("limits.fuel", self.fuel, limits::FUEL_MIN, limits::FUEL_CEILING)?;
+        let memory_mb = within("limits.memory_mb", self.memory_mb, limits::MEMORY_MB_MIN, limits::MEMORY_MB_CEILING)?;
+        let timeout_ms = within("limits.timeout_ms", self.timeout_ms, limits::TIMEOUT_MS_MIN, limits::TIMEOUT_MS_CEILING)?;
+        Ok(Limits {
+            fuel: fuel.unwrap_or(base.fuel),
+            memory_mb: memory_mb.unwrap_or(base.memory_mb),
+            timeout_ms: timeout_ms.unwrap_or(base.timeout_ms),
+        })
+    }
+}
+
+/// What a new script is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewScript {
+    pub app_id: AppId,
+    pub name: String,
+    pub source: String,
+    pub kind: Kind,
+    pub description: String,
+    pub limits: AskedLimits,
+}
+
+impl NewScript {
+    /// Everything about it that can be judged without running or storing it; its limits.
+    pub fn check(&self) -> Result<Limits> {
+        check_name(&self.name)?;
+        check_source(&self.source)?;
+        check_description(&self.description)?;
+        self.limits.over(Limits::default())
+    }
+}
+
+/// What a script's next version is to be. Limits not asked for are those of the version before; no description leaves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewVersion {
+    pub source: String,
+    pub description: Option<String>,
+    pub limits: AskedLimits,
+}
+
+impl NewVersion {
+    /// Everything about it that can be judged without the version before.
+    pub fn check(&self) -> Result<()> {
+        check_source(&self.source)?;
+        self.description.as_deref().map_or(Ok(()), check_description)?;
+        self.limits.over(Limits::default()).map(drop)
+    }
+}
+
+/// A name: `a-z 0-9 _ -`, first a letter or digit, at most `SCRIPT_NAME_CHARS_MAX` characters. Lower case only, so that two
+/// names never differ by case alone, in an import as little as in a file name.
+pub fn check_name(name: &str) -> Result<()> {
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
+    if name.is_empty() || name.starts_with(['_', '-']) || !name.chars().all(legal) {
+        return Err(Error::invalid("name", "a script's name starts with a-z or 0-9 and holds a-z, 0-9, _ and - only"));
+    }
+    text::at_most("name", name, limits::SCRIPT_NAME_CHARS_MAX)
+}
+
+/// At most `SCRIPT_SOURCE_BYTES_MAX` bytes (more: 413 `source_too_large`), no NUL.
+pub fn check_source(source: &str) -> Result<()> {
+    let (asked, allowed) = (source.len(), limits::SCRIPT_SOURCE_BYTES_MAX);
+    if asked > allowed {
+        return Err(Error::new(
+            error::Kind::TooLarge,
+            "source_too_large",
+            format!("the source has {asked} bytes; at most {allowed} are allowed"),
+        )
+        .with_details(json!({ "field": "source", "asked": asked, "allowed": allowed })));
+    }
+    text::without_nul("source", source)
+}
+
+/// At most `SCRIPT_DESCRIPTION_CHARS_MAX` characters, no NUL.
+pub fn check_description(description: &str) -> Result<()> {
+    text::at_most("description", description, limits::SCRIPT_DESCRIPTION_CHARS_MAX)
+}
+
+/// The digest of a version: lower-case hex SHA-256 over a tag, the source led by its length, and the limits, all
+/// integers little-endian. Two versions of one digest run alike.
+pub fn digest(source: &str, limits: &Limits) -> String {
+    let length = u64::try_from(source.len()).unwrap_or(u64::MAX);
+    let mut hash = Sha256::new();
+    hash.update(b"picloud script version 1\n");
+    hash.update(length.to_le_bytes());
+    hash.update(source);
+    hash.update(limits.fuel.to_le_bytes());
+    hash.update(limits.memory_mb.to_le_bytes());
+    hash.update(limits.timeout_ms.to_le_bytes());
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn within<T>(field: &str, asked: Option<u64>, floor: T, ceiling: T) -> Result<Option<T>>
+where
+    T: Copy + PartialOrd + TryFrom<u64> + std::fmt::Display + Serialize,
+{
+    let Some(asked) = asked else { return Ok(None) };
+    match T::try_from(asked) {
+        Ok(value) if floor <= value && value <= ceiling => Ok(Some(value)),
+        _ => Err(Error::invalid(field, format!("{field} is {asked}; {floor} to {ceiling} are allowed"))
+            .with_details(json!({ "field": field, "asked": asked, "floor": floor, "ceiling": ceiling }))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_lower_case_words() {
+        for good in ["a", "hello", "0-day_x", &"a".repeat(64)] {
+            assert!(check_name(good).is_ok(), "{good}");
+        }
+        for bad in ["", "_a", "-a", "A", "a.b", "a b", "é", "a\0", &"a".repeat(65)] {
+            assert!(check_name(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_source_over_the_cap_is_too_large_and_not_merely_invalid() {
+        assert!(check_source(&" ".repeat(limits::SCRIPT_SOURCE_BYTES_MAX)).is_ok());
+        let refused = check_source(&" ".repeat(limits::SCRIPT_SOURCE_BYTES_MAX + 1)).unwrap_err();
+        assert_eq!((refused.kind, refused.code), (error::Kind::TooLarge, "source_too_large"));
+        assert_eq!(check_source("\0").unwrap_err().code, "invalid");
+    }
+
+    #[test]
+    fn limits_hold_at_their_bounds_and_refuse_beyond() {
+        let fuel = |fuel| AskedLimits { fuel: Some(fuel), ..AskedLimits::default() }.over(Limits::default());
+        assert_eq!(fuel(limits::FUEL_CEILING).unwrap().fuel, limits::FUEL_CEILING);
+        assert_eq!(fuel(limits::FUEL_MIN).unwrap().fuel, limits::FUEL_MIN);
+        assert!(fuel(limits::FUEL_MIN - 1).is_err());
+        let refused = fuel(limits::FUEL_CEILING + 1).unwrap_err();
+        assert_eq!(
+            refused.details,
+            Some(json!({ "field": "limits.fuel", "asked": limits::FUEL_CEILING + 1, "floor": limits::FUEL_MIN, "ceiling": limits::FUEL_CEILING }))
+        );
+        // Beyond what the field's type holds: still a bound, not an overflow.
+        let asked = AskedLimits { memory_mb: Some(u64::MAX), ..AskedLimits::default() };
+        assert!(asked.over(Limits::default()).is_err());
+    }
+
+    #[test]
+    fn what_is_not_asked_for_stays() {
+        let base = Limits { fuel: 2_000_000, memory_mb: 16, timeout_ms: 50 };
+        let asked = AskedLimits { timeout_ms: Some(60), ..AskedLimits::default() };
+        assert_eq!(asked.over(base).unwrap(), Limits { timeout_ms: 60, ..base });
+    }
+
+    #[test]
+    fn the_digest_covers_source_and_limits() {
+        let limits = Limits::default();
+        let digest_of_one = digest("1", &limits);
+        assert_eq!(digest_of_one.len(), 64);
+        assert_eq!(digest_of_one, digest("1", &limits));
+        assert_ne!(digest_of_one, digest("2", &limits));
+        assert_ne!(digest_of_one, digest("1", &Limits { timeout_ms: 50, ..limits }));
+    }
 }

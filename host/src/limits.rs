@@ -31,6 +31,8 @@ pub const RESPONSE_HEADER_BYTES_MAX: usize = 32 << 10;
 pub const LOG_LINE_BYTES_MAX: usize = 8 << 10;
 /// All log lines of one invocation, bytes; further lines are dropped and counted.
 pub const LOG_BYTES_PER_INVOCATION_MAX: usize = 256 << 10;
+/// What a log line counts at least, bytes: short lines are rows too.
+pub const LOG_LINE_COST_MIN: usize = 64;
 /// Host calls of one invocation that reach the database or the network.
 pub const HOST_CALLS_PER_INVOCATION_MAX: u32 = 1_000;
 /// Bytes a guest may hand over in one host call or answer beyond the answer's own body: the wall behind the bounds above.
@@ -108,6 +110,8 @@ pub const COPY_CHUNK_BYTES: usize = 64 << 10;
 pub const HOST_CALL_FUEL_BASE: u64 = 20_000;
 /// Fuel charged for each byte that crosses in a host call, either way.
 pub const HOST_CALL_FUEL_PER_BYTE: u64 = 10;
+/// Random bytes of one host call.
+pub const RANDOM_BYTES_MAX: u64 = 64 << 10;
 /// Fuel after which a running guest yields its thread (≈ one millisecond).
 pub const FUEL_YIELD_INTERVAL: u64 = 1_000_000;
 /// Fuel to parse a script at upload, and to prepare it where no image fits.

@@ -1,1 +1,26 @@
+//! What a script can do: one file per WIT interface, of the same name.
+//!
+//! Every call enters through [`door`] (or, where nothing leaves the process, [`door::local`]): there it is bounded,
+//! charged in fuel, and counted. The app always comes from [`Guest`], never from an argument. A call that ends in an
+//! error has done nothing; a call whose invocation is dropped while it waits (deadline) either committed or did not,
+//! as its one transaction decides.
 
+mod clocks;
+mod door;
+mod error;
+mod guest;
+mod kv;
+mod log;
+mod random;
+
+use wasmtime::component::Linker;
+
+pub use self::guest::{Guest, MemoryExceeded, Reach};
+
+/// Links every import of the world, and nothing else.
+pub fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    clocks::link(linker)?;
+    kv::link(linker)?;
+    log::link(linker)?;
+    random::link(linker)
+}

@@ -1,0 +1,101 @@
+//! `kv`: durable keys and values of the app.
+
+use rhai::{Array, Dynamic, Engine, ImmutableString, Map, Module};
+
+use super::{Result, function, invalid, known_options, thrown};
+use crate::json::{self, EncodeError};
+use crate::limits::{KV_PAGE_ENTRIES_DEFAULT, KV_VALUE_BYTES_MAX};
+use crate::picloud::sandbox::kv::{self, Encoding, Page, Value};
+
+/// A handle on one collection; making it asks nothing of the host.
+#[derive(Clone)]
+struct Collection {
+    name: ImmutableString,
+}
+
+pub(crate) fn register(engine: &mut Engine) {
+    let mut module = Module::new();
+    function(&mut module, "collection", |name: ImmutableString| Collection { name });
+    engine.register_static_module("kv", module.into());
+    engine
+        .register_type_with_name::<Collection>("kv collection")
+        .register_fn("get", |collection: &mut Collection, key: &str| get(collection, key))
+        .register_fn("set", |collection: &mut Collection, key: &str, value: Dynamic| set(collection, key, &value))
+        .register_fn("has", |collection: &mut Collection, key: &str| kv::has(&collection.name, key).map_err(thrown))
+        .register_fn("delete", |collection: &mut Collection, key: &str| kv::delete(&collection.name, key).map_err(thrown))
+        .register_fn("list", |collection: &mut Collection| list(collection, &Map::new()))
+        .register_fn("list", |collection: &mut Collection, options: Map| list(collection, &options));
+}
+
+fn get(collection: &Collection, key: &str) -> Result<Dynamic> {
+    match kv::get(&collection.name, key).map_err(thrown)? {
+        Some(value) => decode(value),
+        None => Ok(Dynamic::UNIT),
+    }
+}
+
+fn set(collection: &Collection, key: &str, value: &Dynamic) -> Result<()> {
+    kv::set(&collection.name, key, &encode(value)?).map_err(thrown)
+}
+
+fn list(collection: &Collection, options: &Map) -> Result<Map> {
+    known_options(options, &["prefix", "cursor", "limit"])?;
+    let prefix = text_option(options, "prefix")?.unwrap_or_default();
+    let cursor = text_option(options, "cursor")?;
+    let limit = match options.get("limit") {
+        None => KV_PAGE_ENTRIES_DEFAULT,
+        Some(limit) if limit.is_unit() => KV_PAGE_ENTRIES_DEFAULT,
+        Some(limit) => {
+            let limit = limit.as_int().map_err(|kind| invalid(format!("`limit` is {kind}: it must be an integer")))?;
+            // What does not fit becomes the host's to refuse, with its own bound.
+            u32::try_from(limit.max(0)).unwrap_or(u32::MAX)
+        }
+    };
+    let page = kv::list(&collection.name, &prefix, cursor.as_deref(), limit).map_err(thrown)?;
+    page_map(page)
+}
+
+fn page_map(page: Page) -> Result<Map> {
+    let mut items = Array::with_capacity(page.items.len());
+    for entry in page.items {
+        let mut item = Map::new();
+        item.insert("key".into(), entry.key.into());
+        item.insert("value".into(), decode(entry.value)?);
+        items.push(Dynamic::from_map(item));
+    }
+    let mut map = Map::new();
+    map.insert("items".into(), Dynamic::from_array(items));
+    map.insert("cursor".into(), page.cursor.map_or(Dynamic::UNIT, Dynamic::from));
+    Ok(map)
+}
+
+/// Blobs are kept as they are, anything else as JSON.
+fn encode(value: &Dynamic) -> Result<Value> {
+    if let Ok(blob) = value.as_blob_ref() {
+        return Ok(Value { encoding: Encoding::Blob, bytes: blob.to_vec() });
+    }
+    match json::encode(value, KV_VALUE_BYTES_MAX) {
+        Ok(bytes) => Ok(Value { encoding: Encoding::Json, bytes }),
+        Err(EncodeError::TooLarge) => Err(invalid(format!("the value is larger than {KV_VALUE_BYTES_MAX} bytes as JSON"))),
+        Err(EncodeError::NotJson(message)) => Err(invalid(format!("the value cannot be stored: {message}"))),
+    }
+}
+
+fn decode(value: Value) -> Result<Dynamic> {
+    match value.encoding {
+        Encoding::Blob => Ok(Dynamic::from_blob(value.bytes)),
+        Encoding::Json => json::decode(&value.bytes).map_err(|error| super::error("internal", format!("the stored value is not JSON: {error}"))),
+    }
+}
+
+fn text_option(options: &Map, name: &str) -> Result<Option<String>> {
+    match options.get(name) {
+        None => Ok(None),
+        Some(value) if value.is_unit() => Ok(None),
+        Some(value) => match value.as_immutable_string_ref() {
+            Ok(text) => Ok(Some(text.to_string())),
+            Err(_) => Err(invalid(format!("`{name}` is {}: it must be a string", value.type_name()))),
+        },
+    }
+}
+

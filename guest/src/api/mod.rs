@@ -1,0 +1,85 @@
+//! The script library: one file per module, of the same name. What leaves the instance goes through the world's imports.
+
+pub(crate) mod base64;
+pub(crate) mod crypto;
+pub(crate) mod hex;
+pub(crate) mod json;
+pub(crate) mod kv;
+pub(crate) mod log;
+pub(crate) mod random;
+pub(crate) mod regex;
+pub(crate) mod time;
+pub(crate) mod url;
+
+use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, Map, Module, Position, RhaiNativeFunc};
+
+use crate::picloud::sandbox::types::Error;
+
+/// What a library function answers.
+pub(crate) type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
+
+pub(crate) fn register(engine: &mut Engine) {
+    base64::register(engine);
+    crypto::register(engine);
+    hex::register(engine);
+    json::register(engine);
+    kv::register(engine);
+    log::register(engine);
+    random::register(engine);
+    regex::register(engine);
+    time::register(engine);
+    url::register(engine);
+}
+
+/// The error map `#{ code, message }` that `catch` reads.
+pub(crate) fn error(code: &str, message: String) -> Box<EvalAltResult> {
+    let mut map = Map::new();
+    map.insert("code".into(), code.into());
+    map.insert("message".into(), message.into());
+    Box::new(EvalAltResult::ErrorRuntime(Dynamic::from_map(map), Position::NONE))
+}
+
+/// An argument outside what the function documents.
+pub(crate) fn invalid(message: String) -> Box<EvalAltResult> {
+    error("invalid_argument", message)
+}
+
+/// A host call's error as the script's.
+pub(crate) fn thrown(error: Error) -> Box<EvalAltResult> {
+    let (code, message) = match error {
+        Error::InvalidArgument(message) => ("invalid_argument", message),
+        Error::Denied(message) => ("denied", message),
+        Error::Conflict(message) => ("conflict", message),
+        Error::LimitExceeded(message) => ("limit_exceeded", message),
+        Error::Unavailable(message) => ("unavailable", message),
+        Error::Internal(message) => ("internal", message),
+    };
+    self::error(code, message)
+}
+
+/// Adds a function to a module.
+fn function<A: 'static, const N: usize, const X: bool, R, const F: bool>(module: &mut Module, name: &str, function: impl RhaiNativeFunc<A, N, X, R, F> + 'static)
+where
+    R: rhai::Variant + Clone,
+{
+    FuncRegistration::new(name).set_into_module(module, function);
+}
+
+/// The bytes of a string or a blob.
+fn bytes(name: &str, value: &Dynamic) -> Result<Vec<u8>> {
+    if let Ok(text) = value.as_immutable_string_ref() {
+        return Ok(text.as_bytes().to_vec());
+    }
+    match value.as_blob_ref() {
+        Ok(blob) => Ok(blob.to_vec()),
+        Err(_) => Err(invalid(format!("`{name}` is {}: it must be a string or a blob", value.type_name()))),
+    }
+}
+
+/// Refuses option keys that the function does not know: a misspelt option would otherwise do nothing, silently.
+fn known_options(options: &Map, known: &[&str]) -> Result<()> {
+    match options.keys().find(|key| !known.contains(&key.as_str())) {
+        Some(key) => Err(invalid(format!("unknown option `{key}`: known are {}", known.join(", ")))),
+        None => Ok(()),
+    }
+}

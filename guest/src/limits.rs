@@ -1,0 +1,26 @@
+//! Every bound that the guest itself sets, named with its unit. Fuel, memory, time and bytes of an answer are the host's.
+
+/// Nesting of script function calls; a deeper recursion is a script error that names itself.
+pub(crate) const CALL_LEVELS_MAX: usize = 64;
+/// Nesting of expressions at top level: bounds the recursion of parser and interpreter.
+pub(crate) const EXPRESSION_DEPTH_MAX: usize = 64;
+/// Nesting of expressions inside a function.
+pub(crate) const FUNCTION_EXPRESSION_DEPTH_MAX: usize = 48;
+/// Nesting of a value written as JSON; reading has the same bound.
+pub(crate) const JSON_DEPTH_MAX: usize = 128;
+/// A value written as JSON by `json::stringify`, bytes.
+pub(crate) const JSON_BYTES_MAX: usize = 16 << 20;
+/// A thrown value quoted in an error message, bytes.
+pub(crate) const QUOTED_BYTES_MAX: usize = 4 << 10;
+/// Random bytes or characters of one call.
+pub(crate) const RANDOM_LEN_MAX: usize = 64 << 10;
+/// A compiled regular expression, bytes.
+pub(crate) const REGEX_BYTES_MAX: usize = 1 << 20;
+/// Compiled regular expressions kept for the rest of the invocation.
+pub(crate) const REGEX_CACHE_MAX: usize = 16;
+/// A KV value as stored, bytes; the host checks again.
+pub(crate) const KV_VALUE_BYTES_MAX: usize = 64 << 10;
+/// Data of a log line as JSON, bytes, before the host cuts the line.
+pub(crate) const LOG_DATA_BYTES_MAX: usize = 64 << 10;
+/// Entries of one KV page when a script names no limit.
+pub(crate) const KV_PAGE_ENTRIES_DEFAULT: u32 = 100;

@@ -1,0 +1,90 @@
+//! The exports: check, prepare, handle.
+
+use std::cell::Cell;
+
+use rhai::{AST, Dynamic, Engine, Scope};
+
+use crate::picloud::sandbox::program::{Invocation, InvocationType, Request};
+use crate::{Answer, Checked, Diagnostic, Failure, Kind, answer, capability, context, control, engine, failure};
+
+/// Heap kept free past the warm engine, so that the usual invocation never grows memory.
+const HEADROOM_BYTES: usize = 768 << 10;
+
+thread_local! {
+    static ENGINE: Cell<Option<&'static Engine>> = const { Cell::new(None) };
+    static PREPARED: Cell<Option<&'static AST>> = const { Cell::new(None) };
+}
+
+/// Builds the engine and walks once through what every invocation does, so that nothing is built lazily later.
+pub(crate) fn warm() {
+    engine::seed_hashes();
+    std::panic::set_hook(Box::new(|panic| {
+        // A collection asked for more than addresses can name: that is the script's doing, and its memory bound says so.
+        if panic.payload_as_str().is_some_and(|message| message.contains("capacity overflow")) {
+            control::exceed_memory()
+        }
+    }));
+    ENGINE.set(Some(Box::leak(Box::new(engine::build()))));
+    const SCRIPT: &str = r#"fn f(a) { a + 1 } let x = f(1); #{ statusCode: 200, headers: #{ a: "b" }, body: #{ x: x, path: ctx.request.path, list: [1, 2.5, true, ()] } }"#;
+    let _ = prepare("warm", SCRIPT);
+    let _ = handle(Invocation {
+        execution_id: String::new(),
+        request_id: String::new(),
+        script_id: String::new(),
+        script_name: String::new(),
+        invocation_type: InvocationType::Http,
+        request: Request {
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            params: Vec::new(),
+            rest: None,
+            query: "a=b".to_owned(),
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: br#"{"a":{"b":[1,2.5,null]}}"#.to_vec(),
+            remote_addr: String::new(),
+        },
+        response_body_bytes_max: 1 << 10,
+    });
+    PREPARED.set(None);
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(HEADROOM_BYTES)));
+}
+
+pub(crate) fn check(kind: Kind, name: &str, source: &str) -> Result<Checked, Diagnostic> {
+    let ast = compile(name, source)?;
+    capability::check_shape(kind, &ast)?;
+    Ok(Checked { capabilities: capability::derive(&ast) })
+}
+
+pub(crate) fn prepare(name: &str, source: &str) -> Result<(), Diagnostic> {
+    let ast = compile(name, source)?;
+    PREPARED.set(Some(Box::leak(Box::new(ast))));
+    Ok(())
+}
+
+pub(crate) fn handle(invocation: Invocation) -> Result<Answer, Failure> {
+    let Some(ast) = PREPARED.get() else { control::trap() };
+    let body_bytes_max = invocation.response_body_bytes_max as usize;
+    let mut scope = Scope::new();
+    scope.push_constant_dynamic("ctx", Dynamic::from_map(context::build(invocation)));
+    let result = engine().eval_ast_with_scope::<Dynamic>(&mut scope, ast);
+    let answered = match result {
+        Ok(value) => answer::of_value(&value, body_bytes_max),
+        Err(error) => match failure::thrown_response(&error) {
+            Some(value) => answer::of_value(&value, body_bytes_max),
+            None => Err(failure::of_error(&error, ast.source())),
+        },
+    };
+    // The instance ends here: freeing what it holds would be work for nobody.
+    std::mem::forget(scope);
+    answered
+}
+
+fn compile(name: &str, source: &str) -> Result<AST, Diagnostic> {
+    let mut ast = engine().compile(source).map_err(|error| failure::diagnostic(&error))?;
+    ast.set_source(name);
+    Ok(ast)
+}
+
+fn engine() -> &'static Engine {
+    ENGINE.get().unwrap_or_else(|| control::trap())
+}

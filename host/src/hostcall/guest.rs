@@ -1,0 +1,157 @@
+//! The state of one invocation, held by its store.
+
+use sqlx::PgPool;
+use wasmtime::ResourceLimiter;
+
+use crate::clock::Clock;
+use crate::id::AppId;
+use crate::limits::{LOG_BYTES_PER_INVOCATION_MAX, LOG_LINE_BYTES_MAX, LOG_LINE_COST_MIN};
+use crate::model::execution::LogLine;
+
+/// What the invocation's host calls act on.
+#[derive(Debug, Clone)]
+pub struct Reach {
+    pub app_id: AppId,
+    pub db: PgPool,
+}
+
+/// Per invocation; dies with its instance.
+#[derive(Debug)]
+pub struct Guest {
+    /// None while a script is only checked or prepared: nothing runs then.
+    pub reach: Option<Reach>,
+    pub clock: Clock,
+    pub host_calls: u32,
+    /// Host calls that reached the database or the network: the bounded ones.
+    pub outward_calls: u32,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub memory_peak_bytes: usize,
+    pub logs: Vec<LogLine>,
+    pub logs_dropped: u32,
+    log_bytes: usize,
+    memory_bytes_max: usize,
+}
+
+/// The instance asked for more linear memory than it may have: it ends there.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("more than {bytes_max} bytes of memory")]
+pub struct MemoryExceeded {
+    pub bytes_max: usize,
+}
+
+impl Guest {
+    pub fn new(reach: Option<Reach>, clock: Clock, memory_bytes_max: usize) -> Self {
+        Self {
+            reach,
+            clock,
+            host_calls: 0,
+            outward_calls: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            memory_peak_bytes: 0,
+            logs: Vec::new(),
+            logs_dropped: 0,
+            log_bytes: 0,
+            memory_bytes_max,
+        }
+    }
+
+    /// Keeps the line, cut to its bound; or counts it, when the invocation's bound is spent.
+    pub(super) fn log(&mut self, mut line: LogLine) {
+        let data_bytes = line.data.as_ref().map_or(0, String::len);
+        if line.message.len() + data_bytes > LOG_LINE_BYTES_MAX {
+            if data_bytes > LOG_LINE_BYTES_MAX / 2 {
+                line.data = Some(format!("\"{data_bytes} bytes of data left out\""));
+            }
+            let room = LOG_LINE_BYTES_MAX - line.data.as_ref().map_or(0, String::len);
+            cut(&mut line.message, room);
+        }
+        let bytes = line.message.len() + line.data.as_ref().map_or(0, String::len);
+        // An empty line costs too: what is kept of it is more than its text.
+        let cost = bytes.max(LOG_LINE_COST_MIN);
+        if self.log_bytes + cost > LOG_BYTES_PER_INVOCATION_MAX {
+            self.logs_dropped = self.logs_dropped.saturating_add(1);
+            return;
+        }
+        self.log_bytes += cost;
+        self.logs.push(line);
+    }
+}
+
+impl ResourceLimiter for Guest {
+    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if desired > self.memory_bytes_max {
+            return Err(wasmtime::Error::new(MemoryExceeded { bytes_max: self.memory_bytes_max }));
+        }
+        self.memory_peak_bytes = self.memory_peak_bytes.max(desired);
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _current: usize, _desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(true)
+    }
+}
+
+/// Cuts at a character boundary at or below `bytes_max` and marks the cut.
+fn cut(text: &mut String, bytes_max: usize) {
+    const MARK: &str = "…";
+    if text.len() <= bytes_max {
+        return;
+    }
+    let end = text.floor_char_boundary(bytes_max.saturating_sub(MARK.len()));
+    text.truncate(end);
+    text.push_str(MARK);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::execution::LogLevel;
+
+    fn line(message: &str, data: Option<String>) -> LogLine {
+        LogLine { at: chrono::DateTime::UNIX_EPOCH, level: LogLevel::Info, message: message.to_owned(), data }
+    }
+
+    fn guest() -> Guest {
+        Guest::new(None, Clock::system(), 1 << 20)
+    }
+
+    #[test]
+    fn a_line_is_cut_at_its_bound_and_not_before() {
+        let mut guest = guest();
+        guest.log(line(&"a".repeat(LOG_LINE_BYTES_MAX), None));
+        guest.log(line(&"a".repeat(LOG_LINE_BYTES_MAX + 1), None));
+        guest.log(line(&"é".repeat(LOG_LINE_BYTES_MAX), None));
+        assert_eq!(guest.logs[0].message, "a".repeat(LOG_LINE_BYTES_MAX));
+        assert!(guest.logs[1].message.ends_with("a…") && guest.logs[1].message.len() == LOG_LINE_BYTES_MAX);
+        assert!(guest.logs[2].message.ends_with("é…") && guest.logs[2].message.len() <= LOG_LINE_BYTES_MAX);
+    }
+
+    #[test]
+    fn lines_past_the_invocation_bound_are_counted() {
+        let mut guest = guest();
+        let fitting = LOG_BYTES_PER_INVOCATION_MAX / LOG_LINE_BYTES_MAX;
+        for _ in 0..fitting + 3 {
+            guest.log(line(&"a".repeat(LOG_LINE_BYTES_MAX), None));
+        }
+        assert_eq!((guest.logs.len(), guest.logs_dropped), (fitting, 3));
+    }
+
+    #[test]
+    fn empty_lines_are_bounded_too() {
+        let mut guest = guest();
+        for _ in 0..LOG_BYTES_PER_INVOCATION_MAX {
+            guest.log(line("", None));
+        }
+        assert_eq!(guest.logs.len(), LOG_BYTES_PER_INVOCATION_MAX / LOG_LINE_COST_MIN);
+    }
+
+    #[test]
+    fn memory_is_granted_up_to_its_bound() {
+        let mut guest = guest();
+        assert!(guest.memory_growing(0, 1 << 20, None).is_ok());
+        assert!(guest.memory_growing(0, (1 << 20) + 1, None).is_err());
+        assert_eq!(guest.memory_peak_bytes, 1 << 20);
+    }
+}

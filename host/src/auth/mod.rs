@@ -1,1 +1,16 @@
+//! What proves who somebody is: password hashes and bearer tokens. Knows no user and no database.
 
+pub mod password;
+pub mod token;
+
+use rand::TryRng;
+use rand::rngs::SysRng;
+
+use crate::error::{Error, Result};
+
+/// Bytes from the operating system; it fails only where the system has no entropy to give.
+fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    SysRng.try_fill_bytes(&mut bytes).map_err(Error::internal)?;
+    Ok(bytes)
+}

@@ -168,8 +168,19 @@ mod tests {
             assert!(check(good).is_ok(), "{good}");
         }
         for bad in [
-            "", "null", "example.org", "https://", "https://Example.org", "https://a/", "https://a:x", "https://a:70000",
-            "ftp://a", "https://*.a.org", "https://a\0", "http://[zz]", "https://u@a",
+            "",
+            "null",
+            "example.org",
+            "https://",
+            "https://Example.org",
+            "https://a/",
+            "https://a:x",
+            "https://a:70000",
+            "ftp://a",
+            "https://*.a.org",
+            "https://a\0",
+            "http://[zz]",
+            "https://u@a",
         ] {
             assert!(check(bad).is_err(), "{bad:?}");
         }

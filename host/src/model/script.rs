@@ -272,7 +272,9 @@ mod tests {
         let refused = fuel(limits::FUEL_CEILING + 1).unwrap_err();
         assert_eq!(
             refused.details,
-            Some(json!({ "field": "limits.fuel", "asked": limits::FUEL_CEILING + 1, "floor": limits::FUEL_MIN, "ceiling": limits::FUEL_CEILING }))
+            Some(
+                json!({ "field": "limits.fuel", "asked": limits::FUEL_CEILING + 1, "floor": limits::FUEL_MIN, "ceiling": limits::FUEL_CEILING })
+            )
         );
         // Beyond what the field's type holds: still a bound, not an overflow.
         let asked = AskedLimits { memory_mb: Some(u64::MAX), ..AskedLimits::default() };

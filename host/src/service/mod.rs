@@ -1,1 +1,59 @@
+//! What the platform can do, whoever asks: the transactions, the rules that need the database, and what follows from a change.
+//!
+//! Free functions by noun (`service::kv::set`). A transaction that writes begins and ends here. Whoever may call what is
+//! decided above, by the access rule of the endpoint or the grant of the app; `by` is only who to name as the author.
+//!
+//! A change of what the directory shows (apps, scripts, active versions, routes) signals the other nodes in its own
+//! transaction and reloads this node's directory after the commit, so a writer's next request meets its own change.
+//! A crash before the commit changes nothing; one after it loses nothing: the directory is read anew at the start.
 
+use sqlx::PgPool;
+
+use crate::auth::password::Hasher;
+use crate::clock::Clock;
+use crate::error::Result;
+
+pub mod apps;
+pub mod executions;
+pub mod kv;
+pub mod routes;
+pub mod routing;
+pub mod scripts;
+pub mod sessions;
+pub mod users;
+
+use routing::Routing;
+
+/// What one process has of the platform; shared by its planes.
+#[derive(Debug)]
+pub struct Services {
+    pub db: PgPool,
+    pub clock: Clock,
+    pub routing: Routing,
+    /// Every app answers at `{slug}.{apps_domain}`.
+    pub apps_domain: String,
+    pub passwords: Hasher,
+}
+
+impl Services {
+    /// Services over a migrated database, with the directory loaded.
+    pub async fn connect(db: PgPool, clock: Clock, apps_domain: impl Into<String>) -> Result<Self> {
+        let services = Self {
+            db,
+            clock,
+            routing: Routing::default(),
+            apps_domain: apps_domain.into(),
+            passwords: Hasher::default(),
+        };
+        services.routing.reload(&services.db, &services.apps_domain).await?;
+        Ok(services)
+    }
+
+    /// Takes a committed change into this node's directory. The change stands whether or not this succeeds, so a failure is
+    /// logged and not the caller's: the signal that went with the commit makes the follower try again.
+    async fn reload_routing(&self) {
+        if let Err(error) = self.routing.reload(&self.db, &self.apps_domain).await {
+            tracing::warn!(%error, cause = ?error.source, "the directory could not be reloaded after a change");
+        }
+    }
+}

@@ -1,1 +1,109 @@
+//! The one home of SQL: free functions on `&mut PgConnection`, one file per table. Absent is `Ok(None)`; time and ids are
+//! arguments; nothing here begins or ends a transaction, except that `begin_records` opens the one of the record writer.
+//!
+//! Queries are checked against a database when they are compiled, or against `.sqlx` where there is none;
+//! `host/sqlx-prepare.sh` writes that directory and must be run after a query or a migration has changed.
+//! Functions give `sqlx::Error` as it is; `refusal` says what a violated constraint means to a caller.
 
+use std::time::Duration;
+
+use serde_json::json;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool};
+
+use crate::error::{Error, Kind, Result};
+use crate::limits;
+
+pub mod apps;
+mod copy;
+pub mod executions;
+pub mod images;
+pub mod kv;
+pub mod logs;
+pub mod routes;
+pub mod scripts;
+pub mod sessions;
+pub mod signals;
+pub mod users;
+
+/// The migrations, embedded. A new file is seen by the next build only because `build.rs` watches their directory.
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
+
+/// A pool of at most `DATABASE_CONNECTIONS_MAX` connections. Connects once, so that a wrong address is known at the start;
+/// an idle pool makes no queries.
+pub async fn connect(options: PgConnectOptions) -> Result<PgPool> {
+    let trusted = Duration::from_millis(limits::DATABASE_TRUST_IDLE_MS);
+    let pool = PgPoolOptions::new()
+        .max_connections(limits::DATABASE_CONNECTIONS_MAX)
+        .acquire_timeout(Duration::from_millis(limits::DATABASE_ACQUIRE_MS))
+        // A ping before every use would double the round trips of a busy node: only a rested connection is tried.
+        .test_before_acquire(false)
+        .before_acquire(move |connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for > trusted {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .connect_with(options.application_name("picloud"))
+        .await?;
+    Ok(pool)
+}
+
+/// Brings the database to this binary's schema; safe for several nodes at once (the migrator takes a lock).
+/// Fails without a change when the database is of a newer binary, or when an applied migration reads differently here.
+pub async fn migrate(db: &PgPool) -> Result<()> {
+    MIGRATIONS.run(db).await.map_err(|error| {
+        let message = match &error {
+            MigrateError::VersionMissing(version) => {
+                format!("the database is of a newer picloud (it has migration {version}, which this one does not know)")
+            }
+            MigrateError::VersionMismatch(version) => {
+                format!("migration {version} in the database is not the one this picloud has: it is of another build")
+            }
+            other => format!("the database cannot be migrated: {other}"),
+        };
+        Error { source: Some(Box::new(error)), ..Error::new(Kind::Internal, "internal", message) }
+    })
+}
+
+/// The number of the newest migration this binary knows.
+pub fn schema_version() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+/// What a failed write means to its caller: the constraints that outside input can violate, by name; anything else is ours.
+pub fn refusal(error: sqlx::Error) -> Error {
+    let Some(constraint) = error.as_database_error().and_then(|e| e.constraint()) else { return error.into() };
+    let taken = |what: &str, field: &str| Error::conflict(format!("there is already {what}"), json!({ "field": field }));
+    match constraint {
+        "users_username_key" => taken("a user of this name", "username"),
+        "apps_slug_key" => taken("an app with this slug", "slug"),
+        "scripts_app_id_name_key" => taken("a script of this name in the app", "name"),
+        "routes_pattern_key" => taken("a route for this host, path and method", "path"),
+        "scripts_app_id_fkey" | "kv_entries_app_id_fkey" => Error::not_found("app"),
+        "routes_script_fkey" | "script_versions_script_fkey" => Error::not_found("script"),
+        "images_script_version_fkey" => Error::not_found("version"),
+        _ => error.into(),
+    }
+}
+
+/// Reads a word that a CHECK constraint vouches for.
+fn word<T>(column: &'static str, value: &str, parse: impl FnOnce(&str) -> Option<T>) -> sqlx::Result<T> {
+    parse(value).ok_or_else(|| unreadable(column, value))
+}
+
+/// Reads a number that is never negative.
+fn natural<T, U>(column: &'static str, value: T) -> sqlx::Result<U>
+where
+    T: Copy + std::fmt::Display,
+    U: TryFrom<T>,
+{
+    U::try_from(value).map_err(|_| unreadable(column, value))
+}
+
+fn unreadable(column: &'static str, value: impl std::fmt::Display) -> sqlx::Error {
+    sqlx::Error::ColumnDecode { index: column.to_owned(), source: format!("{value} is none of its values").into() }
+}

@@ -1,0 +1,70 @@
+//! Routes: adding them without a conflict, under a lock of their app.
+
+use super::Services;
+use crate::error::{Error, Result};
+use crate::id::{RouteId, ScriptId, UserId};
+use crate::model::route::{self, HostPattern, Method, Route};
+use crate::model::script::Kind;
+use crate::store;
+
+/// What a new route is to be, as a person writes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewRoute {
+    pub path: String,
+    /// `None`, `ANY` and `*` are any method.
+    pub method: Option<String>,
+    /// `None` is any host of the app.
+    pub host: Option<String>,
+}
+
+/// 404 for the script; 422 for a pattern that is none, a host that is not the app's, or a module; 409 naming the route that
+/// would match one request with equal rank.
+pub async fn create(s: &Services, by: UserId, script: ScriptId, new: NewRoute) -> Result<Route> {
+    let path = new.path.parse()?;
+    let method = Method::parse_optional(new.method.as_deref())?;
+    let gone = || Error::not_found("script");
+    let mut tx = s.db.begin().await?;
+    let script = store::scripts::get(&mut tx, script).await?.ok_or_else(gone)?;
+    if script.kind == Kind::Module {
+        return Err(Error::invalid(
+            "script_id",
+            format!("{} is a module: it answers no requests, scripts import it", script.name),
+        ));
+    }
+    let app = store::apps::lock(&mut tx, script.app_id).await?.ok_or_else(gone)?;
+    let host = new.host.as_deref().map(|host| HostPattern::of_app(host, &app.slug, &s.apps_domain)).transpose()?;
+    let now = s.clock.now();
+    let route = Route { id: RouteId::at(now), app_id: app.id, script_id: script.id, method, host, path, created_at: now };
+    let existing = store::routes::of_app(&mut tx, app.id).await?;
+    if let Some(other) = route::conflict(&route, &existing) {
+        return Err(route::conflict_error(&route, other));
+    }
+    store::routes::insert(&mut tx, &route, by).await.map_err(store::refusal)?;
+    store::signals::routing_changed(&mut tx).await?;
+    tx.commit().await?;
+    s.reload_routing().await;
+    tracing::info!(app.id = %app.id, script.id = %script.id, route.id = %route.id, user.id = %by, "route created");
+    Ok(route)
+}
+
+/// A script's routes, oldest first; 404 for the script.
+pub async fn list(s: &Services, script: ScriptId) -> Result<Vec<Route>> {
+    let mut db = s.db.acquire().await?;
+    if store::scripts::get(&mut db, script).await?.is_none() {
+        return Err(Error::not_found("script"));
+    }
+    Ok(store::routes::of_script(&mut db, script).await?)
+}
+
+/// Deletes a route; 404 when it is not that script's.
+pub async fn delete(s: &Services, by: UserId, script: ScriptId, id: RouteId) -> Result<()> {
+    let mut tx = s.db.begin().await?;
+    if !store::routes::delete(&mut tx, script, id).await? {
+        return Err(Error::not_found("route"));
+    }
+    store::signals::routing_changed(&mut tx).await?;
+    tx.commit().await?;
+    s.reload_routing().await;
+    tracing::info!(script.id = %script, route.id = %id, user.id = %by, "route deleted");
+    Ok(())
+}

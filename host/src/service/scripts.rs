@@ -1,0 +1,182 @@
+//! Scripts: publishing versions, and what an invocation needs of one.
+//!
+//! A version is checked and prepared by `invoke` before it comes here: nothing in this layer reads source.
+
+use serde_json::json;
+use sqlx::PgConnection;
+
+use super::Services;
+use crate::error::{Error, Kind, Result};
+use crate::id::{AppId, ScriptId, UserId};
+use crate::limits;
+use crate::model::page::{Page, PageQuery, id_cursor};
+use crate::model::script::{Executable, Image, Limits, NewScript, NewVersion, Prepared, Script, Summary, Version, digest};
+use crate::store;
+
+/// Stores a new script with version 1, which is active at once. `prepared` is of its source and kind.
+///
+/// 422 and 413 as `NewScript::check` (better asked before preparing); 404 for the app; 409 naming the script of that name.
+pub async fn create(s: &Services, by: UserId, new: NewScript, prepared: Prepared) -> Result<Script> {
+    let limits = new.check()?;
+    let now = s.clock.now();
+    let script = Script {
+        id: ScriptId::at(now),
+        app_id: new.app_id,
+        name: new.name,
+        kind: new.kind,
+        description: new.description,
+        active: Version {
+            number: 1,
+            digest: digest(&new.source, &limits),
+            source: new.source,
+            limits,
+            capabilities: prepared.capabilities,
+            created_by: Some(by),
+            created_at: now,
+        },
+        created_at: now,
+        updated_at: now,
+    };
+    let mut tx = s.db.begin().await?;
+    if !store::scripts::insert(&mut tx, &script, by).await.map_err(store::refusal)? {
+        let other = store::scripts::by_name(&mut tx, script.app_id, &script.name).await?;
+        return Err(Error::conflict(
+            format!("the app already has a script named {}", script.name),
+            json!({ "field": "name", "script": { "id": other, "name": script.name } }),
+        ));
+    }
+    store::scripts::insert_version(&mut tx, script.app_id, script.id, &script.active).await?;
+    put_image(&mut tx, s, script.id, 1, prepared.image.as_ref()).await?;
+    store::signals::routing_changed(&mut tx).await?;
+    // Read back: the database keeps microseconds.
+    let script = store::scripts::get(&mut tx, script.id).await?.unwrap_or(script);
+    tx.commit().await?;
+    s.reload_routing().await;
+    tracing::info!(app.id = %script.app_id, script.id = %script.id, user.id = %by, "script created");
+    Ok(script)
+}
+
+/// The script with its active version; 404.
+pub async fn get(s: &Services, id: ScriptId) -> Result<Script> {
+    let mut db = s.db.acquire().await?;
+    store::scripts::get(&mut db, id).await?.ok_or_else(|| Error::not_found("script"))
+}
+
+/// Scripts of one app, or of all, oldest first.
+pub async fn list(s: &Services, app: Option<AppId>, query: &PageQuery) -> Result<Page<Summary>> {
+    let after = query.after_id()?;
+    let mut db = s.db.acquire().await?;
+    let rows = store::scripts::list(&mut db, app, after, query.rows()).await?;
+    Ok(Page::cut(rows, query.limit, |script| id_cursor(script.id.0)))
+}
+
+/// Publishes the next version, which is active at once. Source and limits that are those of the active version make none:
+/// the script stays at its version, and only the description (and a missing image) is stored.
+///
+/// `if_match` is the number of the version the caller has seen: 412 `{version}` when another is active by now.
+/// 404; 422 and 413 as `NewVersion::check`.
+pub async fn publish(
+    s: &Services,
+    by: UserId,
+    id: ScriptId,
+    new: NewVersion,
+    prepared: Prepared,
+    if_match: Option<i32>,
+) -> Result<Script> {
+    new.check()?;
+    let now = s.clock.now();
+    let mut tx = s.db.begin().await?;
+    let mut script = locked(&mut tx, id, if_match).await?;
+    let limits = new.limits.over(script.active.limits)?;
+    let next = next_version(&mut tx, &script, new.source, limits, prepared.capabilities, by, s).await?;
+    script.description = new.description.unwrap_or(script.description);
+    if let Some(version) = next {
+        store::scripts::insert_version(&mut tx, script.app_id, id, &version).await?;
+        script.active = version;
+    }
+    put_image(&mut tx, s, id, script.active.number, prepared.image.as_ref()).await?;
+    store::scripts::activate(&mut tx, id, script.active.number, &script.description, now).await?;
+    store::signals::routing_changed(&mut tx).await?;
+    let script = store::scripts::get(&mut tx, id).await?.unwrap_or(script);
+    tx.commit().await?;
+    s.reload_routing().await;
+    let version = script.active.number;
+    tracing::info!(app.id = %script.app_id, script.id = %id, script.version = version, user.id = %by, "version published");
+    Ok(script)
+}
+
+/// Deletes the script with its versions, images, routes, executions and logs, in one transaction. `if_match` as in
+/// [`publish`]. 404.
+pub async fn delete(s: &Services, by: UserId, id: ScriptId, if_match: Option<i32>) -> Result<()> {
+    let mut tx = s.db.begin().await?;
+    let script = locked(&mut tx, id, if_match).await?;
+    store::logs::delete_of_script(&mut tx, id).await?;
+    store::executions::delete_of_script(&mut tx, id).await?;
+    store::scripts::delete(&mut tx, id).await?;
+    store::signals::routing_changed(&mut tx).await?;
+    tx.commit().await?;
+    s.reload_routing().await;
+    tracing::info!(app.id = %script.app_id, script.id = %id, user.id = %by, "script deleted");
+    Ok(())
+}
+
+/// What an invocation of that version needs, with its image for `component` if one is stored; `None` when the version is gone.
+pub async fn executable(s: &Services, id: ScriptId, version: i32, component: &str) -> Result<Option<Executable>> {
+    let mut db = s.db.acquire().await?;
+    let Some((name, source)) = store::scripts::source(&mut db, id, version).await? else { return Ok(None) };
+    let image = store::images::get(&mut db, id, version, component).await?;
+    Ok(Some(Executable { name, source, image }))
+}
+
+/// Stores the image of a version, prepared late (the component is newer than the version). At most `IMAGES_PER_VERSION_MAX`
+/// of a version stay, the newest. Of a version that is gone: nothing is done, and that is no error.
+pub async fn store_image(s: &Services, id: ScriptId, version: i32, image: &Image) -> Result<()> {
+    let mut tx = s.db.begin().await?;
+    put_image(&mut tx, s, id, version, Some(image)).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn locked(tx: &mut PgConnection, id: ScriptId, if_match: Option<i32>) -> Result<Script> {
+    let gone = || Error::not_found("script");
+    if !store::scripts::lock(tx, id).await? {
+        return Err(gone());
+    }
+    let script = store::scripts::get(tx, id).await?.ok_or_else(gone)?;
+    let active = script.active.number;
+    if if_match.is_some_and(|seen| seen != active) {
+        return Err(Error::new(
+            Kind::PreconditionFailed,
+            "precondition_failed",
+            format!("version {active} is active by now; read the script again"),
+        )
+        .with_details(json!({ "version": active })));
+    }
+    Ok(script)
+}
+
+/// The version after the script's newest, or `None` when it would be the active one once more.
+async fn next_version(
+    tx: &mut PgConnection,
+    script: &Script,
+    source: String,
+    limits: Limits,
+    capabilities: Vec<String>,
+    by: UserId,
+    s: &Services,
+) -> Result<Option<Version>> {
+    let digest = digest(&source, &limits);
+    if digest == script.active.digest {
+        return Ok(None);
+    }
+    let number = store::scripts::newest_version(tx, script.id).await?.saturating_add(1);
+    Ok(Some(Version { number, digest, source, limits, capabilities, created_by: Some(by), created_at: s.clock.now() }))
+}
+
+async fn put_image(tx: &mut PgConnection, s: &Services, id: ScriptId, version: i32, image: Option<&Image>) -> Result<()> {
+    if let Some(image) = image
+        && store::images::put(tx, id, version, image, s.clock.now()).await.map_err(store::refusal)?
+    {
+        store::images::trim(tx, id, version, limits::IMAGES_PER_VERSION_MAX).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! `apps`.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::id::{AppId, UserId};
+use crate::model::app::App;
+
+/// Adds an app; false when the slug is taken.
+pub async fn insert(db: &mut PgConnection, app: &App, by: UserId) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "INSERT INTO apps (id, slug, name, cors_origins, created_by, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT ON CONSTRAINT apps_slug_key DO NOTHING",
+        app.id.0,
+        app.slug,
+        app.name,
+        &app.cors_origins,
+        by.0,
+        app.created_at,
+        app.updated_at
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub async fn get(db: &mut PgConnection, id: AppId) -> sqlx::Result<Option<App>> {
+    sqlx::query_as!(
+        App,
+        r#"SELECT id AS "id: AppId", slug, name, cors_origins, created_at, updated_at FROM apps WHERE id = $1"#,
+        id.0
+    )
+    .fetch_optional(db)
+    .await
+}
+
+pub async fn by_slug(db: &mut PgConnection, slug: &str) -> sqlx::Result<Option<App>> {
+    sqlx::query_as!(
+        App,
+        r#"SELECT id AS "id: AppId", slug, name, cors_origins, created_at, updated_at FROM apps WHERE slug = $1"#,
+        slug
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// In order of creation, after `after`.
+pub async fn list(db: &mut PgConnection, after: Option<Uuid>, rows: i64) -> sqlx::Result<Vec<App>> {
+    sqlx::query_as!(
+        App,
+        r#"SELECT id AS "id: AppId", slug, name, cors_origins, created_at, updated_at
+           FROM apps WHERE id > $1 ORDER BY id LIMIT $2"#,
+        after.unwrap_or(Uuid::nil()),
+        rows
+    )
+    .fetch_all(db)
+    .await
+}
+
+pub async fn all(db: &mut PgConnection) -> sqlx::Result<Vec<App>> {
+    sqlx::query_as!(App, r#"SELECT id AS "id: AppId", slug, name, cors_origins, created_at, updated_at FROM apps"#)
+        .fetch_all(db)
+        .await
+}
+
+/// The app, which nobody else changes, routes into or deletes until the transaction ends. Writers of its data (whose foreign
+/// key checks share the row) go on.
+pub async fn lock(db: &mut PgConnection, id: AppId) -> sqlx::Result<Option<App>> {
+    sqlx::query_as!(
+        App,
+        r#"SELECT id AS "id: AppId", slug, name, cors_origins, created_at, updated_at
+           FROM apps WHERE id = $1 FOR NO KEY UPDATE"#,
+        id.0
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// The app, to which nobody else adds anything until the transaction ends.
+pub async fn lock_to_delete(db: &mut PgConnection, id: AppId) -> sqlx::Result<Option<App>> {
+    sqlx::query_as!(
+        App,
+        r#"SELECT id AS "id: AppId", slug, name, cors_origins, created_at, updated_at FROM apps WHERE id = $1 FOR UPDATE"#,
+        id.0
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Stores `app` as it now is. `updated_at` is the later of `now` and just after what it was, so that it strictly grows.
+pub async fn update(db: &mut PgConnection, app: &App, now: DateTime<Utc>) -> sqlx::Result<DateTime<Utc>> {
+    sqlx::query_scalar!(
+        "UPDATE apps SET slug = $2, name = $3, cors_origins = $4, updated_at = greatest($5, updated_at + interval '1 microsecond')
+         WHERE id = $1 RETURNING updated_at",
+        app.id.0,
+        app.slug,
+        app.name,
+        &app.cors_origins,
+        now
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Deletes the app and, by cascade, all that refers to it: scripts with their versions, images and routes; KV; its API keys.
+pub async fn delete(db: &mut PgConnection, id: AppId) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM apps WHERE id = $1", id.0).execute(db).await.map(drop)
+}

@@ -1,0 +1,145 @@
+//! `executions`. Without foreign keys: a record whose script is gone is found by no read.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use uuid::Uuid;
+
+use super::copy::Rows;
+use crate::id::{AppId, ExecutionId, RequestId, ScriptId};
+use crate::model::execution::{Execution, Outcome, Usage};
+
+struct Row {
+    id: ExecutionId,
+    app_id: AppId,
+    script_id: ScriptId,
+    version: i32,
+    request_id: RequestId,
+    outcome: String,
+    status: i16,
+    fuel: i64,
+    memory_peak_bytes: i64,
+    host_calls: i32,
+    bytes_in: i64,
+    bytes_out: i64,
+    wall_us: i64,
+    error: Option<String>,
+    started_at: DateTime<Utc>,
+    logs_dropped: i32,
+}
+
+impl Row {
+    fn execution(self) -> sqlx::Result<Execution> {
+        Ok(Execution {
+            id: self.id,
+            app_id: self.app_id,
+            script_id: self.script_id,
+            version: self.version,
+            request_id: self.request_id,
+            outcome: super::word("outcome", &self.outcome, Outcome::from_word)?,
+            status: super::natural("status", self.status)?,
+            usage: Usage {
+                fuel: super::natural("fuel", self.fuel)?,
+                memory_peak_bytes: super::natural("memory_peak_bytes", self.memory_peak_bytes)?,
+                host_calls: super::natural("host_calls", self.host_calls)?,
+                bytes_in: super::natural("bytes_in", self.bytes_in)?,
+                bytes_out: super::natural("bytes_out", self.bytes_out)?,
+                wall_us: super::natural("wall_us", self.wall_us)?,
+            },
+            error: self.error.and_then(|text| serde_json::from_str(&text).ok()),
+            started_at: self.started_at,
+            logs: Vec::new(),
+            logs_dropped: super::natural("logs_dropped", self.logs_dropped)?,
+        })
+    }
+}
+
+/// A transaction for records. Its commit does not wait for the disk: a crash may lose the last fraction of a second of
+/// telemetry, never its consistency.
+pub async fn begin_records(db: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
+    db.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await
+}
+
+/// Adds the records, without their log lines. All or none.
+pub async fn copy(db: &mut PgConnection, executions: &[Execution]) -> sqlx::Result<()> {
+    let mut to = db
+        .copy_in_raw(
+            "COPY executions (id, app_id, script_id, version, request_id, outcome, status, fuel, memory_peak_bytes, host_calls,
+             bytes_in, bytes_out, wall_us, error, started_at, logs_dropped) FROM STDIN WITH (FORMAT binary)",
+        )
+        .await?;
+    let mut rows = Rows::new();
+    for execution in executions {
+        write(&mut rows, execution);
+        rows.drain(&mut to).await?;
+    }
+    rows.finish(to).await
+}
+
+fn write(rows: &mut Rows, execution: &Execution) {
+    let big = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let small = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
+    let usage = &execution.usage;
+    rows.row(16);
+    rows.uuid(execution.id.0);
+    rows.uuid(execution.app_id.0);
+    rows.uuid(execution.script_id.0);
+    rows.i32(execution.version);
+    rows.uuid(execution.request_id.0);
+    rows.text(execution.outcome.as_str());
+    rows.i16(i16::try_from(execution.status).unwrap_or(i16::MAX));
+    rows.i64(big(usage.fuel));
+    rows.i64(big(usage.memory_peak_bytes));
+    rows.i32(small(usage.host_calls));
+    rows.i64(big(usage.bytes_in));
+    rows.i64(big(usage.bytes_out));
+    rows.i64(big(usage.wall_us));
+    match &execution.error {
+        Some(failure) => rows.json(failure),
+        None => rows.null(),
+    }
+    rows.time(execution.started_at);
+    rows.i32(small(execution.logs_dropped));
+}
+
+/// The record, without its log lines, while its script is there.
+pub async fn get(db: &mut PgConnection, id: ExecutionId) -> sqlx::Result<Option<Execution>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT e.id AS "id: ExecutionId", e.app_id AS "app_id: AppId", e.script_id AS "script_id: ScriptId", e.version,
+                  e.request_id AS "request_id: RequestId", e.outcome, e.status, e.fuel, e.memory_peak_bytes, e.host_calls,
+                  e.bytes_in, e.bytes_out, e.wall_us, e.error, e.started_at, e.logs_dropped
+           FROM executions e JOIN scripts s ON s.id = e.script_id AND s.app_id = e.app_id WHERE e.id = $1"#,
+        id.0
+    );
+    row.fetch_optional(db).await?.map(Row::execution).transpose()
+}
+
+/// A script's records without their log lines, newest first, older than `before`.
+pub async fn list(db: &mut PgConnection, script: ScriptId, before: Option<Uuid>, rows: i64) -> sqlx::Result<Vec<Execution>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT id AS "id: ExecutionId", app_id AS "app_id: AppId", script_id AS "script_id: ScriptId", version,
+                  request_id AS "request_id: RequestId", outcome, status, fuel, memory_peak_bytes, host_calls,
+                  bytes_in, bytes_out, wall_us, error, started_at, logs_dropped
+           FROM executions WHERE script_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"#,
+        script.0,
+        before.unwrap_or(Uuid::max()),
+        rows
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(Row::execution).collect()
+}
+
+/// Deletes a script's records.
+pub async fn delete_of_script(db: &mut PgConnection, script: ScriptId) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM executions WHERE script_id = $1", script.0).execute(db).await.map(drop)
+}
+
+/// Deletes the records of all scripts that an app has now.
+pub async fn delete_of_app(db: &mut PgConnection, app: AppId) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM executions e USING scripts s WHERE e.script_id = s.id AND s.app_id = $1", app.0)
+        .execute(db)
+        .await
+        .map(drop)
+}

@@ -1,0 +1,268 @@
+//! `scripts` and `script_versions`.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::id::{AppId, ScriptId, UserId};
+use crate::model::invocation::Deployed;
+use crate::model::script::{Kind, Limits, Script, Summary, Version};
+
+struct Row {
+    id: ScriptId,
+    app_id: AppId,
+    name: String,
+    kind: String,
+    description: String,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    number: i32,
+    digest: String,
+    source: String,
+    fuel: i64,
+    memory_mb: i32,
+    timeout_ms: i32,
+    capabilities: Vec<String>,
+    published_by: Option<UserId>,
+    published_at: DateTime<Utc>,
+}
+
+impl Row {
+    fn script(self) -> sqlx::Result<Script> {
+        Ok(Script {
+            id: self.id,
+            app_id: self.app_id,
+            name: self.name,
+            kind: super::word("kind", &self.kind, Kind::from_word)?,
+            description: self.description,
+            active: Version {
+                number: self.number,
+                digest: self.digest,
+                source: self.source,
+                limits: limits(self.fuel, self.memory_mb, self.timeout_ms)?,
+                capabilities: self.capabilities,
+                created_by: self.published_by,
+                created_at: self.published_at,
+            },
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        })
+    }
+}
+
+struct SummaryRow {
+    id: ScriptId,
+    app_id: AppId,
+    name: String,
+    kind: String,
+    description: String,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    number: i32,
+    digest: String,
+    fuel: i64,
+    memory_mb: i32,
+    timeout_ms: i32,
+    capabilities: Vec<String>,
+}
+
+impl SummaryRow {
+    fn summary(self) -> sqlx::Result<Summary> {
+        Ok(Summary {
+            id: self.id,
+            app_id: self.app_id,
+            name: self.name,
+            kind: super::word("kind", &self.kind, Kind::from_word)?,
+            description: self.description,
+            version: self.number,
+            digest: self.digest,
+            limits: limits(self.fuel, self.memory_mb, self.timeout_ms)?,
+            capabilities: self.capabilities,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        })
+    }
+}
+
+fn limits(fuel: i64, memory_mb: i32, timeout_ms: i32) -> sqlx::Result<Limits> {
+    Ok(Limits {
+        fuel: super::natural("fuel", fuel)?,
+        memory_mb: super::natural("memory_mb", memory_mb)?,
+        timeout_ms: super::natural("timeout_ms", timeout_ms)?,
+    })
+}
+
+/// The script with its active version.
+pub async fn get(db: &mut PgConnection, id: ScriptId) -> sqlx::Result<Option<Script>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT s.id AS "id: ScriptId", s.app_id AS "app_id: AppId", s.name, s.kind, s.description, s.created_at, s.updated_at,
+                  v.number, v.digest, v.source, v.fuel, v.memory_mb, v.timeout_ms, v.capabilities,
+                  v.created_by AS "published_by: UserId", v.created_at AS published_at
+           FROM scripts s JOIN script_versions v ON v.script_id = s.id AND v.number = s.active_version
+           WHERE s.id = $1"#,
+        id.0
+    );
+    row.fetch_optional(db).await?.map(Row::script).transpose()
+}
+
+/// Holds the script until the transaction ends: nobody else publishes or deletes it. Whether it is there.
+///
+/// Apart from reading it: a row that waited for its lock is read anew, a row joined to it is not.
+pub async fn lock(db: &mut PgConnection, id: ScriptId) -> sqlx::Result<bool> {
+    let row = sqlx::query_scalar!("SELECT id FROM scripts WHERE id = $1 FOR NO KEY UPDATE", id.0);
+    Ok(row.fetch_optional(db).await?.is_some())
+}
+
+/// The id of an app's script of that name.
+pub async fn by_name(db: &mut PgConnection, app: AppId, name: &str) -> sqlx::Result<Option<ScriptId>> {
+    sqlx::query_scalar!(r#"SELECT id AS "id: ScriptId" FROM scripts WHERE app_id = $1 AND name = $2"#, app.0, name)
+        .fetch_optional(db)
+        .await
+}
+
+/// Every script, or those of one app, in order of creation, after `after`.
+pub async fn list(db: &mut PgConnection, app: Option<AppId>, after: Option<Uuid>, rows: i64) -> sqlx::Result<Vec<Summary>> {
+    let after = after.unwrap_or(Uuid::nil());
+    let rows = match app {
+        Some(app) => {
+            sqlx::query_as!(
+                SummaryRow,
+                r#"SELECT s.id AS "id: ScriptId", s.app_id AS "app_id: AppId", s.name, s.kind, s.description, s.created_at,
+                          s.updated_at, v.number, v.digest, v.fuel, v.memory_mb, v.timeout_ms, v.capabilities
+                   FROM scripts s JOIN script_versions v ON v.script_id = s.id AND v.number = s.active_version
+                   WHERE s.app_id = $1 AND s.id > $2 ORDER BY s.id LIMIT $3"#,
+                app.0,
+                after,
+                rows
+            )
+            .fetch_all(db)
+            .await?
+        }
+        None => {
+            sqlx::query_as!(
+                SummaryRow,
+                r#"SELECT s.id AS "id: ScriptId", s.app_id AS "app_id: AppId", s.name, s.kind, s.description, s.created_at,
+                          s.updated_at, v.number, v.digest, v.fuel, v.memory_mb, v.timeout_ms, v.capabilities
+                   FROM scripts s JOIN script_versions v ON v.script_id = s.id AND v.number = s.active_version
+                   WHERE s.id > $1 ORDER BY s.id LIMIT $2"#,
+                after,
+                rows
+            )
+            .fetch_all(db)
+            .await?
+        }
+    };
+    rows.into_iter().map(SummaryRow::summary).collect()
+}
+
+/// What answers now: every script's active version.
+pub async fn deployed(db: &mut PgConnection) -> sqlx::Result<Vec<Deployed>> {
+    let rows = sqlx::query!(
+        r#"SELECT s.id AS "id: ScriptId", s.app_id AS "app_id: AppId", s.name, v.number, v.fuel, v.memory_mb, v.timeout_ms
+           FROM scripts s JOIN script_versions v ON v.script_id = s.id AND v.number = s.active_version"#
+    )
+    .fetch_all(db)
+    .await?;
+    let deployed = rows.into_iter().map(|row| {
+        Ok(Deployed {
+            app_id: row.app_id,
+            script_id: row.id,
+            version: row.number,
+            name: row.name,
+            limits: limits(row.fuel, row.memory_mb, row.timeout_ms)?,
+        })
+    });
+    deployed.collect()
+}
+
+pub async fn count(db: &mut PgConnection, app: AppId) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM scripts WHERE app_id = $1"#, app.0).fetch_one(db).await
+}
+
+/// Adds a script without its version (`insert_version` must follow in the transaction); false when the name is taken.
+pub async fn insert(db: &mut PgConnection, script: &Script, by: UserId) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "INSERT INTO scripts (id, app_id, name, kind, description, active_version, created_by, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT ON CONSTRAINT scripts_app_id_name_key DO NOTHING",
+        script.id.0,
+        script.app_id.0,
+        script.name,
+        script.kind.as_str(),
+        script.description,
+        script.active.number,
+        by.0,
+        script.created_at,
+        script.updated_at
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub async fn insert_version(db: &mut PgConnection, app: AppId, script: ScriptId, version: &Version) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO script_versions
+            (app_id, script_id, number, digest, source, fuel, memory_mb, timeout_ms, capabilities, created_by, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        app.0,
+        script.0,
+        version.number,
+        version.digest,
+        version.source,
+        i64::try_from(version.limits.fuel).unwrap_or(i64::MAX),
+        i32::try_from(version.limits.memory_mb).unwrap_or(i32::MAX),
+        i32::try_from(version.limits.timeout_ms).unwrap_or(i32::MAX),
+        &version.capabilities,
+        version.created_by.map(|by| by.0),
+        version.created_at
+    )
+    .execute(db)
+    .await
+    .map(drop)
+}
+
+/// The number of the script's newest version; 0 for none.
+pub async fn newest_version(db: &mut PgConnection, script: ScriptId) -> sqlx::Result<i32> {
+    sqlx::query_scalar!(r#"SELECT coalesce(max(number), 0) AS "number!" FROM script_versions WHERE script_id = $1"#, script.0)
+        .fetch_one(db)
+        .await
+}
+
+/// Makes a version the active one, and stores the description beside it.
+pub async fn activate(
+    db: &mut PgConnection,
+    script: ScriptId,
+    version: i32,
+    description: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<DateTime<Utc>> {
+    sqlx::query_scalar!(
+        "UPDATE scripts SET active_version = $2, description = $3, updated_at = greatest($4, updated_at) WHERE id = $1
+         RETURNING updated_at",
+        script.0,
+        version,
+        description,
+        now
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Name and source of a version.
+pub async fn source(db: &mut PgConnection, script: ScriptId, version: i32) -> sqlx::Result<Option<(String, String)>> {
+    let row = sqlx::query!(
+        "SELECT s.name, v.source FROM script_versions v JOIN scripts s ON s.id = v.script_id
+         WHERE v.script_id = $1 AND v.number = $2",
+        script.0,
+        version
+    );
+    Ok(row.fetch_optional(db).await?.map(|row| (row.name, row.source)))
+}
+
+/// Deletes the script and, by cascade, its versions, images and routes; whether it was there.
+pub async fn delete(db: &mut PgConnection, id: ScriptId) -> sqlx::Result<bool> {
+    let done = sqlx::query!("DELETE FROM scripts WHERE id = $1", id.0).execute(db).await?;
+    Ok(done.rows_affected() > 0)
+}

@@ -1,0 +1,89 @@
+//! `sessions`. Tokens are known here by their hash alone.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::id::{SessionId, UserId};
+use crate::model::user::Role;
+
+/// A session that has not ended, and who it is.
+pub struct Live {
+    pub id: SessionId,
+    pub user_id: UserId,
+    pub username: String,
+    pub role: Role,
+    pub last_used_at: DateTime<Utc>,
+}
+
+pub async fn insert(
+    db: &mut PgConnection,
+    id: SessionId,
+    user: UserId,
+    token_hash: &[u8],
+    now: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO sessions (id, user_id, token_hash, created_at, last_used_at, expires_at) VALUES ($1, $2, $3, $4, $4, $5)",
+        id.0,
+        user.0,
+        token_hash,
+        now,
+        expires_at
+    )
+    .execute(db)
+    .await
+    .map(drop)
+}
+
+/// The session of a token, if it has not expired and its person may log in.
+pub async fn live(db: &mut PgConnection, token_hash: &[u8], now: DateTime<Utc>) -> sqlx::Result<Option<Live>> {
+    let row = sqlx::query!(
+        r#"SELECT s.id AS "id: SessionId", u.id AS "user_id: UserId", u.username, u.role, s.last_used_at
+           FROM sessions s JOIN users u ON u.id = s.user_id
+           WHERE s.token_hash = $1 AND s.expires_at > $2 AND u.deactivated_at IS NULL"#,
+        token_hash,
+        now
+    );
+    let Some(row) = row.fetch_optional(db).await? else { return Ok(None) };
+    Ok(Some(Live {
+        id: row.id,
+        user_id: row.user_id,
+        username: row.username,
+        role: super::word("role", &row.role, Role::from_word)?,
+        last_used_at: row.last_used_at,
+    }))
+}
+
+/// Notes a use. Never moves back: nodes' clocks differ.
+pub async fn touch(db: &mut PgConnection, id: SessionId, now: DateTime<Utc>, expires_at: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE sessions SET last_used_at = $2, expires_at = $3 WHERE id = $1 AND last_used_at < $2",
+        id.0,
+        now,
+        expires_at
+    )
+    .execute(db)
+    .await
+    .map(drop)
+}
+
+/// Ends a session; whether it was there.
+pub async fn delete(db: &mut PgConnection, id: SessionId) -> sqlx::Result<bool> {
+    let done = sqlx::query!("DELETE FROM sessions WHERE id = $1", id.0).execute(db).await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Ends a person's expired sessions, and the oldest of the others, so that at most `keep` are left.
+pub async fn sweep(db: &mut PgConnection, user: UserId, now: DateTime<Utc>, keep: i64) -> sqlx::Result<()> {
+    sqlx::query!(
+        "DELETE FROM sessions WHERE user_id = $1 AND (expires_at <= $2 OR id IN (
+            SELECT id FROM sessions WHERE user_id = $1 AND expires_at > $2 ORDER BY id DESC OFFSET $3))",
+        user.0,
+        now,
+        keep
+    )
+    .execute(db)
+    .await
+    .map(drop)
+}

@@ -1,0 +1,12 @@
+//! Signals: NOTIFYs that carry no data and mean "look again". Sent at commit, and not at all if there is none.
+
+use sqlx::PgConnection;
+
+/// The channel of everything that decides which script answers a request.
+pub const ROUTING: &str = "picloud_routing";
+
+/// Tells every node that apps, scripts, versions or routes have changed.
+pub async fn routing_changed(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!(r#"SELECT pg_notify($1, '') IS NULL AS "sent""#, ROUTING).fetch_one(db).await?;
+    Ok(())
+}

@@ -1,0 +1,45 @@
+import type { Route } from './api';
+
+/** Where the login page is, coming back to `from` afterwards. */
+export function loginPath(from: URL): string {
+	const next = from.pathname + from.search + from.hash;
+	return next === '/' ? '/login' : `/login?next=${encodeURIComponent(next)}`;
+}
+
+/** The page to open after login: a path of this origin and no other address, whatever the link said. */
+export function afterLogin(next: string | null): string {
+	if (next === null || !next.startsWith('/')) return '/';
+	const base = 'http://dashboard.invalid';
+	try {
+		const url = new URL(next, base);
+		return url.origin === base && !/^\/login\/?$/.test(url.pathname) ? url.pathname + url.search + url.hash : '/';
+	} catch {
+		return '/';
+	}
+}
+
+/** A slug to start from for an app's name: one DNS label. The server has the last word. */
+export function slugFrom(name: string): string {
+	return name
+		.normalize('NFKD')
+		.replace(/\p{M}/gu, '')
+		.toLowerCase()
+		.replace(/[^a-z0-9]+/g, '-')
+		.replace(/^-+/, '')
+		.slice(0, 63)
+		.replace(/-+$/, '');
+}
+
+/** A route's address when a browser's GET can follow it: a literal path, GET or any method, any host of the app. */
+export function openable(route: Pick<Route, 'path' | 'method' | 'host'>, base: string | null): string | null {
+	if (base === null || route.host) return null;
+	if (route.method && route.method !== 'GET' && route.method !== 'ANY') return null;
+	if (/[:*{}]/.test(route.path)) return null;
+	return base.replace(/\/$/, '') + route.path;
+}
+
+/** Where an app answers, as far as the dashboard's own address tells: the defaults of one machine. */
+export function appUrl(slug: string, here: Pick<Location, 'hostname'> = location): string {
+	const domain = /^(localhost|127\.[\d.]+|\[::1\])$/.test(here.hostname) ? 'localhost' : here.hostname;
+	return `http://${slug}.${domain}:8080/`;
+}

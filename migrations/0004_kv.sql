@@ -13,8 +13,6 @@ CREATE TABLE kv_entries (
     value bytea NOT NULL,
     -- 1 for a new entry, one more for every write over it.
     revision bigint NOT NULL,
-    -- Time of the last write.
-    updated_at timestamptz NOT NULL,
     CONSTRAINT kv_entries_pkey PRIMARY KEY (app_id, collection, key),
     CONSTRAINT kv_entries_app_id_fkey FOREIGN KEY (app_id) REFERENCES apps (id) ON DELETE CASCADE,
     CONSTRAINT kv_entries_collection_check CHECK (collection <> ''),

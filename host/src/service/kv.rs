@@ -4,7 +4,6 @@
 //! 1..=`KV_KEY_BYTES_MAX` bytes, value at most `KV_VALUE_BYTES_MAX` bytes, page 1..=`KV_PAGE_ENTRIES_MAX` entries; names hold
 //! no NUL. Writes are acknowledged once they are on disk.
 
-use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::PgPool;
 
@@ -28,12 +27,12 @@ pub async fn has(db: &PgPool, app: AppId, collection: &str, key: &str) -> Result
 }
 
 /// Writes the entry, over what is there; its revision grows by one. 404 when the app is gone.
-pub async fn set(db: &PgPool, app: AppId, collection: &str, key: &str, value: &Value, now: DateTime<Utc>) -> Result<()> {
+pub async fn set(db: &PgPool, app: AppId, collection: &str, key: &str, value: Value) -> Result<()> {
     check_place(collection, key)?;
     if value.bytes.len() > limits::KV_VALUE_BYTES_MAX {
         return Err(text::too_long("value", value.bytes.len(), limits::KV_VALUE_BYTES_MAX, "bytes"));
     }
-    store::kv::set(&mut *db.acquire().await?, app, collection, key, value, now).await.map_err(store::refusal)?;
+    store::kv::set(&mut *db.acquire().await?, app, collection, key, &value).await.map_err(store::refusal)?;
     Ok(())
 }
 
@@ -45,9 +44,9 @@ pub async fn delete(db: &PgPool, app: AppId, collection: &str, key: &str) -> Res
 
 /// Entries whose keys begin with the prefix, in bytewise key order. A page ends early rather than hold more than
 /// `KV_PAGE_BYTES_MAX` bytes of values, but holds one entry if there is one; its `cursor` is the next query's `after`.
-pub async fn list(db: &PgPool, app: AppId, collection: &str, query: &Query) -> Result<Page> {
+pub async fn list(db: &PgPool, app: AppId, collection: &str, query: Query) -> Result<Page> {
     check_collection(collection)?;
-    check_query(query)?;
+    check_query(&query)?;
     let before = end_of_prefix(&query.prefix);
     let after = query.after.as_deref().unwrap_or_default();
     let range = store::kv::Range { from: &query.prefix, after, before: &before };

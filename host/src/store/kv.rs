@@ -1,6 +1,5 @@
 //! `kv_entries`. Keys and collections are bounded and free of NUL before they come here.
 
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::id::AppId;
@@ -48,21 +47,18 @@ pub async fn set(
     collection: &str,
     key: &str,
     value: &Value,
-    now: DateTime<Utc>,
 ) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
-        "INSERT INTO kv_entries (app_id, collection, key, encoding, value, revision, updated_at)
-         VALUES ($1, $2, $3, $4, $5, 1, $6)
+        "INSERT INTO kv_entries (app_id, collection, key, encoding, value, revision)
+         VALUES ($1, $2, $3, $4, $5, 1)
          ON CONFLICT ON CONSTRAINT kv_entries_pkey DO UPDATE
-         SET encoding = excluded.encoding, value = excluded.value, revision = kv_entries.revision + 1,
-             updated_at = excluded.updated_at
+         SET encoding = excluded.encoding, value = excluded.value, revision = kv_entries.revision + 1
          RETURNING revision",
         app.0,
         collection,
         key,
         word(value.encoding),
-        value.bytes,
-        now
+        value.bytes
     )
     .fetch_one(db)
     .await

@@ -1,1 +1,215 @@
+//! Every setting of the process: each one a flag and an environment variable. `picloud help config` prints them.
+//!
+//! A flag wins over its variable, the variable over the default. Values are checked here, before anything starts.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Where state is kept when nothing says otherwise, relative to the working directory.
+pub const DATA_DIR_DEFAULT: &str = ".picloud";
+/// The same for root, when PostgreSQL's user cannot reach the working directory.
+pub const DATA_DIR_SYSTEM: &str = "/var/lib/picloud";
+/// The first owner's name.
+pub const ADMIN_USERNAME_DEFAULT: &str = "admin";
+
+const DATA_PORT: u16 = 8080;
+
+/// The settings, as every command takes them.
+#[derive(Debug, Clone, Args)]
+pub struct Settings {
+    /// Where PiCloud keeps its state: the private PostgreSQL and the compiled component.
+    ///
+    /// Default: ./.picloud. As root, when PostgreSQL's user cannot reach the working directory
+    /// (for example below /root): /var/lib/picloud.
+    #[arg(long, env = "PICLOUD_DATA_DIR", value_name = "DIR", help_heading = "Data")]
+    pub data_dir: Option<PathBuf>,
+
+    /// An existing PostgreSQL (14 or newer) to use instead of the private one.
+    ///
+    /// Example: postgres://picloud:secret@db.lan/picloud
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true, help_heading = "Data")]
+    pub database_url: Option<String>,
+
+    /// Directory with initdb and postgres.
+    ///
+    /// Default: the newest of /usr/lib/postgresql/*/bin, then PATH. Example: /opt/pg17/bin
+    #[arg(long, env = "PICLOUD_POSTGRES_BIN", value_name = "DIR", help_heading = "Data")]
+    pub postgres_bin: Option<PathBuf>,
+
+    /// Where scripts answer (the data plane); port 0 takes a free one, which is printed.
+    ///
+    /// Default: 127.0.0.1:8080 in `dev`, 0.0.0.0:8080 in `serve`. Example: [::]:80
+    #[arg(long, env = "PICLOUD_BIND", value_name = "ADDR:PORT", value_parser = parse_bind, help_heading = "Listening")]
+    pub bind: Option<SocketAddr>,
+
+    /// Where the administration answers (the control plane). Put a TLS proxy before it rather than open it.
+    #[arg(
+        long,
+        env = "PICLOUD_ADMIN_BIND",
+        value_name = "ADDR:PORT",
+        value_parser = parse_bind,
+        default_value = "127.0.0.1:8081",
+        help_heading = "Listening"
+    )]
+    pub admin_bind: SocketAddr,
+
+    /// Each app also answers at {slug}.{this domain}.
+    ///
+    /// Example: apps.example.org (with a wildcard DNS record)
+    #[arg(
+        long,
+        env = "PICLOUD_APPS_DOMAIN",
+        value_name = "DOMAIN",
+        value_parser = parse_domain,
+        default_value = "localhost",
+        help_heading = "Listening"
+    )]
+    pub apps_domain: String,
+
+    /// Where browsers reach the control plane when a proxy stands before it: https here binds cookies to https.
+    ///
+    /// Example: https://cloud.example.org
+    #[arg(long, env = "PICLOUD_PUBLIC_BASE_URL", value_name = "URL", value_parser = parse_base_url, help_heading = "Listening")]
+    pub public_base_url: Option<String>,
+
+    /// A file to write once both planes answer: {"data":"http://…","admin":"http://…","pid":n}
+    #[arg(long, value_name = "PATH", help_heading = "Listening")]
+    pub ready_file: Option<PathBuf>,
+
+    /// Name of the first owner; read only while there is none. Default: admin
+    #[arg(long, env = "PICLOUD_ADMIN_USERNAME", value_name = "NAME", help_heading = "First owner")]
+    pub admin_username: Option<String>,
+
+    /// Password of the first owner (12 characters or more); read only while there is none.
+    ///
+    /// Left out, `dev` makes one and prints it once; `serve` waits for it to be set.
+    #[arg(long, env = "PICLOUD_ADMIN_PASSWORD", value_name = "PASSWORD", hide_env_values = true, help_heading = "First owner")]
+    pub admin_password: Option<String>,
+
+    /// Scripts running at once on this node; more wait a moment, then answer 503.
+    ///
+    /// Default: from cores, memory and address space; `picloud doctor` shows it. Example: 64
+    #[arg(long, env = "PICLOUD_MAX_CONCURRENT_EXECUTIONS", value_name = "N", value_parser = parse_count, help_heading = "Work")]
+    pub max_concurrent_executions: Option<usize>,
+
+    /// Threads that serve requests and run scripts. Default: one for each core.
+    #[arg(long, env = "PICLOUD_WORKER_THREADS", value_name = "N", value_parser = parse_count, help_heading = "Work")]
+    pub worker_threads: Option<usize>,
+
+    /// Tasks a thread runs before it looks for network events: less is fairer, more is faster.
+    #[arg(
+        long,
+        env = "PICLOUD_EVENT_INTERVAL",
+        value_name = "N",
+        default_value_t = 61,
+        value_parser = clap::value_parser!(u32).range(1..=10_000),
+        help_heading = "Work"
+    )]
+    pub event_interval: u32,
+
+    /// What is logged, on standard error: a level (error, warn, info, debug, trace) or directives.
+    ///
+    /// Example: info,picloud::ingress=debug
+    #[arg(long = "log", env = "PICLOUD_LOG", value_name = "FILTER", default_value = "info", help_heading = "Log")]
+    pub log: String,
+}
+
+impl Settings {
+    /// The data plane's address: as set, else on every interface or on this machine only.
+    pub fn bind_or(&self, default: IpAddr) -> SocketAddr {
+        self.bind.unwrap_or_else(|| SocketAddr::new(default, DATA_PORT))
+    }
+
+    pub fn admin_username(&self) -> &str {
+        self.admin_username.as_deref().unwrap_or(ADMIN_USERNAME_DEFAULT)
+    }
+}
+
+/// `ADDR:PORT`, with `localhost` as a name for this machine.
+fn parse_bind(text: &str) -> Result<SocketAddr, String> {
+    if let Some(port) = text.strip_prefix("localhost:") {
+        let port = port.parse().map_err(|_| format!("{port:?} is not a port (0 to 65535)"))?;
+        return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+    }
+    text.parse().map_err(|_| "write ADDRESS:PORT, for example 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080".to_owned())
+}
+
+/// A host name in lower case, without a dot at the end.
+fn parse_domain(text: &str) -> Result<String, String> {
+    let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if name.len() <= 253 && name.split('.').all(label) {
+        Ok(name)
+    } else {
+        Err("write a host name without scheme, port or wildcard, for example apps.example.org".to_owned())
+    }
+}
+
+/// An http(s) URL of scheme, host and perhaps a port; nothing at the end.
+fn parse_base_url(text: &str) -> Result<String, String> {
+    let lower = text.to_ascii_lowercase();
+    let authority = lower.strip_prefix("https://").or_else(|| lower.strip_prefix("http://")).map(|rest| rest.trim_end_matches('/'));
+    match authority {
+        Some(authority) if !authority.is_empty() && !authority.contains(['/', '?', '#', '@', ' ']) => {
+            Ok(lower.trim_end_matches('/').to_owned())
+        }
+        _ => Err("write scheme and host only, for example https://cloud.example.org".to_owned()),
+    }
+}
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..=65_536) => Ok(count),
+        _ => Err("write a whole number from 1 to 65536".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_or_refused() {
+        assert_eq!(parse_bind("127.0.0.1:0").unwrap().port(), 0);
+        assert_eq!(parse_bind("localhost:81").unwrap(), "127.0.0.1:81".parse().unwrap());
+        assert!(parse_bind("[::]:8080").unwrap().is_ipv6());
+        for wrong in ["8080", ":8080", "127.0.0.1", "localhost:x", "localhost:70000", "example.org:80", ""] {
+            assert!(parse_bind(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn domains_are_made_plain_or_refused() {
+        assert_eq!(parse_domain("Apps.Example.ORG.").unwrap(), "apps.example.org");
+        assert_eq!(parse_domain("localhost").unwrap(), "localhost");
+        for wrong in ["", ".", "a..b", "*.x", "-a", "a-", "http://x", "x:80", "ä.org"] {
+            assert!(parse_domain(wrong).is_err(), "{wrong:?}");
+        }
+        let (longest, longer) = ("a".repeat(63), "a".repeat(64));
+        assert!(parse_domain(&longest).is_ok() && parse_domain(&longer).is_err());
+    }
+
+    #[test]
+    fn base_urls_are_scheme_and_host() {
+        assert_eq!(parse_base_url("HTTPS://Cloud.example/").unwrap(), "https://cloud.example");
+        assert_eq!(parse_base_url("http://[::1]:81").unwrap(), "http://[::1]:81");
+        for wrong in ["cloud.example", "https://", "https:///", "https://a/b", "https://u@h", "ftp://a", "https://a?b"] {
+            assert!(parse_base_url(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn counts_are_positive() {
+        assert_eq!(parse_count("65536"), Ok(65_536));
+        for wrong in ["0", "-1", "65537", "many", "1.5"] {
+            assert!(parse_count(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

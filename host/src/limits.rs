@@ -21,6 +21,10 @@ pub const TIMEOUT_MS_MIN: u32 = 10;
 
 /// Body of a request on the data plane, bytes.
 pub const REQUEST_BODY_BYTES_MAX: usize = 1 << 20;
+/// Path and query of a request on the data plane, bytes.
+pub const REQUEST_TARGET_BYTES_MAX: usize = 8 << 10;
+/// The body of a request on the data plane must have come this long after its head, ms.
+pub const REQUEST_BODY_TIMEOUT_MS: u64 = 30_000;
 /// Body of a script's answer, bytes.
 pub const RESPONSE_BODY_BYTES_MAX: usize = 4 << 20;
 /// Headers of a script's answer: how many.
@@ -56,6 +60,12 @@ pub const APP_CORS_ORIGIN_CHARS_MAX: usize = 255;
 pub const ROUTE_PATH_CHARS_MAX: usize = 512;
 /// Segments of a route's path pattern.
 pub const ROUTE_SEGMENTS_MAX: usize = 32;
+/// Name of one parameter of a route's path, characters.
+pub const ROUTE_PARAM_CHARS_MAX: usize = 64;
+/// Method of a route, characters.
+pub const ROUTE_METHOD_CHARS_MAX: usize = 32;
+/// Routes of one app.
+pub const ROUTES_PER_APP_MAX: usize = 1_000;
 /// Host pattern of a route, characters.
 pub const ROUTE_HOST_CHARS_MAX: usize = 253;
 /// User name, characters.
@@ -101,6 +111,24 @@ pub const DATABASE_CONNECTIONS_MAX: u32 = 16;
 pub const DATABASE_ACQUIRE_MS: u64 = 10_000;
 /// A connection unused for longer than this is tried before it is used again, ms.
 pub const DATABASE_TRUST_IDLE_MS: u64 = 30_000;
+/// Connections that the private PostgreSQL keeps beside the pool: listeners, and a person with `psql`.
+pub const DATABASE_CONNECTIONS_SPARE: u32 = 8;
+/// The oldest PostgreSQL that is used, major version.
+pub const POSTGRES_MAJOR_MIN: u32 = 14;
+/// The private PostgreSQL may take this long to start, recovery after a crash included, ms.
+pub const POSTGRES_START_MS: u64 = 300_000;
+/// An earlier node's PostgreSQL may take this long to end, ms.
+pub const POSTGRES_ORPHAN_MS: u64 = 30_000;
+/// A fast shutdown of the private PostgreSQL may take this long, then it is an immediate one, ms.
+pub const POSTGRES_STOP_MS: u64 = 30_000;
+/// An immediate shutdown may take this long, then the process is killed, ms.
+pub const POSTGRES_STOP_IMMEDIATE_MS: u64 = 5_000;
+/// Between two looks of PostgreSQL's autovacuum, s: each look is a transaction on an otherwise idle node.
+pub const POSTGRES_AUTOVACUUM_NAPTIME_S: u32 = 900;
+/// What PostgreSQL said last, kept to explain a failed start, lines.
+pub const POSTGRES_LOG_LINES_KEPT: usize = 64;
+/// Path of a Unix socket, bytes (the kernel's bound, without the final zero).
+pub const SOCKET_PATH_BYTES_MAX: usize = 107;
 /// Images kept for one version: two, so that nodes of two releases can live side by side during an upgrade.
 pub const IMAGES_PER_VERSION_MAX: i64 = 2;
 /// Records go to the database in pieces of about this many bytes.
@@ -143,3 +171,27 @@ pub const ADMISSION_QUEUE_MAX: usize = 1_024;
 pub const REQUEST_HEADER_BYTES_MAX: usize = 64 << 10;
 /// On shutdown, running requests may take this long to end, ms.
 pub const SHUTDOWN_GRACE_MS: u64 = 10_000;
+
+/// One mebibyte, one gibibyte.
+pub const MIB: u64 = 1 << 20;
+pub const GIB: u64 = 1 << 30;
+/// Invocations at once for each core, where the configuration names no number.
+pub const PLACES_PER_CORE: usize = 16;
+/// Invocations at once: the most a node may be configured for.
+pub const PLACES_CEILING: usize = 1_024;
+/// Of a node's places, one app may hold this share (percent), so that another always finds one.
+pub const APP_PLACES_PERCENT: usize = 50;
+/// Address space held for one instance's memory: so much that compiled code needs no bounds checks.
+pub const RESERVATION_BYTES_FULL: u64 = 4 * GIB;
+/// Address space held for one instance's memory where addresses are scarce.
+pub const RESERVATION_BYTES_TIGHT: u64 = MEMORY_MB_CEILING as u64 * MIB;
+/// Below this much RAM a board counts as small: fewer pages stay resident between invocations.
+pub const SMALL_BOARD_RAM_BYTES: u64 = 2 * GIB;
+/// Stack of one instance's compiled code, bytes.
+pub const GUEST_STACK_BYTES: usize = 1 << 20;
+/// Stack of one invocation, bytes: the guest's and the host calls' on top of it.
+pub const INSTANCE_STACK_BYTES: usize = GUEST_STACK_BYTES + (1 << 20);
+/// Extents of a memory image; more are merged by bridging wider gaps.
+pub const IMAGE_EXTENTS_MAX: usize = 20_000;
+/// Changed words of memory closer than this, bytes, become one extent of an image.
+pub const IMAGE_GAP_BYTES: usize = 256;

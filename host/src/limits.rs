@@ -89,6 +89,8 @@ pub const KV_PAGE_BYTES_MAX: usize = 1 << 20;
 
 /// Body of a control-plane request, bytes (a script's source as JSON, with room for escapes).
 pub const API_BODY_BYTES_MAX: usize = 2 << 20;
+/// The database must answer a health check within this, ms.
+pub const HEALTH_CHECK_MS: u64 = 2_000;
 /// The body of a control-plane request must have arrived within this, ms.
 pub const API_BODY_READ_MS: u64 = 30_000;
 /// Items of one control-plane page: most, and the default.

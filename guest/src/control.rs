@@ -182,8 +182,8 @@ unsafe extern "C" fn layout() -> *const u32 {
     }
 }
 
-#[unsafe(export_name = "memory")]
-unsafe extern "C" fn memory() -> *const u32 {
+#[unsafe(export_name = "dump")]
+unsafe extern "C" fn dump() -> *const u32 {
     let control = addr_of_mut!(CONTROL);
     unsafe {
         (*control).returned = [0, memory_bytes() as u32, 0, 0];

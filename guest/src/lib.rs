@@ -23,7 +23,7 @@ wit_bindgen::generate!({
     path: "../wit",
     generate_all,
     // Exports that receive or show raw memory are written by hand in `control`.
-    skip: ["layout", "memory", "place"],
+    skip: ["layout", "dump", "place"],
 });
 
 struct Script;

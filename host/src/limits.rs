@@ -152,8 +152,12 @@ pub const PREPARE_MEMORY_MB: u32 = 64;
 pub const PREPARE_TIMEOUT_MS: u32 = 10_000;
 /// A memory image, bytes raw; a larger one is not kept and the script is prepared at each call.
 pub const IMAGE_BYTES_MAX: usize = 16 << 20;
-/// Memory images kept in memory, bytes raw together.
-pub const IMAGE_CACHE_BYTES: u64 = 32 << 20;
+/// Prepared scripts held in memory, bytes together (sources and raw images).
+pub const PROGRAM_CACHE_BYTES: u64 = 32 << 20;
+/// Prepared scripts that the cache expects; it holds as many as fit its bytes.
+pub const PROGRAM_CACHE_ITEMS: usize = 1_024;
+/// Scripts checked or prepared at once; each takes an instance beside the places of invocations.
+pub const PREPARATIONS_AT_ONCE: usize = 2;
 
 /// Executions recorded and not yet written; further ones are dropped and counted.
 pub const RECORD_QUEUE_EXECUTIONS_MAX: usize = 8_192;
@@ -163,6 +167,11 @@ pub const RECORD_QUEUE_LOG_BYTES_MAX: usize = 16 << 20;
 pub const RECORD_BATCH_EXECUTIONS_MAX: usize = 1_024;
 /// A batch is written at the latest this long after its first record, ms.
 pub const RECORD_BATCH_DELAY_MS: u64 = 50;
+
+/// A batch that cannot be written is tried this often, then dropped and counted.
+pub const RECORD_WRITE_ATTEMPTS_MAX: u32 = 4;
+/// Wait before a batch is tried again, ms; it doubles each time.
+pub const RECORD_WRITE_RETRY_MS: u64 = 100;
 
 /// An invocation waits at most this long for a place, ms; then 503 `overloaded`.
 pub const ADMISSION_WAIT_MS: u64 = 1_000;

@@ -10,7 +10,6 @@ wasmtime::component::bindgen!({
     exports: { default: async },
 });
 
-pub use self::picloud::sandbox::preparation::Extent;
 pub use self::picloud::sandbox::program;
 pub use self::picloud::sandbox::types::Error;
 pub use self::picloud::sandbox::{kv, log};

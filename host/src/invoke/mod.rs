@@ -1,1 +1,209 @@
+//! The only caller of the sandbox: admission, the programs it holds ready, and the record of what was run.
+//!
+//! `admission` gives out places, `programs` holds prepared scripts, `record` writes what happened behind the answers.
+//!
+//! Invariants: [`Invoker::run`] never fails (a failure is data) and records every call, refused ones too. An invocation
+//! runs to its own end even when its caller hangs up: what a script does must not hang on a stranger's patience.
+//! A crash loses records that were not yet written, never an acknowledged write of a script.
 
+mod admission;
+mod programs;
+mod record;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use self::admission::{Admission, Full};
+use self::programs::Programs;
+use self::record::Recorder;
+use crate::error::{Error, Kind};
+use crate::hostcall::Reach;
+use crate::model::execution::{Execution, Failure, FailureCode, Outcome, Usage};
+use crate::model::invocation::{Call, Ended};
+use crate::model::script::{self, Diagnostic, Prepared};
+use crate::sandbox::Sandbox;
+use crate::service::Services;
+
+pub use self::record::RecorderStatus;
+
+/// Runs scripts; one for each process.
+pub struct Invoker {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    services: Arc<Services>,
+    sandbox: Arc<Sandbox>,
+    admission: Admission,
+    programs: Programs,
+    recorder: Recorder,
+}
+
+/// What this node does now and what it has dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NodeStatus {
+    /// Hex hash of the warm component.
+    pub component: String,
+    /// Invocations that may run at once, on the node and for one app.
+    pub places: usize,
+    pub places_per_app: usize,
+    pub running: usize,
+    pub waiting: usize,
+    /// Calls answered 503 `overloaded` since the start.
+    pub refused: u64,
+    /// Prepared scripts held in memory.
+    pub programs: usize,
+    pub recorder: RecorderStatus,
+}
+
+/// What a source was found to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It can be published; interfaces that it can reach, sorted.
+    Good { capabilities: Vec<String> },
+    Bad(Diagnostic),
+}
+
+impl Invoker {
+    /// An invoker whose recorder runs on the current runtime until [`Invoker::close`].
+    pub fn new(services: Arc<Services>, sandbox: Arc<Sandbox>) -> Self {
+        let admission = Admission::new(sandbox.pool().places);
+        let recorder = Recorder::start(services.db.clone());
+        Self { inner: Arc::new(Inner { admission, programs: Programs::new(), recorder, services, sandbox }) }
+    }
+
+    /// Parses a source without keeping anything.
+    pub async fn check(&self, name: &str, kind: script::Kind, source: &str) -> Result<Verdict, Error> {
+        Ok(match self.inner.sandbox.check(kind, name, source).await? {
+            Ok(checked) => Verdict::Good { capabilities: checked.capabilities },
+            Err(diagnostic) => Verdict::Bad(diagnostic),
+        })
+    }
+
+    /// Checks a source and makes its memory image. A source that does not parse is 422 `syntax_error` with line, column
+    /// and message in `details`.
+    pub async fn prepare(&self, name: &str, kind: script::Kind, source: &str) -> Result<Prepared, Error> {
+        match self.check(name, kind, source).await? {
+            Verdict::Good { capabilities } => {
+                let image = match kind {
+                    script::Kind::Endpoint => self.inner.sandbox.image(name, source).await?,
+                    script::Kind::Module => None,
+                };
+                Ok(Prepared { capabilities, image })
+            }
+            Verdict::Bad(diagnostic) => Err(syntax_error(name, &diagnostic)),
+        }
+    }
+
+    /// Runs a script once and records it. The caller may stop waiting; the invocation goes on.
+    pub async fn run(&self, call: Call) -> Ended {
+        let inner = self.inner.clone();
+        #[allow(clippy::disallowed_methods, reason = "one task for each call, without the cost of a named span")]
+        let running = tokio::spawn(async move { inner.run(call).await });
+        running.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "an invocation's task failed");
+            ended(Err(Failure::new(FailureCode::Internal, "the invocation failed")))
+        })
+    }
+
+    /// Waits until every record handed over so far is written (or dropped): for reading one's own executions.
+    pub async fn flush_records(&self) {
+        self.inner.recorder.flush().await;
+    }
+
+    /// Writes what is left and ends the recorder. Calls after it are answered but not recorded.
+    pub async fn close(&self) {
+        self.inner.recorder.close().await;
+    }
+
+    pub fn status(&self) -> NodeStatus {
+        let inner = &self.inner;
+        let admission = inner.admission.status();
+        NodeStatus {
+            component: inner.sandbox.component().to_owned(),
+            places: admission.places,
+            places_per_app: admission.places_per_app,
+            running: admission.running,
+            waiting: admission.waiting,
+            refused: admission.refused,
+            programs: inner.programs.len(),
+            recorder: inner.recorder.status(),
+        }
+    }
+}
+
+impl Inner {
+    async fn run(&self, call: Call) -> Ended {
+        let started_at = self.services.clock.now();
+        let (execution_id, request_id, script) = (call.execution_id, call.request_id, call.script.clone());
+        let ended = match self.admission.enter(script.app_id).await {
+            Ok(_place) => self.admitted(call).await,
+            Err(Full) => ended(Err(Failure::new(FailureCode::Overloaded, "every place is taken; try again shortly"))),
+        };
+        self.recorder.record(Execution {
+            id: execution_id,
+            app_id: script.app_id,
+            script_id: script.script_id,
+            version: script.version,
+            request_id,
+            outcome: ended.outcome,
+            status: match &ended.result {
+                Ok(answer) => answer.status,
+                Err(failure) => failure.code.status(),
+            },
+            usage: ended.usage,
+            error: ended.result.as_ref().err().cloned(),
+            started_at,
+            logs: ended.logs.clone(),
+            logs_dropped: ended.logs_dropped,
+        });
+        ended
+    }
+
+    async fn admitted(&self, call: Call) -> Ended {
+        let started = Instant::now();
+        let script = call.script.clone();
+        let program = match self.programs.get(&self.services, &self.sandbox, &script).await {
+            Ok(program) => program,
+            Err(error) => {
+                tracing::error!(script.id = %script.script_id, script.version = script.version, cause = ?error.source, "a script could not be loaded");
+                return ended(Err(Failure::new(FailureCode::Internal, "the script could not be loaded")));
+            }
+        };
+        let reach = Reach { app_id: script.app_id, db: self.services.db.clone() };
+        let mut run = self.sandbox.run(&program, call, reach).await;
+        if run.image_refused {
+            self.programs.forget(&script);
+        }
+        run.usage.wall_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        Ended {
+            outcome: outcome(&run.result),
+            result: run.result,
+            usage: run.usage,
+            logs: run.logs,
+            logs_dropped: run.logs_dropped,
+        }
+    }
+}
+
+fn ended(result: Result<crate::model::invocation::Answer, Failure>) -> Ended {
+    Ended { outcome: outcome(&result), result, usage: Usage::default(), logs: Vec::new(), logs_dropped: 0 }
+}
+
+fn outcome<T>(result: &Result<T, Failure>) -> Outcome {
+    match result {
+        Ok(_) => Outcome::Responded,
+        Err(failure) => failure.code.outcome(),
+    }
+}
+
+fn syntax_error(name: &str, found: &Diagnostic) -> Error {
+    let place = match (found.line, found.column) {
+        (Some(line), Some(column)) => format!("{name}, line {line}, column {column}: "),
+        _ => format!("{name}: "),
+    };
+    Error::new(Kind::Invalid, "syntax_error", format!("{place}{}", found.message))
+        .with_details(serde_json::json!({ "line": found.line, "column": found.column, "message": found.message }))
+}

@@ -1,1 +1,324 @@
+//! Running untrusted code: one fresh instance for each invocation, with fuel, memory and a deadline.
+//!
+//! `probe` sizes the pool, `engine` configures wasmtime, `artifact` warms and compiles the guest once, `image` is what a
+//! prepared script leaves in memory, `outcome` says how a run ended. [`Sandbox`] lives as long as the process and is
+//! shared; the store with its [`Guest`] lives for one run.
+//!
+//! Invariants: tenant source is parsed inside an instance only. An instance serves one run and is dropped. An image is
+//! placed only in an instance of the component it was made with, before the script's fuel is counted; if it does not
+//! fit, the run starts over in another fresh instance that parses the source. A dropped run (deadline, shutdown) frees
+//! its instance at once.
 
+mod artifact;
+mod engine;
+pub mod image;
+mod outcome;
+pub mod probe;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use tokio::time::timeout_at;
+use wasmtime::component::Linker;
+use wasmtime::{Engine, Store};
+
+pub use self::artifact::{COMPONENT, directory as artifact_directory};
+use self::image::MemoryImage;
+use self::probe::Pool;
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::hostcall::{self, Guest, Reach};
+use crate::limits::{
+    FUEL_YIELD_INTERVAL, GUEST_TRANSFER_BYTES_MAX, MEMORY_MB_CEILING, MIB, PREPARATIONS_AT_ONCE, PREPARE_FUEL, PREPARE_MEMORY_MB, PREPARE_TIMEOUT_MS, RESPONSE_BODY_BYTES_MAX,
+};
+use crate::model::execution::{Failure, LogLine, Usage};
+use crate::model::invocation::{Answer, Call, InvocationType};
+use crate::model::script::{Diagnostic, Image, Kind, Limits};
+use crate::wit::picloud::sandbox::preparation::Layout;
+use crate::wit::program::{self, Invocation};
+use crate::wit::{Script, ScriptPre};
+
+/// The compiled component with its pool of places.
+pub struct Sandbox {
+    engine: Engine,
+    pre: ScriptPre<Guest>,
+    layout: Layout,
+    /// Hex hash of the warm component.
+    component: String,
+    clock: Clock,
+    pool: Pool,
+    preparing: Semaphore,
+}
+
+/// A script as the sandbox runs it.
+#[derive(Debug, Clone)]
+pub struct Program {
+    pub name: String,
+    pub source: String,
+    pub image: Option<MemoryImage>,
+}
+
+/// What one run came to.
+#[derive(Debug)]
+pub struct Run {
+    pub result: Result<Answer, Failure>,
+    pub usage: Usage,
+    pub logs: Vec<LogLine>,
+    pub logs_dropped: u32,
+    /// The program's image did not fit and should be made anew.
+    pub image_refused: bool,
+}
+
+/// A checked source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// Interfaces that the source can reach, sorted.
+    pub capabilities: Vec<String>,
+}
+
+impl Sandbox {
+    /// Opens the sandbox with its artifact under `data_dir`, building that first where there is none to trust (seconds).
+    /// `progress` gets a line for each step of such a build.
+    pub async fn open(data_dir: &Path, pool: Pool, clock: Clock, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<Self, Error> {
+        Self::build(data_dir, pool, clock, progress).await.map_err(|error| Error::internal(format!("the sandbox cannot be opened: {error:#}")))
+    }
+
+    async fn build(data_dir: &Path, pool: Pool, clock: Clock, progress: &(dyn Fn(&str) + Send + Sync)) -> wasmtime::Result<Self> {
+        let engine = engine::pooled(&pool)?;
+        let artifact = artifact::open(&engine, &artifact::directory(data_dir), progress).await?;
+        let mut linker = Linker::new(&engine);
+        hostcall::link(&mut linker)?;
+        let pre = ScriptPre::new(linker.instantiate_pre(&artifact.component)?)?;
+        let mut sandbox = Self { engine, pre, layout: Layout { data_start: 0, control_start: 0, control_end: 0, memory_bytes: 0 }, component: artifact.warm, clock, pool, preparing: Semaphore::new(PREPARATIONS_AT_ONCE) };
+        let (mut store, script) = sandbox.instance(None, sandbox_memory_bytes(), PREPARE_FUEL).await?;
+        sandbox.layout = script.call_layout(&mut store).await?;
+        Ok(sandbox)
+    }
+
+    /// Hex hash of the warm component: what images belong to.
+    pub fn component(&self) -> &str {
+        &self.component
+    }
+
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// The layout that images are held against.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Parses `source` in a fresh instance and derives what it can reach.
+    pub async fn check(&self, kind: Kind, name: &str, source: &str) -> Result<Result<Checked, Diagnostic>, Error> {
+        let kind = match kind {
+            Kind::Endpoint => program::Kind::Endpoint,
+            Kind::Module => program::Kind::Module,
+        };
+        let checked = self
+            .preparing(async |mut store, script| script.call_check(&mut store, kind, name, source).await)
+            .await?
+            .and_then(|answer| answer.map_err(diagnostic));
+        Ok(checked.map(|checked| Checked { capabilities: checked.capabilities }))
+    }
+
+    /// The sealed image of a checked source, made twice and kept only if both are the same. None when the source leaves
+    /// more in memory than an image may hold.
+    pub async fn image(&self, name: &str, source: &str) -> Result<Option<Image>, Error> {
+        let Some(first) = self.memory_image(name, source).await? else { return Ok(None) };
+        if self.memory_image(name, source).await?.as_ref() != Some(&first) {
+            tracing::error!(script.name = name, "two preparations of one source differ; it will be prepared at each call");
+            return Ok(None);
+        }
+        let sealed = first.seal(&self.key(name, source)).map_err(Error::internal)?;
+        Ok(Some(Image { component: self.component.clone(), sealed }))
+    }
+
+    /// The program for a stored version. An image that cannot be trusted is left out, and said so.
+    pub fn program(&self, name: String, source: String, image: Option<&Image>) -> (Program, bool) {
+        let opened = image.map(|image| MemoryImage::open(&image.sealed, &self.key(&name, &source), &self.layout, memory_bytes(MEMORY_MB_CEILING)));
+        let (image, refused) = match opened {
+            None => (None, false),
+            Some(Ok(image)) => (Some(image), false),
+            Some(Err(refused)) => {
+                tracing::warn!(script.name = name, reason = %refused, "a stored memory image was refused");
+                (None, true)
+            }
+        };
+        (Program { name, source, image }, refused)
+    }
+
+    /// Runs `program` once, in a fresh instance. Never fails: whatever happens is in the answer.
+    pub async fn run(&self, program: &Program, call: Call, reach: Reach) -> Run {
+        let started = Instant::now();
+        let limits = call.script.limits;
+        let deadline = started + Duration::from_millis(limits.timeout_ms.into());
+        let request_bytes = call.request.body.len() as u64;
+        let invocation = invocation(call);
+        let mut image_refused = false;
+        if let Some(image) = &program.image {
+            match self.attempt(Some(image), program, &invocation, reach.clone(), limits, deadline).await {
+                Attempt::Ran(run) => return finish(run, started, request_bytes, false),
+                Attempt::NotPlaced(error) => {
+                    tracing::warn!(script.name = program.name, error = format!("{error:#}"), "a memory image could not be placed");
+                    image_refused = true;
+                }
+            }
+        }
+        match self.attempt(None, program, &invocation, reach, limits, deadline).await {
+            Attempt::Ran(run) => finish(run, started, request_bytes, image_refused),
+            Attempt::NotPlaced(error) => {
+                let run = Run { result: Err(outcome::of_trap(&error, limits.fuel)), usage: Usage::default(), logs: Vec::new(), logs_dropped: 0, image_refused };
+                finish(run, started, request_bytes, image_refused)
+            }
+        }
+    }
+
+    async fn attempt(&self, image: Option<&MemoryImage>, program: &Program, invocation: &Invocation, reach: Reach, limits: Limits, deadline: Instant) -> Attempt {
+        let memory_bytes = memory_bytes(limits.memory_mb);
+        let (mut store, script) = match self.instance(Some(reach), memory_bytes, PREPARE_FUEL).await {
+            Ok(instance) => instance,
+            Err(error) => return Attempt::NotPlaced(error),
+        };
+        let placed = async {
+            match image {
+                Some(image) => script.call_place(&mut store, image.pages, &image.extents).await.map(Ok),
+                None => script.call_prepare(&mut store, &program.name, &program.source).await,
+            }
+        };
+        let placed = match timeout_at(deadline.into(), placed).await {
+            Ok(Ok(Ok(()))) => Ok(()),
+            // It was checked at upload, so this is another interpreter than then.
+            Ok(Ok(Err(found))) => Err(Failure { line: found.at.map(|at| at.line), column: found.at.map(|at| at.column), ..Failure::new(crate::model::execution::FailureCode::ScriptError, found.message) }),
+            Ok(Err(error)) if image.is_some() && error.downcast_ref::<hostcall::MemoryExceeded>().is_none() => return Attempt::NotPlaced(error),
+            Ok(Err(error)) => Err(outcome::of_trap(&error, PREPARE_FUEL)),
+            Err(_) => Err(outcome::of_deadline(limits.timeout_ms)),
+        };
+        if let Err(failure) = placed {
+            return Attempt::Ran(ended(&mut store, Err(failure), 0));
+        }
+        if let Err(error) = store.set_fuel(limits.fuel) {
+            return Attempt::NotPlaced(error);
+        }
+        let result = match timeout_at(deadline.into(), script.call_handle(&mut store, invocation)).await {
+            Ok(Ok(Ok(answer))) => outcome::of_answer(answer),
+            Ok(Ok(Err(failure))) => Err(outcome::of_failure(failure)),
+            Ok(Err(error)) => Err(outcome::of_trap(&error, limits.fuel)),
+            Err(_) => Err(outcome::of_deadline(limits.timeout_ms)),
+        };
+        let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
+        Attempt::Ran(ended(&mut store, result, fuel))
+    }
+
+    async fn memory_image(&self, name: &str, source: &str) -> Result<Option<MemoryImage>, Error> {
+        let before = self.preparing(async |mut store, script| script.call_dump(&mut store).await).await?;
+        let after = self
+            .preparing(async |mut store, script| match script.call_prepare(&mut store, name, source).await? {
+                Ok(()) => script.call_dump(&mut store).await.map(Ok),
+                Err(found) => Ok(Err(found)),
+            })
+            .await?;
+        let (Ok(before), Ok(Ok(after))) = (before, after) else { return Ok(None) };
+        Ok(MemoryImage::between(&before, &after, &self.layout))
+    }
+
+    /// Runs `work` in a fresh instance with the bounds of preparation. What the source did to end it is a diagnostic.
+    async fn preparing<T>(&self, work: impl AsyncFnOnce(&mut Store<Guest>, &Script) -> wasmtime::Result<T>) -> Result<Result<T, Diagnostic>, Error> {
+        let _permit = self.preparing.acquire().await.map_err(Error::internal)?;
+        let memory = sandbox_memory_bytes();
+        let (mut store, script) = self.instance(None, memory, PREPARE_FUEL).await.map_err(|error| Error::internal(format!("{error:#}")))?;
+        // The dump of a whole memory is the host's own wish, not a guest's.
+        store.set_hostcall_fuel(memory + GUEST_TRANSFER_BYTES_MAX);
+        let deadline = Instant::now() + Duration::from_millis(PREPARE_TIMEOUT_MS.into());
+        let failure = match timeout_at(deadline.into(), work(&mut store, &script)).await {
+            Ok(Ok(answer)) => return Ok(Ok(answer)),
+            Ok(Err(error)) => outcome::of_trap(&error, PREPARE_FUEL),
+            Err(_) => outcome::of_deadline(PREPARE_TIMEOUT_MS),
+        };
+        if failure.code == crate::model::execution::FailureCode::Internal {
+            return Err(Error::internal("preparing a script failed"));
+        }
+        Ok(Err(Diagnostic { message: format!("the source cannot be prepared: {}", failure.message), line: None, column: None }))
+    }
+
+    async fn instance(&self, reach: Option<Reach>, memory_bytes: usize, fuel: u64) -> wasmtime::Result<(Store<Guest>, Script)> {
+        let mut store = Store::new(&self.engine, Guest::new(reach, self.clock.clone(), memory_bytes));
+        store.limiter(|guest| guest);
+        store.set_fuel(fuel)?;
+        store.fuel_async_yield_interval(Some(FUEL_YIELD_INTERVAL))?;
+        store.set_hostcall_fuel(GUEST_TRANSFER_BYTES_MAX);
+        let script = self.pre.instantiate_async(&mut store).await?;
+        Ok((store, script))
+    }
+
+    fn key(&self, name: &str, source: &str) -> [u8; 32] {
+        image::key(&self.component, &self.layout, name, source)
+    }
+}
+
+enum Attempt {
+    Ran(Run),
+    /// The instance or its image is at fault, not the script; nothing of the script has run.
+    NotPlaced(wasmtime::Error),
+}
+
+fn invocation(call: Call) -> Invocation {
+    let request = call.request;
+    Invocation {
+        execution_id: call.execution_id.to_string(),
+        request_id: call.request_id.to_string(),
+        script_id: call.script.script_id.to_string(),
+        script_name: call.script.name.clone(),
+        invocation_type: match call.invocation_type {
+            InvocationType::Http => program::InvocationType::Http,
+            InvocationType::Direct => program::InvocationType::Direct,
+        },
+        request: program::Request {
+            method: request.method,
+            path: request.path,
+            params: request.params,
+            rest: request.rest,
+            query: request.query,
+            headers: request.headers,
+            body: request.body,
+            remote_addr: request.remote_addr,
+        },
+        response_body_bytes_max: u32::try_from(RESPONSE_BODY_BYTES_MAX).unwrap_or(u32::MAX),
+    }
+}
+
+fn ended(store: &mut Store<Guest>, result: Result<Answer, Failure>, fuel: u64) -> Run {
+    let guest = store.data_mut();
+    let usage = Usage {
+        fuel,
+        memory_peak_bytes: guest.memory_peak_bytes as u64,
+        host_calls: guest.host_calls,
+        bytes_in: guest.bytes_in,
+        bytes_out: guest.bytes_out,
+        wall_us: 0,
+    };
+    Run { result, usage, logs: std::mem::take(&mut guest.logs), logs_dropped: guest.logs_dropped, image_refused: false }
+}
+
+fn finish(mut run: Run, started: Instant, request_bytes: u64, image_refused: bool) -> Run {
+    run.usage.bytes_in += request_bytes;
+    if let Ok(answer) = &run.result {
+        run.usage.bytes_out += answer.body.len() as u64;
+    }
+    run.usage.wall_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    run.image_refused = image_refused;
+    run
+}
+
+fn diagnostic(found: program::Diagnostic) -> Diagnostic {
+    Diagnostic { message: found.message, line: found.at.map(|at| at.line), column: found.at.map(|at| at.column) }
+}
+
+fn memory_bytes(mib: u32) -> usize {
+    usize::try_from(u64::from(mib) * MIB).unwrap_or(usize::MAX)
+}
+
+fn sandbox_memory_bytes() -> usize {
+    memory_bytes(PREPARE_MEMORY_MB)
+}

@@ -1,0 +1,66 @@
+//! Prepared scripts held ready, by version: immutable, so nothing here is ever stale. Bounded by the bytes they hold.
+
+use std::sync::Arc;
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use crate::error::Error;
+use crate::id::ScriptId;
+use crate::limits::{PROGRAM_CACHE_BYTES, PROGRAM_CACHE_ITEMS};
+use crate::model::invocation::Deployed;
+use crate::sandbox::{Program, Sandbox};
+use crate::service::{self, Services};
+
+type Key = (ScriptId, i32);
+
+pub(super) struct Programs {
+    cache: Cache<Key, Arc<Program>, ByBytes>,
+}
+
+#[derive(Clone)]
+struct ByBytes;
+
+impl Weighter<Key, Arc<Program>> for ByBytes {
+    fn weight(&self, _: &Key, program: &Arc<Program>) -> u64 {
+        let image = program.image.as_ref().map_or(0, |image| image.bytes() + image.extents.len() * size_of::<crate::wit::Extent>());
+        (program.name.len() + program.source.len() + image + size_of::<Program>()) as u64
+    }
+}
+
+impl Programs {
+    pub(super) fn new() -> Self {
+        Self { cache: Cache::with_weighter(PROGRAM_CACHE_ITEMS, PROGRAM_CACHE_BYTES, ByBytes) }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.cache.len()
+    }
+
+    /// The version's program; loaded once however many ask at a time. A stored image that is missing or refused (the
+    /// component changed, the row is damaged) is made anew and stored; failing that, the program runs without one.
+    pub(super) async fn get(&self, services: &Services, sandbox: &Sandbox, script: &Deployed) -> Result<Arc<Program>, Error> {
+        let key = (script.script_id, script.version);
+        self.cache.get_or_insert_async(&key, load(services, sandbox, script)).await
+    }
+
+    /// Drops what is held, so that the next call loads it anew.
+    pub(super) fn forget(&self, script: &Deployed) {
+        self.cache.remove(&(script.script_id, script.version));
+    }
+}
+
+async fn load(services: &Services, sandbox: &Sandbox, script: &Deployed) -> Result<Arc<Program>, Error> {
+    let (id, version) = (script.script_id, script.version);
+    let stored = service::scripts::executable(services, id, version, sandbox.component()).await?.ok_or_else(|| Error::internal("the version is not stored"))?;
+    let (mut program, _) = sandbox.program(stored.name, stored.source, stored.image.as_ref());
+    if program.image.is_none()
+        && let Some(image) = sandbox.image(&program.name, &program.source).await?
+    {
+        (program, _) = sandbox.program(program.name, program.source, Some(&image));
+        if let Err(error) = service::scripts::store_image(services, id, version, &image).await {
+            tracing::warn!(script.id = %id, script.version = version, cause = ?error.source, "a new memory image could not be stored");
+        }
+    }
+    Ok(Arc::new(program))
+}

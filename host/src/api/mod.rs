@@ -1,1 +1,100 @@
+//! The control plane: who owns what, under `/api/v1`, and the dashboard beside it.
+//!
+//! `endpoints` is the table: no operation exists without a row, no row without an access rule. `gate` holds the rule
+//! before a handler runs or a byte of the body is read; `body` and `query` read what came, strictly; a handler calls one
+//! thing of `service` or `invoke` and shapes the answer; `error` and `edge` make every failure one envelope with a
+//! request id. JSON shapes live here alone.
+//!
+//! Invariants: nothing here holds SQL, opens a transaction or reads a script's source. What a script answers never
+//! becomes a page of this origin (`execute`). A handler keeps no state: a crash between two requests loses nothing that
+//! was answered.
 
+mod apps;
+mod body;
+mod dashboard;
+mod edge;
+mod endpoints;
+mod error;
+mod etag;
+mod execute;
+mod executions;
+mod gate;
+mod limits;
+mod node;
+mod query;
+mod routes;
+mod scripts;
+mod sessions;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::Method;
+use axum::middleware::from_fn_with_state;
+use serde::Serialize;
+
+use crate::invoke::Invoker;
+use crate::model::access::Rule;
+use crate::model::page::Page;
+use crate::service::Services;
+
+/// What the plane is told from outside.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// Where browsers reach this plane when a proxy stands in front (`https://cloud.example`): its scheme decides
+    /// whether cookies are bound to https, its origin may write beside the one in `Host`.
+    pub public_base_url: Option<String>,
+}
+
+impl Config {
+    fn is_https(&self) -> bool {
+        self.public_base_url.as_deref().and_then(|url| url.get(..8)).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+    }
+}
+
+/// What every handler may reach.
+#[derive(Clone)]
+struct Api {
+    services: Arc<Services>,
+    invoker: Arc<Invoker>,
+    config: Arc<Config>,
+}
+
+impl std::fmt::Debug for Api {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Api").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// The whole plane. A remote address is shown to scripts when the server gives `ConnectInfo<SocketAddr>`.
+pub fn router(services: Arc<Services>, invoker: Arc<Invoker>, config: Config) -> Router {
+    let api = Api { services, invoker, config: Arc::new(config) };
+    let mut router = Router::new();
+    for endpoint in endpoints::table() {
+        let gate = gate::Gate { api: api.clone(), rule: endpoint.rule };
+        router = router.route(endpoint.path, endpoint.route.route_layer(from_fn_with_state(gate, gate::enforce)));
+    }
+    router
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .fallback(dashboard::serve)
+        .layer(from_fn_with_state(api.clone(), edge::wrap))
+        .with_state(api)
+}
+
+/// Every operation of the plane with its rule; a path's parameters stand in braces.
+pub fn endpoints() -> Vec<(Method, &'static str, Rule)> {
+    endpoints::table().into_iter().map(|e| (e.method, e.path, e.rule)).collect()
+}
+
+/// A page of a list as JSON; `cursor` is null on the last one.
+#[derive(Debug, Serialize)]
+struct List<T> {
+    items: Vec<T>,
+    cursor: Option<String>,
+}
+
+impl<T> List<T> {
+    fn of<U>(page: Page<U>, shape: impl FnMut(U) -> T) -> axum::Json<Self> {
+        axum::Json(Self { items: page.items.into_iter().map(shape).collect(), cursor: page.cursor })
+    }
+}

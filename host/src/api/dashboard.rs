@@ -1,0 +1,145 @@
+//! The dashboard: static files built into the binary, behind every path that is no endpoint. Unknown paths get
+//! `index.html`, since the pages route themselves.
+
+use std::fmt::Write;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use rust_embed::{EmbeddedFile, RustEmbed};
+use sha2::{Digest, Sha256};
+
+use super::error::Failed;
+use crate::error::{Error, Result};
+
+/// Empty when the dashboard was not built before the binary.
+#[derive(RustEmbed)]
+#[folder = "../dashboard/build"]
+#[allow_missing = true]
+struct Files;
+
+const INDEX: &str = "index.html";
+/// File names below it carry a hash of their content.
+const IMMUTABLE: &str = "_app/immutable/";
+const ABSENT: &str = "PiCloud is running. This binary was built without the dashboard: run `make dashboard`, then build again.\n\
+                      The API is at /api/v1; /version and /healthz answer without a login.\n";
+
+/// The fallback of the control plane.
+pub(super) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Result<Response, Failed> {
+    let path = uri.path().trim_start_matches('/');
+    let api = path == "api" || path.starts_with("api/");
+    if api || !(method == Method::GET || method == Method::HEAD) {
+        return Err(Error::not_found("endpoint").into());
+    }
+    if let Some(file) = Files::get(path).filter(|_| path != INDEX) {
+        return Ok(asset(path, file, &headers)?);
+    }
+    // A missing asset must not be answered with a page.
+    match Files::get(INDEX) {
+        Some(index) if !path.starts_with("_app/") => Ok(asset(INDEX, index, &headers)?),
+        None if path.is_empty() => Ok(ABSENT.into_response()),
+        _ => Err(Error::not_found("page").into()),
+    }
+}
+
+fn asset(path: &str, file: EmbeddedFile, asked: &HeaderMap) -> Result<Response> {
+    let tag = header_value(format!("\"{}\"", hex(file.metadata.sha256_hash().get(..16).unwrap_or_default())))?;
+    let cache = if path.starts_with(IMMUTABLE) { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let current = asked.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok()).zip(tag.to_str().ok());
+    let mut response = if current.is_some_and(|(asked, tag)| asked.contains(tag)) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let mime = file.metadata.mimetype();
+        let charset = if mime.starts_with("text/") { "; charset=utf-8" } else { "" };
+        let content_type = header_value(format!("{mime}{charset}"))?;
+        ([(header::CONTENT_TYPE, content_type)], Body::from(file.data.clone().into_owned())).into_response()
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::ETAG, tag);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    if path.ends_with(".html") {
+        headers.insert(header::CONTENT_SECURITY_POLICY, header_value(policy(&String::from_utf8_lossy(&file.data)))?);
+    }
+    Ok(response)
+}
+
+/// Everything from this origin only; of inline scripts exactly those that the page was built with (the one that starts
+/// the app). Inline styles set nothing but looks.
+fn policy(page: &str) -> String {
+    let hashes: String = inline_scripts(page).fold(String::new(), |mut text, script| {
+        let _ = write!(text, " 'sha256-{}'", base64(&Sha256::digest(script)));
+        text
+    });
+    format!(
+        "default-src 'none'; script-src 'self'{hashes}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+         font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
+}
+
+fn inline_scripts(page: &str) -> impl Iterator<Item = &str> {
+    page.split("<script").skip(1).filter_map(|rest| {
+        let (attributes, rest) = rest.split_once('>')?;
+        let (body, _) = rest.split_once("</script>")?;
+        (!attributes.contains("src=")).then_some(body)
+    })
+}
+
+fn header_value(text: String) -> Result<HeaderValue> {
+    HeaderValue::try_from(text).map_err(Error::internal)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// RFC 4648, with padding, as the policy wants its hashes.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let group = (0..3).fold(0_usize, |group, i| group << 8 | usize::from(chunk.get(i).copied().unwrap_or(0)));
+        for place in 0..4 {
+            let digit = ALPHABET.get(group >> (18 - 6 * place) & 63).copied().unwrap_or(b'=');
+            text.push(char::from(if place > chunk.len() { b'=' } else { digit }));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        for (plain, coded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("foobar", "Zm9vYmFy")] {
+            assert_eq!(base64(plain.as_bytes()), coded);
+        }
+    }
+
+    #[test]
+    fn the_policy_names_exactly_the_inline_scripts() {
+        let page = "<script src=\"/a.js\"></script><script>\nstart()\n</script>";
+        assert_eq!(inline_scripts(page).collect::<Vec<_>>(), ["\nstart()\n"]);
+        let policy = policy(page);
+        assert_eq!(policy.matches("'sha256-").count(), 1);
+        assert!(!policy.contains("script-src 'self' 'unsafe-inline'"));
+    }
+
+    #[tokio::test]
+    async fn unknown_endpoints_and_writes_are_never_pages() {
+        for (method, path) in [(Method::GET, "/api"), (Method::GET, "/api/v1/nope"), (Method::POST, "/"), (Method::GET, "/_app/gone.js")] {
+            let failed = serve(method, path.parse().unwrap(), HeaderMap::new()).await.unwrap_err();
+            assert_eq!(failed.status(), 404, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_front_page_always_answers() {
+        let response = serve(Method::GET, "/".parse().unwrap(), HeaderMap::new()).await.unwrap();
+        assert_eq!(response.status(), 200);
+    }
+}

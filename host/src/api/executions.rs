@@ -1,0 +1,122 @@
+//! Records of invocations, and what scripts logged.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::error::Answer;
+use super::query::{Path, Query};
+use super::{Api, List};
+use crate::id::{AppId, ExecutionId, RequestId, ScriptId};
+use crate::model::execution::{Execution, Failure, LogEntry, LogLevel, LogLine, Outcome, Usage};
+use crate::model::page::PageQuery;
+use crate::service;
+
+#[derive(Debug, Serialize)]
+struct ExecutionJson {
+    id: ExecutionId,
+    app_id: AppId,
+    script_id: ScriptId,
+    version: i32,
+    request_id: RequestId,
+    outcome: Outcome,
+    status: u16,
+    usage: Usage,
+    error: Option<Failure>,
+    started_at: DateTime<Utc>,
+    /// Of one execution that was asked for by its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logs: Option<Vec<LineJson>>,
+    logs_dropped: u32,
+}
+
+impl ExecutionJson {
+    fn with_logs(mut execution: Execution) -> Self {
+        let logs = std::mem::take(&mut execution.logs).into_iter().map(LineJson::from).collect();
+        Self { logs: Some(logs), ..Self::from(execution) }
+    }
+}
+
+impl From<Execution> for ExecutionJson {
+    fn from(execution: Execution) -> Self {
+        let Execution { id, app_id, script_id, version, request_id, outcome, status, usage, error, started_at, logs: _, logs_dropped } = execution;
+        Self { id, app_id, script_id, version, request_id, outcome, status, usage, error, started_at, logs: None, logs_dropped }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct LineJson {
+    at: DateTime<Utc>,
+    level: LogLevel,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Box<RawValue>>,
+}
+
+impl From<LogLine> for LineJson {
+    fn from(line: LogLine) -> Self {
+        let LogLine { at, level, message, data } = line;
+        Self { at, level, message, data: data.and_then(as_json) }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct EntryJson {
+    execution_id: ExecutionId,
+    seq: i32,
+    #[serde(flatten)]
+    line: LineJson,
+}
+
+impl From<LogEntry> for EntryJson {
+    fn from(entry: LogEntry) -> Self {
+        Self { execution_id: entry.execution_id, seq: entry.seq, line: entry.line.into() }
+    }
+}
+
+pub(super) async fn get(State(api): State<Api>, Path(id): Path<ExecutionId>) -> Answer<Response> {
+    // What this caller just ran may still wait to be written.
+    api.invoker.flush_records().await;
+    Ok(Json(ExecutionJson::with_logs(service::executions::get(&api.services, id).await?)).into_response())
+}
+
+pub(super) async fn list(State(api): State<Api>, Path(script): Path<ScriptId>, Query(page): Query<PageQuery>) -> Answer<Response> {
+    service::scripts::get(&api.services, script).await?;
+    api.invoker.flush_records().await;
+    let page = service::executions::list(&api.services, script, &page).await?;
+    Ok(List::of(page, ExecutionJson::from).into_response())
+}
+
+pub(super) async fn logs(State(api): State<Api>, Path(script): Path<ScriptId>, Query(page): Query<PageQuery>) -> Answer<Response> {
+    service::scripts::get(&api.services, script).await?;
+    api.invoker.flush_records().await;
+    let page = service::executions::logs(&api.services, script, &page).await?;
+    Ok(List::of(page, EntryJson::from).into_response())
+}
+
+/// A line's data as the JSON it is; cut data is no JSON any more, and is shown as text.
+fn as_json(data: String) -> Option<Box<RawValue>> {
+    serde_json::from_str(&data).or_else(|_| serde_json::value::to_raw_value(&data)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn logged_data_is_json_inside_json() {
+        let now = DateTime::UNIX_EPOCH;
+        let entry = |data: &str| {
+            let line = LogLine { at: now, level: LogLevel::Info, message: "hi".into(), data: Some(data.into()) };
+            serde_json::to_value(EntryJson::from(LogEntry { execution_id: ExecutionId::at(now), seq: 4, line })).unwrap()
+        };
+        let whole = entry(r#"{"n":1}"#);
+        assert_eq!((&whole["data"], &whole["seq"], &whole["level"]), (&json!({ "n": 1 }), &json!(4), &json!("info")));
+        assert_eq!(entry(r#"{"n":1"#)["data"], r#"{"n":1"#);
+    }
+}

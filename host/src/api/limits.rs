@@ -1,0 +1,91 @@
+//! The bounds, for people and programs to read.
+
+use axum::Json;
+use serde::Serialize;
+
+use crate::limits;
+
+#[derive(Debug, Serialize)]
+pub(super) struct Limits {
+    items: Vec<Limit>,
+}
+
+/// `default` holds where nobody asked for more; `ceiling` is the most anyone may ask for. Both are the same where the
+/// bound is not for asking. `floor`, where there is one, is the least.
+#[derive(Debug, Serialize)]
+struct Limit {
+    name: &'static str,
+    unit: &'static str,
+    default: u64,
+    ceiling: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    floor: Option<u64>,
+    about: &'static str,
+}
+
+pub(super) async fn list() -> Json<Limits> {
+    Json(Limits { items: all() })
+}
+
+#[rustfmt::skip]
+fn all() -> Vec<Limit> {
+    use limits::*;
+    vec![
+        asked("fuel", "fuel", (FUEL_MIN, FUEL_DEFAULT, FUEL_CEILING), "one invocation; about one Wasm instruction each"),
+        asked("memory_mb", "MiB", (MEMORY_MB_MIN.into(), MEMORY_MB_DEFAULT.into(), MEMORY_MB_CEILING.into()), "linear memory of one instance"),
+        asked("timeout_ms", "ms", (TIMEOUT_MS_MIN.into(), TIMEOUT_MS_DEFAULT.into(), TIMEOUT_MS_CEILING.into()), "wall clock of one invocation, host calls included"),
+        fixed("request_body_bytes", "bytes", REQUEST_BODY_BYTES_MAX, "body of a request to a script"),
+        fixed("request_header_bytes", "bytes", REQUEST_HEADER_BYTES_MAX, "headers of a request"),
+        fixed("response_body_bytes", "bytes", RESPONSE_BODY_BYTES_MAX, "body of a script's answer"),
+        fixed("response_headers", "headers", RESPONSE_HEADERS_MAX, "headers of a script's answer"),
+        fixed("response_header_bytes", "bytes", RESPONSE_HEADER_BYTES_MAX, "headers of a script's answer, together"),
+        fixed("log_line_bytes", "bytes", LOG_LINE_BYTES_MAX, "one log line; the rest is cut"),
+        fixed("log_bytes_per_invocation", "bytes", LOG_BYTES_PER_INVOCATION_MAX, "log of one invocation; further lines are dropped and counted"),
+        fixed("host_calls_per_invocation", "calls", HOST_CALLS_PER_INVOCATION_MAX, "calls that reach the database or the network"),
+        fixed("host_call_fuel_base", "fuel", HOST_CALL_FUEL_BASE, "charged for one host call"),
+        fixed("host_call_fuel_per_byte", "fuel", HOST_CALL_FUEL_PER_BYTE, "charged for each byte that crosses in a host call"),
+        fixed("script_source_bytes", "bytes", SCRIPT_SOURCE_BYTES_MAX, "source of one script"),
+        fixed("script_name_chars", "characters", SCRIPT_NAME_CHARS_MAX, "name of a script"),
+        fixed("script_description_chars", "characters", SCRIPT_DESCRIPTION_CHARS_MAX, "description of a script"),
+        fixed("app_slug_chars", "characters", APP_SLUG_CHARS_MAX, "slug of an app"),
+        fixed("app_name_chars", "characters", APP_NAME_CHARS_MAX, "name of an app"),
+        fixed("app_cors_origins", "origins", APP_CORS_ORIGINS_MAX, "origins that may call an app from a browser"),
+        fixed("route_path_chars", "characters", ROUTE_PATH_CHARS_MAX, "path pattern of a route"),
+        fixed("route_segments", "segments", ROUTE_SEGMENTS_MAX, "segments of a route's path"),
+        fixed("route_host_chars", "characters", ROUTE_HOST_CHARS_MAX, "host pattern of a route"),
+        fixed("kv_value_bytes", "bytes", KV_VALUE_BYTES_MAX, "one KV value"),
+        fixed("kv_key_bytes", "bytes", KV_KEY_BYTES_MAX, "one KV key"),
+        fixed("collection_name_bytes", "bytes", COLLECTION_NAME_BYTES_MAX, "name of a collection"),
+        asked("kv_page_entries", "entries", (1, KV_PAGE_ENTRIES_DEFAULT.into(), KV_PAGE_ENTRIES_MAX.into()), "one page of kv list"),
+        fixed("kv_page_bytes", "bytes", KV_PAGE_BYTES_MAX, "values of one page of kv list, together; the page ends early"),
+        fixed("api_body_bytes", "bytes", API_BODY_BYTES_MAX, "body of a request to this API"),
+        asked("api_page_items", "items", (1, API_PAGE_ITEMS_DEFAULT.into(), API_PAGE_ITEMS_MAX.into()), "one page of a list of this API"),
+        fixed("username_chars", "characters", USERNAME_CHARS_MAX, "name of a user"),
+        fixed("password_bytes", "bytes", PASSWORD_BYTES_MAX, "a password"),
+        fixed("session_idle_s", "s", SESSION_IDLE_S, "a session ends this long after its last use"),
+        fixed("admission_wait_ms", "ms", ADMISSION_WAIT_MS, "how long an invocation waits for a place before 503"),
+    ]
+}
+
+fn fixed(name: &'static str, unit: &'static str, bound: impl TryInto<u64>, about: &'static str) -> Limit {
+    let bound = bound.try_into().unwrap_or(u64::MAX);
+    Limit { name, unit, default: bound, ceiling: bound, floor: None, about }
+}
+
+fn asked(name: &'static str, unit: &'static str, (floor, default, ceiling): (u64, u64, u64), about: &'static str) -> Limit {
+    Limit { name, unit, default, ceiling, floor: Some(floor), about }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bound_lies_in_order_under_its_own_name() {
+        let mut names = std::collections::HashSet::new();
+        for limit in all() {
+            assert!(limit.floor.unwrap_or(0) <= limit.default && limit.default <= limit.ceiling, "{}", limit.name);
+            assert!(names.insert(limit.name), "{}", limit.name);
+        }
+    }
+}

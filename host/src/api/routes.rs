@@ -1,0 +1,214 @@
+//! Routes of a script, and which route would answer a request.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::error::Answer;
+use super::gate::Caller;
+use super::query::{Path, Query};
+use super::{Api, List, body};
+use crate::error::Error;
+use crate::id::{AppId, RouteId, ScriptId};
+use crate::model::page::{Page, PageQuery, id_cursor};
+use crate::model::route::{AppTable, Directory, Found, HostPattern, Method, PathPattern, Resolution, Route};
+use crate::service::{self, routes::NewRoute};
+
+#[derive(Debug, Serialize)]
+struct RouteJson {
+    id: RouteId,
+    app_id: AppId,
+    script_id: ScriptId,
+    method: Option<Method>,
+    host: Option<HostPattern>,
+    path: PathPattern,
+    created_at: DateTime<Utc>,
+}
+
+impl From<Route> for RouteJson {
+    fn from(route: Route) -> Self {
+        let Route { id, app_id, script_id, method, host, path, created_at } = route;
+        Self { id, app_id, script_id, method, host, path, created_at }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Create {
+    path: String,
+    method: Option<String>,
+    host: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    host: Option<String>,
+    /// Id or slug, in place of its host.
+    app: Option<String>,
+    #[serde(default = "get")]
+    method: String,
+    path: String,
+}
+
+fn get() -> String {
+    "GET".into()
+}
+
+/// The route and script that would answer, or the reason why none would.
+#[derive(Debug, Serialize)]
+pub(super) struct Matched {
+    matched: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<AppNamed>,
+    #[serde(flatten)]
+    answer: MatchAnswer,
+}
+
+#[derive(Debug, Serialize)]
+struct AppNamed {
+    id: AppId,
+    slug: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ScriptNamed {
+    id: ScriptId,
+    name: String,
+    version: i32,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum MatchAnswer {
+    Found {
+        route: Box<RouteJson>,
+        script: ScriptNamed,
+        params: Map<String, Value>,
+        rest: Option<String>,
+    },
+    None {
+        reason: &'static str,
+        message: String,
+        /// What the path does allow, when only the method is wrong.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        allow: Vec<String>,
+    },
+}
+
+pub(super) async fn list(State(api): State<Api>, Path(script): Path<ScriptId>, Query(page): Query<PageQuery>) -> Answer<Response> {
+    let after = page.after_id()?;
+    let mut routes = service::routes::list(&api.services, script).await?;
+    routes.retain(|route| after.is_none_or(|after| route.id.0 > after));
+    let page = Page::cut(routes, page.limit, |route| id_cursor(route.id.0));
+    Ok(List::of(page, RouteJson::from).into_response())
+}
+
+pub(super) async fn create(
+    State(api): State<Api>,
+    Path(script): Path<ScriptId>,
+    Caller(by): Caller,
+    body::Json(new): body::Json<Create>,
+) -> Answer<Response> {
+    let new = NewRoute { path: new.path, method: new.method, host: new.host };
+    let route = service::routes::create(&api.services, by.user_id, script, new).await?;
+    let location = format!("/api/v1/admin/scripts/{script}/routes/{}", route.id);
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(RouteJson::from(route))).into_response())
+}
+
+pub(super) async fn delete(
+    State(api): State<Api>,
+    Path((script, route)): Path<(ScriptId, RouteId)>,
+    Caller(by): Caller,
+) -> Answer<StatusCode> {
+    service::routes::delete(&api.services, by.user_id, script, route).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn find(State(api): State<Api>, body::Json(asked): body::Json<Asked>) -> Answer<Json<Matched>> {
+    let host = match (asked.host, asked.app) {
+        (Some(host), None) => host,
+        (None, Some(app)) => format!("{}.{}", service::apps::get(&api.services, &app).await?.slug, api.services.apps_domain),
+        _ => return Err(Error::invalid("host", "name either a host or an app").into()),
+    };
+    let path = asked.path.split_once('?').map_or(asked.path.as_str(), |(path, _)| path);
+    Ok(Json(matched(&api.services.routing.current(), &host, &asked.method.to_ascii_uppercase(), path)))
+}
+
+fn matched(directory: &Directory, host: &str, method: &str, path: &str) -> Matched {
+    let named = |app: &AppTable| Some(AppNamed { id: app.app_id, slug: app.slug.clone() });
+    let none = |app, reason, message: String, allow: Vec<&str>| {
+        let allow = allow.into_iter().map(str::to_owned).collect();
+        Matched { matched: false, app, answer: MatchAnswer::None { reason, message, allow } }
+    };
+    match directory.resolve(host, method, path) {
+        Resolution::Found { app, found } => Matched { matched: true, app: named(app), answer: answer(found) },
+        Resolution::OtherMethod { app, allow } => {
+            none(named(app), "method_not_allowed", format!("routes match this path, none of them {method}"), allow)
+        }
+        Resolution::NoRoute { app } => none(named(app), "no_route", format!("no route of {} matches this path", app.slug), Vec::new()),
+        Resolution::Malformed { app, fault } => none(named(app), "malformed_path", fault.message().into(), Vec::new()),
+        Resolution::UnknownHost => none(None, "unknown_host", format!("no app answers at {host}"), Vec::new()),
+    }
+}
+
+fn answer(found: Found<'_>) -> MatchAnswer {
+    MatchAnswer::Found {
+        route: Box::new(found.route.clone().into()),
+        script: ScriptNamed { id: found.script.script_id, name: found.script.name.clone(), version: found.script.version },
+        params: found.params.into_iter().map(|(name, value)| (name, value.into())).collect(),
+        rest: found.rest,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::invocation::Deployed;
+    use crate::model::route::{Source, SourceApp};
+
+    fn directory() -> crate::error::Result<Directory> {
+        let now = DateTime::UNIX_EPOCH;
+        let (app_id, script_id) = (AppId::at(now), ScriptId::at(now));
+        let script = Deployed { app_id, script_id, version: 3, name: "users".into(), limits: Default::default() };
+        let path = "/users/:id".parse()?;
+        let method = Some("GET".parse()?);
+        let route = Route { id: RouteId::at(now), app_id, script_id, method, host: None, path, created_at: now };
+        let app = SourceApp { id: app_id, slug: "hello".into(), cors_origins: Vec::new() };
+        Ok(Directory::new("localhost", Source { apps: vec![app], scripts: vec![script], routes: vec![route] }))
+    }
+
+    fn ask(host: &str, method: &str, path: &str) -> Value {
+        serde_json::to_value(matched(&Arc::new(directory().unwrap()), host, method, path)).unwrap()
+    }
+
+    #[test]
+    fn a_match_names_route_script_and_params() {
+        let found = ask("hello.localhost:8080", "GET", "/users/a%20b");
+        assert_eq!(found["matched"], true);
+        assert_eq!(found["route"]["path"], "/users/:id");
+        assert_eq!((&found["script"]["name"], &found["script"]["version"]), (&json!("users"), &json!(3)));
+        assert_eq!(found["params"], json!({ "id": "a b" }));
+    }
+
+    #[test]
+    fn no_match_says_why() {
+        for (host, method, path, reason) in [
+            ("other.localhost", "GET", "/", "unknown_host"),
+            ("hello.localhost", "GET", "/nope", "no_route"),
+            ("hello.localhost", "PUT", "/users/1", "method_not_allowed"),
+            ("hello.localhost", "GET", "/users/%zz", "malformed_path"),
+        ] {
+            let none = ask(host, method, path);
+            assert_eq!((&none["matched"], &none["reason"]), (&json!(false), &json!(reason)));
+            assert!(none["message"].is_string());
+        }
+        assert_eq!(ask("hello.localhost", "PUT", "/users/1")["allow"][0], "GET");
+    }
+}

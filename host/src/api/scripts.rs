@@ -1,0 +1,240 @@
+//! Scripts and their versions.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::error::Answer;
+use super::etag::{self, IfMatch};
+use super::gate::Caller;
+use super::query::{Given, Parameters, Path, Query};
+use super::{Api, List, body};
+use crate::error::Result;
+use crate::id::{AppId, ScriptId};
+use crate::invoke::Verdict;
+use crate::model::page::PageQuery;
+use crate::model::script::{self, AskedLimits, Diagnostic, Kind, Limits, NewScript, NewVersion, Script, Summary};
+use crate::service;
+
+/// The name under which `check` reads a source that has none yet.
+const UNNAMED: &str = "unnamed";
+
+#[derive(Debug, Serialize)]
+struct ScriptJson {
+    id: ScriptId,
+    app_id: AppId,
+    name: String,
+    kind: Kind,
+    description: String,
+    version: i32,
+    digest: String,
+    capabilities: Vec<String>,
+    limits: Limits,
+    /// Of one script that was asked for by its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    links: Links,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+/// Where to go from a script: paths on this plane.
+#[derive(Debug, Serialize)]
+struct Links {
+    #[serde(rename = "self")]
+    itself: String,
+    routes: String,
+    executions: String,
+    logs: String,
+    /// Modules are not run by themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    execute: Option<String>,
+}
+
+impl Links {
+    fn of(id: ScriptId, kind: Kind) -> Self {
+        let itself = format!("/api/v1/admin/scripts/{id}");
+        Self {
+            routes: format!("{itself}/routes"),
+            executions: format!("{itself}/executions"),
+            logs: format!("{itself}/logs"),
+            execute: (kind == Kind::Endpoint).then(|| format!("/api/v1/execute/{id}")),
+            itself,
+        }
+    }
+}
+
+impl From<Summary> for ScriptJson {
+    fn from(script: Summary) -> Self {
+        let Summary { id, app_id, name, kind, description, version, digest, limits, capabilities, created_at, updated_at } = script;
+        let links = Links::of(id, kind);
+        Self { id, app_id, name, kind, description, version, digest, capabilities, limits, source: None, links, created_at, updated_at }
+    }
+}
+
+impl ScriptJson {
+    fn with_source(script: Script) -> Self {
+        let Script { id, app_id, name, kind, description, active, created_at, updated_at } = script;
+        let script::Version { number, digest, source, limits, capabilities, .. } = active;
+        let links = Links::of(id, kind);
+        let source = Some(source);
+        Self { id, app_id, name, kind, description, version: number, digest, capabilities, limits, source, links, created_at, updated_at }
+    }
+
+    fn without_source(script: Script) -> Self {
+        Self { source: None, ..Self::with_source(script) }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Create {
+    /// Id or slug.
+    app_id: String,
+    name: String,
+    source: String,
+    #[serde(default)]
+    kind: Kind,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    limits: Option<LimitsAsked>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Publish {
+    source: String,
+    description: Option<String>,
+    limits: Option<LimitsAsked>,
+}
+
+#[derive(Default, Deserialize)]
+struct LimitsAsked {
+    fuel: Option<u64>,
+    memory_mb: Option<u64>,
+    timeout_ms: Option<u64>,
+}
+
+impl From<Option<LimitsAsked>> for AskedLimits {
+    fn from(asked: Option<LimitsAsked>) -> Self {
+        let LimitsAsked { fuel, memory_mb, timeout_ms } = asked.unwrap_or_default();
+        Self { fuel, memory_mb, timeout_ms }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Check {
+    name: Option<String>,
+    source: String,
+    #[serde(default)]
+    kind: Kind,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Checked {
+    ok: bool,
+    capabilities: Vec<String>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl From<Verdict> for Checked {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Good { capabilities } => Self { ok: true, capabilities, diagnostics: Vec::new() },
+            Verdict::Bad(diagnostic) => Self { ok: false, capabilities: Vec::new(), diagnostics: vec![diagnostic] },
+        }
+    }
+}
+
+/// `?app=` id or slug.
+pub(super) struct OfApp {
+    app: Option<String>,
+    page: PageQuery,
+}
+
+impl Parameters for OfApp {
+    fn read(given: &mut Given) -> Result<Self> {
+        Ok(Self { app: given.take("app", "an id or slug")?, page: PageQuery::read(given)? })
+    }
+}
+
+pub(super) async fn list(State(api): State<Api>, Query(query): Query<OfApp>) -> Answer<Response> {
+    let app = match query.app {
+        Some(app) => Some(service::apps::get(&api.services, &app).await?.id),
+        None => None,
+    };
+    let page = service::scripts::list(&api.services, app, &query.page).await?;
+    Ok(List::of(page, ScriptJson::from).into_response())
+}
+
+pub(super) async fn create(State(api): State<Api>, Caller(by): Caller, body::Json(new): body::Json<Create>) -> Answer<Response> {
+    let Create { app_id, name, source, kind, description, limits } = new;
+    let app_id = service::apps::get(&api.services, &app_id).await?.id;
+    let new = NewScript { app_id, name, source, kind, description, limits: limits.into() };
+    new.check()?;
+    let prepared = api.invoker.prepare(&new.name, new.kind, &new.source).await?;
+    let script = service::scripts::create(&api.services, by.user_id, new, prepared).await?;
+    let location = format!("/api/v1/admin/scripts/{}", script.id);
+    let tag = etag::header(script.active.number)?;
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], [tag], Json(ScriptJson::without_source(script))).into_response())
+}
+
+pub(super) async fn check(State(api): State<Api>, body::Json(asked): body::Json<Check>) -> Answer<Json<Checked>> {
+    let name = asked.name.as_deref().unwrap_or(UNNAMED);
+    script::check_name(name)?;
+    script::check_source(&asked.source)?;
+    Ok(Json(api.invoker.check(name, asked.kind, &asked.source).await?.into()))
+}
+
+pub(super) async fn get(State(api): State<Api>, Path(id): Path<ScriptId>) -> Answer<Response> {
+    let script = service::scripts::get(&api.services, id).await?;
+    Ok(([etag::header(script.active.number)?], Json(ScriptJson::with_source(script))).into_response())
+}
+
+pub(super) async fn publish(
+    State(api): State<Api>,
+    Path(id): Path<ScriptId>,
+    Caller(by): Caller,
+    if_match: IfMatch,
+    body::Json(new): body::Json<Publish>,
+) -> Answer<Response> {
+    let new = NewVersion { source: new.source, description: new.description, limits: new.limits.into() };
+    let script = service::scripts::get(&api.services, id).await?;
+    new.check()?;
+    let prepared = api.invoker.prepare(&script.name, script.kind, &new.source).await?;
+    let script = service::scripts::publish(&api.services, by.user_id, id, new, prepared, if_match.version()).await?;
+    Ok(([etag::header(script.active.number)?], Json(ScriptJson::without_source(script))).into_response())
+}
+
+pub(super) async fn delete(
+    State(api): State<Api>,
+    Path(id): Path<ScriptId>,
+    Caller(by): Caller,
+    if_match: IfMatch,
+) -> Answer<StatusCode> {
+    service::scripts::delete(&api.services, by.user_id, id, if_match.version()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_source_is_an_answer_to_check() {
+        let diagnostic = Diagnostic { message: "expected )".into(), line: Some(2), column: Some(7) };
+        let checked = Checked::from(Verdict::Bad(diagnostic.clone()));
+        assert_eq!(checked, Checked { ok: false, capabilities: Vec::new(), diagnostics: vec![diagnostic] });
+        let checked = Checked::from(Verdict::Good { capabilities: vec!["kv".into()] });
+        assert!(checked.ok && checked.diagnostics.is_empty());
+    }
+
+    #[test]
+    fn modules_have_no_link_to_run_them() {
+        let id = ScriptId::at(DateTime::UNIX_EPOCH);
+        assert!(Links::of(id, Kind::Module).execute.is_none());
+        assert_eq!(Links::of(id, Kind::Endpoint).execute, Some(format!("/api/v1/execute/{id}")));
+    }
+}

@@ -21,6 +21,9 @@ export interface App {
 	id: string;
 	slug: string;
 	name: string;
+	cors_origins: string[];
+	/** `{slug}.{apps domain}`: where it answers on the data plane. */
+	host: string;
 	created_at: string;
 	updated_at: string;
 }
@@ -51,12 +54,14 @@ export interface Script extends ScriptSummary {
 
 export interface Route {
 	id: string;
+	app_id: string;
 	script_id: string;
 	path: string;
-	/** Any method when absent. */
-	method?: string | null;
-	/** Any host of the app when absent. */
-	host?: string | null;
+	/** Any method when null. */
+	method: string | null;
+	/** Any host of the app when null. */
+	host: string | null;
+	created_at: string;
 }
 
 export type Outcome =
@@ -82,16 +87,17 @@ export interface Usage {
 export interface Failure {
 	code: string;
 	message: string;
-	script?: string | null;
-	line?: number | null;
-	column?: number | null;
-	calls?: { function: string; line?: number | null; column?: number | null }[];
+	script?: string;
+	line?: number;
+	column?: number;
+	calls?: { function: string; line?: number; column?: number }[];
 }
 
 export interface LogLine {
 	at: string;
 	level: 'trace' | 'debug' | 'info' | 'warn' | 'error';
 	message: string;
+	/** What the script gave beside the message; a text where it was cut. */
 	data?: unknown;
 }
 
@@ -100,14 +106,15 @@ export interface Execution {
 	app_id: string;
 	script_id: string;
 	version: number;
-	request_id?: string;
+	request_id: string;
 	outcome: Outcome;
 	status: number;
 	usage: Usage;
-	error?: Failure | null;
+	error: Failure | null;
 	started_at: string;
+	/** Of one execution that was asked for by its id. */
 	logs?: LogLine[];
-	logs_dropped?: number;
+	logs_dropped: number;
 }
 
 /** A refusal or failure of the API: the envelope's fields and the HTTP status (0 when no answer came). */
@@ -124,6 +131,9 @@ export class ApiError extends Error {
 		super(message);
 	}
 }
+
+/** Items of one page at most, as the API has it; for lists that are read in one go. */
+const PAGE_ITEMS_MAX = 200;
 
 /** All calls the dashboard makes. `fetch` is the page's, or a load function's own. */
 export function client(fetch: Fetch) {
@@ -143,7 +153,8 @@ export function client(fetch: Fetch) {
 
 		scripts: (app: string, cursor?: string) => get<Page<ScriptSummary>>(`admin/scripts${query({ app, cursor })}`),
 		script: (id: string) => get<Script>(`admin/scripts/${segment(id)}`),
-		routes: (script: string) => get<Page<Route>>(`admin/scripts/${segment(script)}/routes`),
+		routes: (script: string) =>
+			get<Page<Route>>(`admin/scripts/${segment(script)}/routes${query({ limit: String(PAGE_ITEMS_MAX) })}`),
 
 		executions: (script: string, cursor?: string) =>
 			get<Page<Execution>>(`admin/scripts/${segment(script)}/executions${query({ cursor })}`),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { afterLogin, loginPath, openable, slugFrom } from './path';
+import { afterLogin, appUrl, hostFor, loginPath, openable, slugFrom } from './path';
 
 test('login comes back to where it was asked for', () => {
 	const path = loginPath(new URL('http://localhost:8081/scripts/1?execution=2#L3'));
@@ -20,13 +20,23 @@ test('a slug follows a name', () => {
 	expect(slugFrom(`${'a'.repeat(62)} b`)).toBe('a'.repeat(62));
 });
 
+test('an address has the port of the plane that the dashboard cannot see', () => {
+	expect(appUrl('hello.localhost', { protocol: 'http:', port: '8081' })).toBe('http://hello.localhost:8080/');
+	expect(appUrl('hello.cloud.example', { protocol: 'https:', port: '' })).toBe('https://hello.cloud.example/');
+});
+
+test('a new app gets the domain of the others', () => {
+	expect(hostFor('new', { slug: 'hello', host: 'hello.pi.example' })).toBe('new.pi.example');
+	expect(hostFor('new', { slug: 'hello', host: 'other.example' })).toBeNull();
+	expect(hostFor('new', undefined)).toBeNull();
+});
+
 test('only what a browser can follow is a link', () => {
 	const base = 'http://hello.localhost:8080/';
-	expect(openable({ path: '/a/b', method: 'GET' }, base)).toBe('http://hello.localhost:8080/a/b');
+	expect(openable({ path: '/a/b', method: 'GET', host: null }, base)).toBe('http://hello.localhost:8080/a/b');
 	expect(openable({ path: '/', method: null, host: null }, base)).toBe('http://hello.localhost:8080/');
-	expect(openable({ path: '/', method: 'POST' }, base)).toBeNull();
-	expect(openable({ path: '/users/:id' }, base)).toBeNull();
-	expect(openable({ path: '/files/*' }, base)).toBeNull();
-	expect(openable({ path: '/', host: 'other.example' }, base)).toBeNull();
-	expect(openable({ path: '/' }, null)).toBeNull();
+	expect(openable({ path: '/', method: 'POST', host: null }, base)).toBeNull();
+	expect(openable({ path: '/users/:id', method: null, host: null }, base)).toBeNull();
+	expect(openable({ path: '/files/*', method: null, host: null }, base)).toBeNull();
+	expect(openable({ path: '/', method: null, host: 'other.example' }, base)).toBeNull();
 });

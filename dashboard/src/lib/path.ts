@@ -1,4 +1,4 @@
-import type { Route } from './api';
+import type { App, Route } from './api';
 
 /** Where the login page is, coming back to `from` afterwards. */
 export function loginPath(from: URL): string {
@@ -31,15 +31,21 @@ export function slugFrom(name: string): string {
 }
 
 /** A route's address when a browser's GET can follow it: a literal path, GET or any method, any host of the app. */
-export function openable(route: Pick<Route, 'path' | 'method' | 'host'>, base: string | null): string | null {
-	if (base === null || route.host) return null;
-	if (route.method && route.method !== 'GET' && route.method !== 'ANY') return null;
-	if (/[:*{}]/.test(route.path)) return null;
+export function openable(route: Pick<Route, 'path' | 'method' | 'host'>, base: string): string | null {
+	if (route.host !== null || (route.method !== null && route.method !== 'GET')) return null;
+	if (/\/:|\*/.test(route.path)) return null;
 	return base.replace(/\/$/, '') + route.path;
 }
 
-/** Where an app answers, as far as the dashboard's own address tells: the defaults of one machine. */
-export function appUrl(slug: string, here: Pick<Location, 'hostname'> = location): string {
-	const domain = /^(localhost|127\.[\d.]+|\[::1\])$/.test(here.hostname) ? 'localhost' : here.hostname;
-	return `http://${slug}.${domain}:8080/`;
+/**
+ * An app's address from its host. The API knows no port of the data plane, so it follows the dashboard's own: behind a
+ * proxy on a standard port both planes share scheme and port, and without one the data plane listens on 8080.
+ */
+export function appUrl(host: string, here: Pick<Location, 'protocol' | 'port'> = location): string {
+	return here.port === '' ? `${here.protocol}//${host}/` : `http://${host}:8080/`;
+}
+
+/** The host that an app of this slug would get, told from another app; null without one. */
+export function hostFor(slug: string, other: Pick<App, 'slug' | 'host'> | undefined): string | null {
+	return other?.host.startsWith(`${other.slug}.`) ? slug + other.host.slice(other.slug.length) : null;
 }

@@ -25,6 +25,10 @@ pub const REQUEST_BODY_BYTES_MAX: usize = 1 << 20;
 pub const REQUEST_TARGET_BYTES_MAX: usize = 8 << 10;
 /// The body of a request on the data plane must have come this long after its head, ms.
 pub const REQUEST_BODY_TIMEOUT_MS: u64 = 30_000;
+/// Of a body over its bound this much is read on and thrown away, bytes, so that a client still sending meets the answer.
+pub const REQUEST_DRAIN_BYTES_MAX: usize = 4 << 20;
+/// The same, ms.
+pub const REQUEST_DRAIN_MS: u64 = 1_000;
 /// Body of a script's answer, bytes.
 pub const RESPONSE_BODY_BYTES_MAX: usize = 4 << 20;
 /// Headers of a script's answer: how many.
@@ -206,3 +210,12 @@ pub const INSTANCE_STACK_BYTES: usize = GUEST_STACK_BYTES + (1 << 20);
 pub const IMAGE_EXTENTS_MAX: usize = 20_000;
 /// Changed words of memory closer than this, bytes, become one extent of an image.
 pub const IMAGE_GAP_BYTES: usize = 256;
+
+/// Signals that the directory changed are gathered this long, ms, and answered by one reload.
+pub const ROUTING_SETTLE_MS: u64 = 20;
+/// After the directory's signals were lost they are asked for again this soon, ms; doubled up to the ceiling.
+pub const ROUTING_RETRY_MS: u64 = 100;
+/// The longest pause between two such tries, ms.
+pub const ROUTING_RETRY_MS_CEILING: u64 = 5_000;
+/// A browser may remember the answer to a preflight this long, seconds.
+pub const CORS_MAX_AGE_S: u64 = 600;

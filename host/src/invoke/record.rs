@@ -152,7 +152,10 @@ async fn work(db: PgPool, mut messages: mpsc::Receiver<Message>, counts: Arc<Cou
         write(&db, &batch, &counts).await;
         batch.iter().for_each(|execution| counts.taken(execution));
         batch.clear();
-        waiting.into_iter().for_each(|done| drop(done.send(())));
+        for done in waiting {
+            // Whoever stopped waiting needs no answer.
+            let _ = done.send(());
+        }
         if closing {
             return;
         }

@@ -16,6 +16,7 @@ use wasmtime::{Engine, Store};
 use wasmtime_wizer::Wizer;
 
 use super::engine;
+use super::probe::Pool;
 use crate::clock::Clock;
 use crate::hostcall::{self, Guest};
 use crate::limits::{MIB, PREPARE_MEMORY_MB};
@@ -80,6 +81,18 @@ pub(super) async fn open(engine: &Engine, dir: &Path, progress: &(dyn Fn(&str) +
     let component = unsafe { Component::deserialize_file(engine, &code_path)? };
     progress("the sandbox is ready");
     Ok(Artifact { component, warm: manifest.warm, built: true })
+}
+
+/// Whether the compiled sandbox of a data directory can be mapped as it is; if not, why.
+pub fn state(pool: &Pool, data_dir: &Path) -> wasmtime::Result<Result<PathBuf, String>> {
+    let key = key(&engine::compiler(pool)?);
+    let dir = directory(data_dir);
+    let code_path = dir.join(format!("{key}.cwasm"));
+    Ok(match trusted(&code_path, &dir.join(format!("{key}.json")), &key) {
+        Ok(_) => Ok(code_path),
+        Err(Distrust::Absent) => Err("not built yet".to_owned()),
+        Err(Distrust::Because(why)) => Err(why),
+    })
 }
 
 /// Where artifacts of a data directory lie.

@@ -28,6 +28,11 @@ pub(super) fn pooled(pool: &Pool) -> wasmtime::Result<Engine> {
     Engine::new(&config)
 }
 
+/// An engine that compiles just what [`pooled`] runs, without holding a pool.
+pub(super) fn compiler(pool: &Pool) -> wasmtime::Result<Engine> {
+    Engine::new(&compiling(pool))
+}
+
 /// An engine that instantiates without a pool: for the one run of `warm`. Its code is never kept.
 pub(super) fn warming() -> wasmtime::Result<Engine> {
     let mut config = Config::new();

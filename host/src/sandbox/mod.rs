@@ -23,7 +23,7 @@ use tokio::time::timeout_at;
 use wasmtime::component::Linker;
 use wasmtime::{Engine, Store};
 
-pub use self::artifact::{COMPONENT, directory as artifact_directory};
+pub use self::artifact::{COMPONENT, directory as artifact_directory, state as artifact_state};
 use self::image::MemoryImage;
 use self::probe::Pool;
 use crate::clock::Clock;
@@ -48,6 +48,7 @@ pub struct Sandbox {
     component: String,
     clock: Clock,
     pool: Pool,
+    was_built: bool,
     preparing: Semaphore,
 }
 
@@ -90,7 +91,7 @@ impl Sandbox {
         let mut linker = Linker::new(&engine);
         hostcall::link(&mut linker)?;
         let pre = ScriptPre::new(linker.instantiate_pre(&artifact.component)?)?;
-        let mut sandbox = Self { engine, pre, layout: Layout { data_start: 0, control_start: 0, control_end: 0, memory_bytes: 0 }, component: artifact.warm, clock, pool, preparing: Semaphore::new(PREPARATIONS_AT_ONCE) };
+        let mut sandbox = Self { engine, pre, layout: Layout { data_start: 0, control_start: 0, control_end: 0, memory_bytes: 0 }, component: artifact.warm, clock, pool, was_built: artifact.built, preparing: Semaphore::new(PREPARATIONS_AT_ONCE) };
         let (mut store, script) = sandbox.instance(None, sandbox_memory_bytes(), PREPARE_FUEL).await?;
         sandbox.layout = script.call_layout(&mut store).await?;
         Ok(sandbox)
@@ -99,6 +100,11 @@ impl Sandbox {
     /// Hex hash of the warm component: what images belong to.
     pub fn component(&self) -> &str {
         &self.component
+    }
+
+    /// Whether opening it had to warm and compile the guest first.
+    pub fn was_built(&self) -> bool {
+        self.was_built
     }
 
     pub fn pool(&self) -> &Pool {

@@ -1,1 +1,27 @@
-fn main(){}
+//! Everything that needs a database, the sandbox, HTTP or the binary, as one test binary. `tests/README.md` is its manual.
+
+mod support;
+
+// The contract of scripts.
+mod answers;
+mod ctx;
+mod failures;
+mod guide;
+mod kv;
+mod log;
+mod stdlib;
+// The planes.
+mod bad_input;
+mod bounds;
+mod cors;
+mod recording;
+mod routing;
+mod scripts;
+// What must not happen.
+mod crash;
+mod hostile;
+// The process.
+mod binary;
+// The code base.
+mod tidy;
+mod world;

@@ -1,0 +1,92 @@
+//! Both planes in this process, on a database of their own.
+
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use picloud::clock::Clock;
+use picloud::invoke::Invoker;
+use picloud::sandbox::Sandbox;
+use picloud::sandbox::probe::Probe;
+use picloud::service::{self, Services};
+use picloud::{api, ingress, store};
+use tokio::net::TcpListener;
+
+use super::client::{Client, PASSWORD, USERNAME};
+use super::cluster::Database;
+
+/// What a test may want otherwise.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Invocations at once; half of them for one app.
+    pub places: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { places: 16 }
+    }
+}
+
+/// A node with an owner who is logged in. Its tasks end with the test's runtime, its database with itself.
+pub struct TestApp {
+    pub client: Client,
+    pub clock: Clock,
+    pub services: Arc<Services>,
+    pub invoker: Arc<Invoker>,
+    pub database: Database,
+}
+
+impl TestApp {
+    pub async fn start() -> Self {
+        Self::start_with(Options::default()).await
+    }
+
+    pub async fn start_with(options: Options) -> Self {
+        let database = Database::create().await;
+        let clock = Clock::system();
+        let db = store::connect(database.url().parse().expect("a database URL")).await.expect("the database answers");
+        let services = Arc::new(Services::connect(db, clock.clone(), "localhost").await.expect("services"));
+        assert!(service::users::ensure_owner(&services, USERNAME, PASSWORD).await.expect("an owner"));
+        let invoker = Arc::new(Invoker::new(services.clone(), Arc::new(sandbox(&options, clock.clone()).await)));
+        let data = serve(ingress::router(services.clone(), invoker.clone())).await;
+        let admin = serve(api::router(services.clone(), invoker.clone(), api::Config::default())).await;
+        let mut client = Client::new(data, admin);
+        client.login(USERNAME, PASSWORD).await;
+        Self { client, clock, services, invoker, database }
+    }
+}
+
+impl Deref for TestApp {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+/// A sandbox of the test's own over the component that was compiled once for all tests: tests then never share a pool.
+async fn sandbox(options: &Options, clock: Clock) -> Sandbox {
+    static COMPILED: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
+    let open = async || {
+        let pool = Probe::take().choose(Some(options.places));
+        Sandbox::open(&super::cache_dir(), pool, clock.clone(), &|_| {}).await.expect("the sandbox opens")
+    };
+    // The first one compiles, for seconds; the others wait for it rather than do the same.
+    COMPILED.get_or_init(async || drop(open().await)).await;
+    open().await
+}
+
+async fn serve(router: axum::Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move { axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await });
+    format!("http://{address}")
+}
+
+/// Brings a database to this build's schema.
+pub async fn migrate(url: &str) {
+    let db = store::connect(url.parse().expect("a database URL")).await.expect("the database answers");
+    store::migrate(&db).await.expect("migrations apply");
+    db.close().await;
+}

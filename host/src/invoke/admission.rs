@@ -117,7 +117,7 @@ mod tests {
     const ONE: AppId = AppId(Uuid::from_u128(1));
     const TWO: AppId = AppId(Uuid::from_u128(2));
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn one_app_cannot_take_every_place() {
         let admission = Admission::new(4);
         let (_first, _second) = (admission.enter(ONE).await.unwrap(), admission.enter(ONE).await.unwrap());
@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(admission.status().refused, 1);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_waiter_gets_the_place_that_is_given_back() {
         let admission = Arc::new(Admission::new(2));
         let held = admission.enter(ONE).await.unwrap();
@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(admission.status().waiting, 0);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn the_node_is_bounded_over_all_apps() {
         let admission = Admission::new(2);
         let (_one, _two) = (admission.enter(ONE).await.unwrap(), admission.enter(TWO).await.unwrap());

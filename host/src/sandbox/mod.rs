@@ -14,6 +14,8 @@ mod engine;
 pub mod image;
 mod outcome;
 pub mod probe;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,15 +1,24 @@
 //! What every answer of the control plane carries: a request id, headers that tell browsers to be careful, and the
-//! envelope of an error.
+//! envelope of an error. And what a client sent in vain is read to its end here, so that it meets its answer.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream;
+use http_body_util::BodyExt;
+use tokio::sync::Mutex;
 use tracing::Instrument;
 
 use super::Api;
 use super::error::Failed;
 use crate::id::RequestId;
+use crate::limits;
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -29,8 +38,12 @@ pub(super) async fn wrap(State(api): State<Api>, mut request: Request, next: Nex
     let request_id = RequestId::at(api.services.clock.now());
     request.extensions_mut().insert(request_id);
     let span = tracing::info_span!("api", request.id = %request_id, method = %request.method(), path = request.uri().path());
+    let (request, unread) = hold_body(request);
     let mut response = async {
         let mut response = next.run(request).await;
+        if let Some(body) = unread {
+            let _ = tokio::time::timeout(Duration::from_millis(limits::REQUEST_DRAIN_MS), drain(&body)).await;
+        }
         if let Some(failed) = response.extensions_mut().remove::<Failed>() {
             let mut rendered = failed.render(request_id);
             // Headers around the envelope, such as `Allow`, were set further in.
@@ -52,4 +65,71 @@ pub(super) async fn wrap(State(api): State<Api>, mut request: Request, next: Nex
         headers.insert(REQUEST_ID, value);
     }
     response
+}
+
+type HeldBody = Arc<Mutex<Body>>;
+
+/// Keeps hold of a body, so that what a handler leaves unread can be read after it: a client in the midst of sending
+/// would not see its answer. One that waits to be told to go on has sent nothing, and one that announces more than is
+/// ever drained is not waited for.
+fn hold_body(request: Request) -> (Request, Option<HeldBody>) {
+    let announced = usize::try_from(request.body().size_hint().lower()).unwrap_or(usize::MAX);
+    let waits = request.headers().contains_key(header::EXPECT);
+    if request.body().is_end_stream() || waits || announced > limits::REQUEST_DRAIN_BYTES_MAX {
+        return (request, None);
+    }
+    let (parts, body) = request.into_parts();
+    let held = Arc::new(Mutex::new(body));
+    let body = stream::unfold(held.clone(), |held| async move { Some((next_bytes(&held).await?, held)) });
+    (Request::from_parts(parts, Body::from_stream(body)), Some(held))
+}
+
+async fn next_bytes(held: &HeldBody) -> Option<Result<Bytes, axum::Error>> {
+    let frame = held.lock().await.frame().await?;
+    // Trailers are nothing to us.
+    Some(frame.map(|frame| frame.into_data().unwrap_or_default()))
+}
+
+async fn drain(held: &HeldBody) {
+    let mut left = limits::REQUEST_DRAIN_BYTES_MAX;
+    while let Some(Ok(bytes)) = next_bytes(held).await {
+        match left.checked_sub(bytes.len()) {
+            Some(less) => left = less,
+            None => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(body: Vec<u8>) -> Request {
+        Request::post("/").body(Body::from(body)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_a_handler_leaves_unread_is_read_after_it() {
+        let (request, held) = hold_body(request(vec![7; 1000]));
+        drop(request);
+        let held = held.unwrap();
+        drain(&held).await;
+        assert!(next_bytes(&held).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_handler_reads_the_body_as_it_came() {
+        let (request, held) = hold_body(request(vec![7; 1000]));
+        assert_eq!(request.into_body().collect().await.unwrap().to_bytes(), vec![7; 1000]);
+        assert!(next_bytes(&held.unwrap()).await.is_none());
+    }
+
+    #[test]
+    fn bodies_that_nobody_sends_are_not_waited_for() {
+        assert!(hold_body(request(Vec::new())).1.is_none());
+        assert!(hold_body(request(vec![0; limits::REQUEST_DRAIN_BYTES_MAX + 1])).1.is_none());
+        let mut waiting = request(vec![0; 9]);
+        waiting.headers_mut().insert(header::EXPECT, HeaderValue::from_static("100-continue"));
+        assert!(hold_body(waiting).1.is_none());
+    }
 }

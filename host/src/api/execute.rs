@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde_json::json;
 
 use super::error::{Answer, Failed};
@@ -103,8 +103,10 @@ fn headers_seen(headers: &HeaderMap) -> Vec<(String, String)> {
 }
 
 fn answered(answer: invocation::Answer, execution_id: HeaderValue) -> Result<Response> {
-    let mut response = Body::from(answer.body).into_response();
-    *response.status_mut() = StatusCode::from_u16(answer.status).map_err(Error::internal)?;
+    let status = StatusCode::from_u16(answer.status).map_err(Error::internal)?;
+    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED);
+    let mut response = Response::new(if bodiless { Body::empty() } else { Body::from(answer.body) });
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     for (name, value) in answer.headers {
         let name = HeaderName::try_from(name).map_err(Error::internal)?;

@@ -136,10 +136,18 @@ fn attributes(config: &Config) -> &'static str {
     if config.is_https() { "Path=/; HttpOnly; SameSite=Strict; Secure" } else { "Path=/; HttpOnly; SameSite=Strict" }
 }
 
-/// The cookies of a request without ours, for a script to see; `None` when nothing is left.
+/// The cookies of a request without the platform's, for a script to see; `None` when nothing is left.
 pub(super) fn foreign_cookies(headers: &HeaderMap) -> Option<String> {
-    let kept: Vec<_> = cookies(headers).filter(|(name, _)| ![COOKIE, COOKIE_SECURE].contains(name)).map(|(n, v)| format!("{n}={v}")).collect();
+    let values = headers.get_all(header::COOKIE).into_iter().filter_map(|v| v.to_str().ok());
+    let kept: Vec<_> = values.flat_map(|v| v.split(';')).map(str::trim).filter(|pair| !pair.is_empty() && !is_ours(pair)).collect();
     (!kept.is_empty()).then(|| kept.join("; "))
+}
+
+/// Browsers compare prefixes without case, and send a cookie without a name as its bare value.
+fn is_ours(pair: &str) -> bool {
+    let name = pair.trim_start_matches([' ', '=']).to_ascii_lowercase();
+    let name = ["__host-", "__secure-"].into_iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(&name);
+    name.starts_with("picloud_")
 }
 
 /// Whether the browser says that our own page sent this. `Sec-Fetch-Site` cannot be forged by a page and survives
@@ -217,7 +225,7 @@ mod tests {
 
     #[test]
     fn our_cookies_never_reach_a_script() {
-        let mixed = headers(&[("cookie", "a=1; picloud_session=t; b=2"), ("cookie", "__Host-picloud_session=t")]);
+        let mixed = headers(&[("cookie", "a=1; picloud_session=t; b=2; =picloud_session=t"), ("cookie", "__HOST-picloud_session=t")]);
         assert_eq!(foreign_cookies(&mixed).as_deref(), Some("a=1; b=2"));
         assert_eq!(foreign_cookies(&headers(&[("cookie", "picloud_session=t")])), None);
     }

@@ -12,7 +12,7 @@ use super::etag::{self, IfMatch};
 use super::gate::Caller;
 use super::query::{Given, Parameters, Path, Query};
 use super::{Api, List, body};
-use crate::error::Result;
+use crate::error::{self, Error, Result};
 use crate::id::{AppId, ScriptId};
 use crate::invoke::Verdict;
 use crate::model::page::PageQuery;
@@ -171,7 +171,7 @@ pub(super) async fn list(State(api): State<Api>, Query(query): Query<OfApp>) -> 
 
 pub(super) async fn create(State(api): State<Api>, Caller(by): Caller, body::Json(new): body::Json<Create>) -> Answer<Response> {
     let Create { app_id, name, source, kind, description, limits } = new;
-    let app_id = service::apps::get(&api.services, &app_id).await?.id;
+    let app_id = service::apps::get(&api.services, &app_id).await.map_err(|error| named_in_body(error, &app_id))?.id;
     let new = NewScript { app_id, name, source, kind, description, limits: limits.into() };
     new.check()?;
     let prepared = api.invoker.prepare(&new.name, new.kind, &new.source).await?;
@@ -216,6 +216,11 @@ pub(super) async fn delete(
 ) -> Answer<StatusCode> {
     service::scripts::delete(&api.services, by.user_id, id, if_match.version()).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What is not there is 404 when the path names it; a field that names it is wrong.
+fn named_in_body(error: Error, app: &str) -> Error {
+    if error.kind == error::Kind::NotFound { Error::invalid("app_id", format!("app_id: no such app: {app}")) } else { error }
 }
 
 #[cfg(test)]

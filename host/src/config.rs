@@ -155,7 +155,8 @@ fn parse_domain(text: &str) -> Result<String, String> {
 /// An http(s) URL of scheme, host and perhaps a port; nothing at the end.
 fn parse_base_url(text: &str) -> Result<String, String> {
     let lower = text.to_ascii_lowercase();
-    let authority = lower.strip_prefix("https://").or_else(|| lower.strip_prefix("http://")).map(|rest| rest.trim_end_matches('/'));
+    let authority =
+        lower.strip_prefix("https://").or_else(|| lower.strip_prefix("http://")).map(|rest| rest.trim_end_matches('/'));
     match authority {
         Some(authority) if !authority.is_empty() && !authority.contains(['/', '?', '#', '@', ' ']) => {
             Ok(lower.trim_end_matches('/').to_owned())

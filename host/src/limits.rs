@@ -117,6 +117,8 @@ pub const DATABASE_CONNECTIONS_MAX: u32 = 16;
 pub const DATABASE_ACQUIRE_MS: u64 = 10_000;
 /// A connection unused for longer than this is tried before it is used again, ms.
 pub const DATABASE_TRUST_IDLE_MS: u64 = 30_000;
+/// An external database that does not take connections yet is waited for this long at the start, ms.
+pub const DATABASE_CONNECT_MS: u64 = 10_000;
 /// Connections that the private PostgreSQL keeps beside the pool: listeners, and a person with `psql`.
 pub const DATABASE_CONNECTIONS_SPARE: u32 = 8;
 /// The oldest PostgreSQL that is used, major version.

@@ -24,7 +24,9 @@ fn parse(filter: &str) -> Result<EnvFilter, String> {
     let filter = filter.trim();
     let directives = if filter.contains(['=', ',']) { filter.to_owned() } else { format!("{LIBRARIES},{filter}") };
     EnvFilter::try_new(&directives).map_err(|e| {
-        format!("PICLOUD_LOG={filter}: {e}; write a level (error, warn, info, debug, trace) or directives such as info,sqlx=debug")
+        format!(
+            "PICLOUD_LOG={filter}: {e}; write a level (error, warn, info, debug, trace) or directives such as info,sqlx=debug"
+        )
     })
 }
 

@@ -1,1 +1,170 @@
+//! The commands: they read the settings, put a node together from the layers below, and end it in order.
+//!
+//! `node` is the composition root of `dev` and `serve`, with `data_dir`, `database` and `listen` for its parts and
+//! `seed` for what a first start finds; `doctor`, `precompile`, `settings` and `version` answer and end. `failure` gives
+//! every way to fail one line and an exit code; `terminal` is what people see.
+//!
+//! Order of a start: data directory (its lock), listeners, then database and sandbox side by side, services, planes; a
+//! wrong setting or a taken port is known before anything is written. Order of an end: planes, running scripts, their
+//! records, the pool, PostgreSQL. A kill at any point loses nothing that was acknowledged: what must last is committed
+//! before it is answered.
 
+mod data_dir;
+mod database;
+mod doctor;
+mod failure;
+mod listen;
+mod node;
+mod precompile;
+mod seed;
+mod settings;
+mod terminal;
+mod version;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Settings;
+use crate::telemetry;
+use failure::{EXIT_CODES, Exit, Failure, Result};
+
+/// Serverless on hardware people already own: upload a Rhai script, get an HTTP endpoint.
+#[derive(Debug, Parser)]
+#[command(
+    name = "picloud",
+    version,
+    after_help = "Begin with `picloud dev`. Every setting, with its variable: `picloud help config`.",
+    after_long_help = EXIT_CODES,
+    max_term_width = 120,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a node to try things on: private PostgreSQL, a first owner, a hello app.
+    Dev {
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Start a node: with DATABASE_URL, or with a private PostgreSQL (--embedded).
+    Serve {
+        /// Run a private PostgreSQL in the data directory, even if DATABASE_URL is set.
+        #[arg(long, help_heading = "Data")]
+        embedded: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Say what was found on this machine and what is chosen from it. Changes nothing.
+    Doctor {
+        /// As one JSON document.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Compile the sandbox into the data directory ahead of the first start (image builds, packages).
+    Precompile {
+        /// The result as one JSON document.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Say what every setting is now, and where it comes from.
+    Config {
+        /// As one JSON document.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Say which version this is.
+    Version {
+        /// As one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// The program: reads the command line, does what it says, and gives the exit code.
+pub fn main() -> ExitCode {
+    let matches = <Cli as clap::CommandFactory>::command().get_matches();
+    let cli = match <Cli as clap::FromArgMatches>::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let done = match cli.command {
+        Command::Dev { settings } => on_runtime(settings, |settings| node::run(settings, node::Mode::Dev)),
+        Command::Serve { embedded, settings } => {
+            on_runtime(settings, move |settings| node::run(settings, node::Mode::Serve { embedded }))
+        }
+        Command::Precompile { json, settings } => on_runtime(settings, move |settings| precompile::run(settings, json)),
+        Command::Doctor { json, settings } => return doctor::run(&settings, json),
+        Command::Config { json, settings } => {
+            settings::run(&settings, matches.subcommand_matches("config"), json);
+            Ok(())
+        }
+        Command::Version { json } => {
+            version::run(json);
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+/// Starts the log and a runtime as the settings say, and does `work` on it.
+fn on_runtime<F>(settings: Settings, work: impl FnOnce(Settings) -> F) -> Result<()>
+where
+    F: Future<Output = Result<()>>,
+{
+    telemetry::start(&settings.log).map_err(|line| Failure::new(Exit::Usage, line))?;
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.enable_all().event_interval(settings.event_interval).thread_name("picloud");
+    if let Some(threads) = settings.worker_threads {
+        builder.worker_threads(threads);
+    }
+    let runtime = builder.build().map_err(|e| Failure::new(Exit::Other, format!("no runtime: {e}")))?;
+    let done = runtime.block_on(work(settings));
+    // What was abandoned by a second signal is not waited for.
+    runtime.shutdown_background();
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn help_config_lists_every_variable() {
+        let mut command = <Cli as clap::CommandFactory>::command();
+        let help = command.find_subcommand_mut("config").unwrap().render_long_help().to_string();
+        for name in [
+            "DATABASE_URL",
+            "PICLOUD_DATA_DIR",
+            "PICLOUD_BIND",
+            "PICLOUD_ADMIN_BIND",
+            "PICLOUD_APPS_DOMAIN",
+            "PICLOUD_ADMIN_USERNAME",
+            "PICLOUD_ADMIN_PASSWORD",
+            "PICLOUD_MAX_CONCURRENT_EXECUTIONS",
+            "PICLOUD_PUBLIC_BASE_URL",
+            "PICLOUD_LOG",
+        ] {
+            assert!(help.contains(&format!("env: {name}")), "{name} is missing:\n{help}");
+        }
+    }
+}

@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn users_are_read_and_broken_lines_skipped() {
-        let passwd = "root:x:0:0:root:/root:/bin/bash\n\nbad:x:no:1::/:\n+::::::\npostgres:x:101:104:,,,:/var/lib/postgresql:/bin/bash\n";
+        let passwd =
+            "root:x:0:0:root:/root:/bin/bash\n\nbad:x:no:1::/:\n+::::::\npostgres:x:101:104:,,,:/var/lib/postgresql:/bin/bash\n";
         let found: Vec<_> = users(passwd).map(|user| (user.name, user.uid, user.gid)).collect();
         assert_eq!(found, [("root".to_owned(), 0, 0), ("postgres".to_owned(), 101, 104)]);
     }

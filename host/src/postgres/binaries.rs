@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::account::{Account, run_as};
 use super::Error;
+use super::account::{Account, run_as};
 use crate::limits::POSTGRES_MAJOR_MIN;
 
 /// `initdb` and `postgres` of one installed PostgreSQL.
@@ -90,7 +90,9 @@ fn choose(found: Vec<Binaries>, major: Option<u32>) -> Result<Binaries, Unfit> {
 /// Where distributions put the server: Debian, Red Hat, Alpine, then the path.
 fn places() -> Vec<PathBuf> {
     let mut versioned: Vec<(u32, PathBuf)> = Vec::new();
-    for (parent, prefix, below) in [("/usr/lib/postgresql", "", "bin"), ("/usr", "pgsql-", "bin"), ("/usr/libexec", "postgresql", "")] {
+    for (parent, prefix, below) in
+        [("/usr/lib/postgresql", "", "bin"), ("/usr", "pgsql-", "bin"), ("/usr/libexec", "postgresql", "")]
+    {
         for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let version = name.to_str().and_then(|name| name.strip_prefix(prefix)).and_then(|version| version.parse().ok());

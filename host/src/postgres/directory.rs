@@ -147,7 +147,9 @@ pub(super) fn is_ready(pid_file: &Path) -> bool {
 pub(super) fn unusable(path: &Path, error: &io::Error) -> Error {
     let at = path.display();
     let mend = match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "make it writable, or choose another PICLOUD_DATA_DIR",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "make it writable, or choose another PICLOUD_DATA_DIR"
+        }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room, or choose another PICLOUD_DATA_DIR",
         _ => "choose another PICLOUD_DATA_DIR",
     };

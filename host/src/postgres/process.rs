@@ -182,7 +182,9 @@ fn severity(line: &str) -> Severity {
 /// One line: the last FATAL or PANIC with the details that follow it, else whatever was said last.
 fn explain<'a>(lines: impl DoubleEndedIterator<Item = &'a str> + Clone) -> String {
     let complaint = lines.clone().rev().find(|line| severity(line) != Severity::Chatter);
-    let Some(complaint) = complaint else { return lines.rev().find(|line| !line.is_empty()).unwrap_or("it said nothing").to_owned() };
+    let Some(complaint) = complaint else {
+        return lines.rev().find(|line| !line.is_empty()).unwrap_or("it said nothing").to_owned();
+    };
     let after = lines.rev().take_while(|line| *line != complaint).collect::<Vec<_>>();
     let details = after.iter().rev().filter(|line| line.starts_with("DETAIL:") || line.starts_with("HINT:"));
     let mut text = strip(complaint).to_owned();

@@ -5,9 +5,9 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, lchown};
 use std::path::{Path, PathBuf};
 
+use super::Error;
 use super::account::Account;
 use super::directory::unusable;
-use super::Error;
 use crate::limits::SOCKET_PATH_BYTES_MAX;
 
 const NAME: &str = "run";

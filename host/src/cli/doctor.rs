@@ -1,0 +1,208 @@
+//! `picloud doctor`: what was found on this machine, what is chosen from it, and what stands in the way. Changes nothing.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::data_dir;
+use super::database::{self, Source};
+use super::failure::Failure;
+use super::terminal::{print, print_json, table};
+use crate::config::Settings;
+use crate::sandbox::probe::{Pool, Probe};
+use crate::{postgres, sandbox};
+
+#[derive(Debug, Serialize)]
+struct Report {
+    version: &'static str,
+    machine: Machine,
+    pool: Pool,
+    data_dir: DataDir,
+    database: Database,
+    sandbox: Artifact,
+    /// What stands in the way of a start, each in one line with how to mend it.
+    problems: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Machine {
+    arch: &'static str,
+    #[serde(flatten)]
+    probe: Probe,
+}
+
+#[derive(Debug, Serialize)]
+struct DataDir {
+    path: String,
+    exists: bool,
+    /// The process that works in it now.
+    used_by: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Database {
+    /// `private` or `external`.
+    kind: &'static str,
+    binaries: Option<String>,
+    version: Option<String>,
+    /// Whom PostgreSQL runs as, when not as this user.
+    account: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Artifact {
+    directory: String,
+    /// Compiled components in it; one of another version or machine is simply another file.
+    compiled: usize,
+    bytes: u64,
+}
+
+/// Exit code 0 when a node could start, 1 when something stands in the way.
+pub(super) fn run(settings: &Settings, json: bool) -> ExitCode {
+    let report = match examine(settings) {
+        Ok(report) => report,
+        Err(failure) => return failure.report(),
+    };
+    if json {
+        print_json(&report);
+    } else {
+        print(&describe(&report));
+    }
+    if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn examine(settings: &Settings) -> Result<Report, Failure> {
+    let mut problems = Vec::new();
+    let probe = Probe::take();
+    let pool = probe.choose(settings.max_concurrent_executions);
+    let path = data_dir::locate(settings)?;
+    let exists = path.exists();
+    if exists && let Err(failure) = data_dir::judge(&path) {
+        problems.push(failure.into_line());
+    }
+    let database = match database::choose(settings, false)? {
+        Source::External(_) => Database { kind: "external", binaries: None, version: None, account: None },
+        Source::Embedded => private(settings, &path, &mut problems),
+    };
+    Ok(Report {
+        version: env!("CARGO_PKG_VERSION"),
+        machine: Machine { arch: std::env::consts::ARCH, probe },
+        pool,
+        data_dir: DataDir {
+            used_by: exists.then(|| data_dir::holder(&path)).flatten(),
+            path: path.display().to_string(),
+            exists,
+        },
+        database,
+        sandbox: artifact(&sandbox::artifact_directory(&path)),
+        problems,
+    })
+}
+
+fn private(settings: &Settings, data_dir: &Path, problems: &mut Vec<String>) -> Database {
+    let account = postgres::account();
+    if let Ok(Some(account)) = &account
+        && !postgres::can_reach(account, data_dir)
+    {
+        problems.push(format!("{}, whom PostgreSQL runs as, cannot reach {}", account.name, data_dir.display()));
+    }
+    let found = postgres::find(settings.postgres_bin.as_deref());
+    if let Err(error) = &found {
+        problems.push(error.to_string());
+    }
+    let found = found.ok();
+    Database {
+        kind: "private",
+        binaries: found.as_ref().map(|found| found.dir.display().to_string()),
+        version: found.map(|found| found.version),
+        account: account.ok().flatten().map(|account| account.name),
+    }
+}
+
+fn artifact(directory: &Path) -> Artifact {
+    let sizes = std::fs::read_dir(directory).into_iter().flatten().flatten().filter_map(|entry| {
+        let is_compiled = entry.path().extension().is_some_and(|extension| extension == "cwasm");
+        if is_compiled { entry.metadata().ok().map(|found| found.len()) } else { None }
+    });
+    let (compiled, bytes) = sizes.fold((0, 0), |(count, sum), size| (count + 1, sum + size));
+    Artifact { directory: directory.display().to_string(), compiled, bytes }
+}
+
+fn describe(report: &Report) -> String {
+    let (probe, pool) = (&report.machine.probe, &report.pool);
+    let database = &report.database;
+    let yes = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
+    let machine = table(&[
+        ("kernel", format!("{} ({})", probe.kernel, report.machine.arch)),
+        ("cores", probe.cores.to_string()),
+        ("memory", size(probe.ram_bytes)),
+        ("address space", size(probe.address_space_bytes)),
+        ("page size", size(probe.page_bytes as u64)),
+        ("pagemap_scan", format!("{}   (an instance is reset by the pages it touched; Linux 6.7)", yes(probe.pagemap_scan))),
+    ]);
+    let chosen = table(&[
+        ("scripts at once", pool.places.to_string()),
+        ("address space for each", size(pool.reservation_bytes)),
+        ("stack for each", size(pool.stack_bytes as u64)),
+        ("kept ready", format!("{} instances of {}", pool.warm_places, size(pool.keep_resident_bytes as u64))),
+    ]);
+    let used_by = match (&report.data_dir.used_by, report.data_dir.exists) {
+        (Some(pid), _) => format!("in use by process {pid}"),
+        (None, true) => "free".to_owned(),
+        (None, false) => "made at the first start".to_owned(),
+    };
+    let mut rows =
+        vec![("data directory", format!("{}   ({used_by})", report.data_dir.path)), ("database", database.kind.to_owned())];
+    if let (Some(dir), Some(version)) = (&database.binaries, &database.version) {
+        rows.push(("PostgreSQL", format!("{version} in {dir}")));
+    }
+    if let Some(account) = &database.account {
+        rows.push(("runs as", account.clone()));
+    }
+    let artifact = &report.sandbox;
+    rows.push((
+        "sandbox",
+        match artifact.compiled {
+            0 => "compiled at the first start (or ahead of it: picloud precompile)".to_owned(),
+            _ => format!("{} compiled, {} in {}", artifact.compiled, size(artifact.bytes), artifact.directory),
+        },
+    ));
+    let mut text = format!("PiCloud {}\n\nFound\n{machine}\nChosen\n{chosen}\nState\n{}\n", report.version, table(&rows));
+    if report.problems.is_empty() {
+        text.push_str("Nothing stands in the way.\n");
+    } else {
+        text.push_str("In the way\n");
+        for problem in &report.problems {
+            text.push_str(&format!("  - {problem}\n"));
+        }
+    }
+    text
+}
+
+/// In the largest unit that leaves at least one.
+fn size(bytes: u64) -> String {
+    let units = [(1u64 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    for (unit, name) in units {
+        if bytes >= unit {
+            let tenths = u128::from(bytes) * 10 / u128::from(unit);
+            let (whole, part) = (tenths / 10, tenths % 10);
+            return if part == 0 { format!("{whole} {name}") } else { format!("{whole}.{part} {name}") };
+        }
+    }
+    format!("{bytes} bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_readable() {
+        for (bytes, text) in
+            [(0, "0 bytes"), (4096, "4 KiB"), (1 << 30, "1 GiB"), (1_610_612_736, "1.5 GiB"), (u64::MAX, "16777215.9 TiB")]
+        {
+            assert_eq!(size(bytes), text);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The two listeners: taken before anything slow begins, served until the end.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use axum::Router;
+use axum::serve::ListenerExt as _;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use super::failure::{Exit, Failure, Result};
+use crate::shutdown::{self, Shutdown};
+
+/// Both planes' listeners.
+#[derive(Debug)]
+pub(super) struct Listeners {
+    data: TcpListener,
+    admin: TcpListener,
+    pub(super) addresses: Addresses,
+}
+
+/// Where the planes answer, with the ports that were given.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Addresses {
+    pub(super) data: SocketAddr,
+    pub(super) admin: SocketAddr,
+}
+
+/// Both planes, being served.
+#[derive(Debug)]
+pub(super) struct Serving {
+    tasks: [(&'static str, JoinHandle<io::Result<()>>); 2],
+}
+
+impl Listeners {
+    pub(super) async fn bind(data: SocketAddr, admin: SocketAddr) -> Result<Self> {
+        raise_open_files();
+        let data = bind(data, "scripts (the data plane)", "--bind or PICLOUD_BIND").await?;
+        let admin = bind(admin, "the administration", "--admin-bind or PICLOUD_ADMIN_BIND").await?;
+        let address = |listener: &TcpListener| listener.local_addr().map_err(|e| Failure::new(Exit::Address, e.to_string()));
+        let addresses = Addresses { data: address(&data)?, admin: address(&admin)? };
+        Ok(Self { data, admin, addresses })
+    }
+
+    /// Serves until `shutdown` drains; a connection's running request is finished first.
+    pub(super) fn serve(self, data: Router, admin: Router, shutdown: &Shutdown) -> Serving {
+        Serving {
+            tasks: [("data plane", serve(self.data, data, shutdown)), ("control plane", serve(self.admin, admin, shutdown))],
+        }
+    }
+}
+
+impl Serving {
+    /// Waits until every connection is done, at most `grace`, and not past `stop`. Whether all were.
+    pub(super) async fn drained(self, grace: Duration, shutdown: &Shutdown) -> bool {
+        let [(_, data), (_, admin)] = self.tasks;
+        let aborts = [data.abort_handle(), admin.abort_handle()];
+        let all = async {
+            let _ = tokio::join!(data, admin);
+        };
+        let done = tokio::select! {
+            () = all => true,
+            () = shutdown.stopping() => false,
+            () = tokio::time::sleep(grace) => false,
+        };
+        for task in aborts {
+            task.abort();
+        }
+        done
+    }
+
+    /// Resolves when a plane ended though nobody asked it to.
+    pub(super) async fn lost(&mut self) -> String {
+        let [(data_name, data), (admin_name, admin)] = &mut self.tasks;
+        let (name, ended) = tokio::select! {
+            ended = data => (data_name, ended),
+            ended = admin => (admin_name, ended),
+        };
+        match ended {
+            Ok(Ok(())) => format!("the {name} ended"),
+            Ok(Err(error)) => format!("the {name} failed: {error}"),
+            Err(error) => format!("the {name} failed: {error}"),
+        }
+    }
+}
+
+impl Addresses {
+    pub(super) fn data_url(&self) -> String {
+        format!("http://{}", reachable(self.data))
+    }
+
+    pub(super) fn admin_url(&self) -> String {
+        format!("http://{}", reachable(self.admin))
+    }
+
+    /// Where an app answers.
+    pub(super) fn app_url(&self, slug: &str, apps_domain: &str) -> String {
+        match self.data.port() {
+            80 => format!("http://{slug}.{apps_domain}"),
+            port => format!("http://{slug}.{apps_domain}:{port}"),
+        }
+    }
+
+    /// Asks both planes for their health, as a client would.
+    pub(super) async fn answer(&self) -> Result<()> {
+        for (name, address) in [("data plane", self.data), ("control plane", self.admin)] {
+            if let Err(error) = ask(reachable(address)).await {
+                return Err(Failure::new(
+                    Exit::Address,
+                    format!("the {name} at {address} does not answer its own health check: {error}"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Says in `path`, whole or not at all, that both planes answer.
+    pub(super) fn write_ready_file(&self, path: &Path) -> Result<()> {
+        let ready = serde_json::json!({ "data": self.data_url(), "admin": self.admin_url(), "pid": std::process::id() });
+        let mut draft = path.as_os_str().to_owned();
+        draft.push(format!(".{}", std::process::id()));
+        std::fs::write(&draft, format!("{ready}\n"))
+            .and_then(|()| std::fs::rename(&draft, path))
+            .map_err(|e| Failure::new(Exit::Other, format!("--ready-file {}: {e}", path.display())))
+    }
+}
+
+async fn bind(address: SocketAddr, what: &str, setting: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let why = match error.kind() {
+            io::ErrorKind::AddrInUse => format!("port {} is taken; stop what uses it, or choose another", address.port()),
+            io::ErrorKind::PermissionDenied => {
+                format!("port {} is not allowed for this user; choose one from 1024", address.port())
+            }
+            io::ErrorKind::AddrNotAvailable => "this machine has no such address; choose another".to_owned(),
+            _ => format!("{error}; choose another"),
+        };
+        Failure::new(
+            Exit::Address,
+            format!("cannot listen for {what} on {address}: {why} with {setting} (port 0 takes a free one)"),
+        )
+    })
+}
+
+fn serve(listener: TcpListener, router: Router, shutdown: &Shutdown) -> JoinHandle<io::Result<()>> {
+    // Small answers must not wait for the acknowledgement of earlier ones.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::trace!(%error, "TCP_NODELAY");
+        }
+    });
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let draining = shutdown.clone();
+    shutdown::spawn("plane", async move {
+        axum::serve(listener, service).with_graceful_shutdown(async move { draining.draining().await }).await
+    })
+}
+
+/// An address to connect to: "every interface" is nobody's.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+async fn ask(address: SocketAddr) -> io::Result<()> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await?;
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).await?;
+    if status.ends_with(b" 200") { Ok(()) } else { Err(io::Error::other(String::from_utf8_lossy(&status).into_owned())) }
+}
+
+/// Each connection is an open file; the usual soft bound of 1024 is for programs that use `select`.
+fn raise_open_files() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_some() && current != maximum {
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(data: &str) -> Addresses {
+        Addresses { data: data.parse().unwrap(), admin: "127.0.0.1:8081".parse().unwrap() }
+    }
+
+    #[test]
+    fn urls_can_be_opened() {
+        assert_eq!(addresses("0.0.0.0:8080").data_url(), "http://127.0.0.1:8080");
+        assert_eq!(addresses("[::]:8080").data_url(), "http://[::1]:8080");
+        assert_eq!(addresses("10.0.0.7:80").data_url(), "http://10.0.0.7:80");
+        assert_eq!(addresses("0.0.0.0:80").app_url("hello", "example.org"), "http://hello.example.org");
+        assert_eq!(addresses("0.0.0.0:8080").app_url("hello", "localhost"), "http://hello.localhost:8080");
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_says_how_to_mend_it() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = taken.local_addr().unwrap();
+        let failure = Listeners::bind(address, "127.0.0.1:0".parse().unwrap()).await.unwrap_err();
+        let line = format!("{failure:?}");
+        assert!(line.contains(&format!("port {} is taken", address.port())) && line.contains("PICLOUD_BIND"), "{line}");
+    }
+}

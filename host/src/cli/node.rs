@@ -1,0 +1,205 @@
+//! One node: put together from the layers below, served until told to end, ended in order.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::data_dir::{self, Access, DataDir};
+use super::database::{self, Database, Source};
+use super::failure::{Exit, Failure, Result};
+use super::listen::{Addresses, Listeners, Serving};
+use super::seed::{self, Owner};
+use super::terminal::{print, say, table};
+use crate::clock::Clock;
+use crate::config::{DATA_DIR_SYSTEM, Settings};
+use crate::invoke::Invoker;
+use crate::sandbox::Sandbox;
+use crate::sandbox::probe::Probe;
+use crate::service::Services;
+use crate::shutdown::{self, Shutdown};
+use crate::{api, ingress, limits, service};
+
+const POLL: Duration = Duration::from_millis(10);
+
+/// Which node to start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// On this machine only, with a first owner and something to look at.
+    Dev,
+    Serve {
+        embedded: bool,
+    },
+}
+
+/// A node that answers.
+struct Node {
+    data_dir: DataDir,
+    database: Database,
+    services: Arc<Services>,
+    invoker: Arc<Invoker>,
+    serving: Serving,
+    addresses: Addresses,
+    owner: Owner,
+}
+
+/// Starts a node and serves until a signal; then ends it.
+pub(super) async fn run(settings: Settings, mode: Mode) -> Result<()> {
+    let began = Instant::now();
+    let shutdown = Shutdown::new();
+    shutdown.follow_signals().map_err(|e| Failure::new(Exit::Other, format!("no signal handlers: {e}")))?;
+    let started = tokio::select! {
+        biased;
+        started = start(&settings, mode, &shutdown) => started,
+        // What was begun is dropped; PostgreSQL is told to end.
+        () = shutdown.draining() => return Ok(()),
+    };
+    let mut node = started?;
+    if let Some(path) = &settings.ready_file
+        && let Err(failure) = node.addresses.write_ready_file(path)
+    {
+        node.end(&shutdown).await;
+        return Err(failure);
+    }
+    node.greet(&settings, mode, began).await;
+    let ended = tokio::select! {
+        () = shutdown.draining() => Ok(()),
+        reason = node.database.lost() => Err(Failure::new(Exit::Database, format!("PostgreSQL ended: {reason}"))),
+        reason = node.serving.lost() => Err(Failure::new(Exit::Other, reason)),
+    };
+    shutdown.drain();
+    if let Some(path) = &settings.ready_file {
+        let _ = std::fs::remove_file(path);
+    }
+    node.end(&shutdown).await;
+    ended
+}
+
+async fn start(settings: &Settings, mode: Mode, shutdown: &Shutdown) -> Result<Node> {
+    let embedded = mode == Mode::Serve { embedded: true };
+    let source = database::choose(settings, embedded)?;
+    if let (Mode::Serve { embedded: false }, Source::Embedded) = (mode, &source) {
+        return Err(Failure::new(
+            Exit::Usage,
+            "serve needs a database: set DATABASE_URL, or add --embedded for a private PostgreSQL in the data directory",
+        ));
+    }
+    let path = data_dir::locate(settings)?;
+    if settings.data_dir.is_none() && path.as_os_str() == DATA_DIR_SYSTEM {
+        say(&format!("PostgreSQL does not run as root and cannot reach this directory, so the data is in {DATA_DIR_SYSTEM}"));
+    }
+    let access = match source {
+        Source::Embedded => Access::Exclusive,
+        Source::External(_) => Access::Shared,
+    };
+    let data_dir = DataDir::open(path, access)?;
+    let default = match mode {
+        Mode::Dev => Ipv4Addr::LOCALHOST,
+        Mode::Serve { .. } => Ipv4Addr::UNSPECIFIED,
+    };
+    let listeners = Listeners::bind(settings.bind_or(IpAddr::V4(default)), settings.admin_bind).await?;
+    let (database, sandbox) =
+        tokio::try_join!(database::open(source, data_dir.path().to_owned(), settings), open_sandbox(settings, &data_dir))?;
+    match assemble(settings, mode, &database, sandbox, listeners, shutdown).await {
+        Ok((services, invoker, serving, addresses, owner)) => {
+            Ok(Node { data_dir, database, services, invoker, serving, addresses, owner })
+        }
+        Err(failure) => {
+            database.close().await;
+            Err(failure)
+        }
+    }
+}
+
+async fn open_sandbox(settings: &Settings, data_dir: &DataDir) -> Result<Sandbox> {
+    let probe = Probe::take();
+    let pool = probe.choose(settings.max_concurrent_executions);
+    tracing::info!(
+        places = pool.places,
+        reservation_mib = pool.reservation_bytes >> 20,
+        address_space_gib = probe.address_space_bytes >> 30,
+        ram_mib = probe.ram_bytes >> 20,
+        cores = probe.cores,
+        pagemap_scan = pool.pagemap_scan,
+        "sandbox"
+    );
+    let opened = Sandbox::open(data_dir.path(), pool, Clock::system(), &say).await;
+    opened.map_err(|e| Failure::of(Exit::Sandbox, "the sandbox", &e))
+}
+
+type Assembled = (Arc<Services>, Arc<Invoker>, Serving, Addresses, Owner);
+
+async fn assemble(
+    settings: &Settings,
+    mode: Mode,
+    database: &Database,
+    sandbox: Sandbox,
+    listeners: Listeners,
+    shutdown: &Shutdown,
+) -> Result<Assembled> {
+    let failed = |e| Failure::of(Exit::Other, "starting", &e);
+    let services = Services::connect(database.pool.clone(), Clock::system(), &settings.apps_domain).await.map_err(failed)?;
+    let services = Arc::new(services);
+    let invoker = Arc::new(Invoker::new(services.clone(), Arc::new(sandbox)));
+    let owner = seed::owner(settings, mode, &services).await?;
+    if mode == Mode::Dev && owner.is_new() {
+        seed::hello(&services, &invoker, settings.admin_username()).await?;
+    }
+    shutdown::spawn("routing", service::routing::follow(services.clone(), shutdown.clone()));
+    let addresses = listeners.addresses;
+    let config = api::Config { public_base_url: settings.public_base_url.clone() };
+    let planes = (ingress::router(services.clone(), invoker.clone()), api::router(services.clone(), invoker.clone(), config));
+    let serving = listeners.serve(planes.0, planes.1, shutdown);
+    addresses.answer().await?;
+    Ok((services, invoker, serving, addresses, owner))
+}
+
+impl Node {
+    async fn greet(&self, settings: &Settings, mode: Mode, began: Instant) {
+        tracing::info!(data = %self.addresses.data, admin = %self.addresses.admin, took_ms = began.elapsed().as_millis(), "ready");
+        if self.owner == Owner::Missing {
+            tracing::warn!("nobody owns this instance yet: start once with PICLOUD_ADMIN_PASSWORD set to make the first owner");
+        }
+        let mut rows = vec![
+            ("scripts", format!("{}/", self.addresses.data_url())),
+            ("administration", format!("{}/", self.addresses.admin_url())),
+            ("database", self.database.shown.clone()),
+            ("data directory", self.data_dir.path().display().to_string()),
+        ];
+        if mode == Mode::Dev {
+            rows.extend(self.owner.rows(settings));
+        }
+        let version = env!("CARGO_PKG_VERSION");
+        let seconds = began.elapsed().as_secs_f64();
+        let mut text = format!("\nPiCloud {version} is ready after {seconds:.2} s.\n\n{}", table(&rows));
+        if mode == Mode::Dev {
+            text.push_str(&seed::tour(&self.services, &self.addresses, settings, &self.owner).await);
+            text.push_str("\nCtrl-C stops everything and keeps the data.\n\n");
+        }
+        print(&text);
+    }
+
+    /// Planes, running scripts, their records, the pool, PostgreSQL.
+    async fn end(self, shutdown: &Shutdown) {
+        shutdown.drain();
+        let began = Instant::now();
+        let grace = Duration::from_millis(limits::SHUTDOWN_GRACE_MS);
+        let mut finished = self.serving.drained(grace, shutdown).await;
+        // A script runs to its own end even when its caller is gone.
+        while self.invoker.status().running > 0 {
+            if began.elapsed() > grace || shutdown.phase() == shutdown::Phase::Stopping {
+                finished = false;
+                break;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        if !finished {
+            tracing::warn!("some requests were still running and are cut off");
+        }
+        let records = self.invoker.close();
+        if tokio::time::timeout(grace, records).await.is_err() {
+            tracing::warn!("the last execution records could not be written in time");
+        }
+        self.database.close().await;
+        tracing::info!(took_ms = began.elapsed().as_millis(), "stopped");
+    }
+}

@@ -1,0 +1,67 @@
+# PiCloud. `make` lists what there is; everything may be run again at any time.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+# Queries are checked against the committed .sqlx: no database is needed to build.
+export SQLX_OFFLINE := true
+
+# Arguments of `picloud dev`, and of the test runner: make run ARGS='--bind 127.0.0.1:9000'
+ARGS ?=
+CARGO_FLAGS ?= --locked
+
+say = @printf '\033[1m%s\033[0m\n' '$(1)'
+DASHBOARD_SOURCES := $(shell find dashboard -path dashboard/node_modules -prune -o -path dashboard/build -prune \
+	-o -path dashboard/.svelte-kit -prune -o -type f -print 2>/dev/null)
+
+.PHONY: help setup build run test test-dashboard test-host bench lint dashboard sqlx
+
+help: ## this list
+	@printf 'PiCloud\n\n'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+setup: ## install what is missing: Rust target, C compiler, PostgreSQL (asks sudo when not root)
+	@./.ci/setup
+
+build: setup dashboard ## the release binary: target/release/picloud
+	$(call say,building guest and host (release; some minutes the first time))
+	@cargo build $(CARGO_FLAGS) --release -p picloud --bin picloud
+
+run: build ## build everything and start `picloud dev`
+	@exec ./target/release/picloud dev $(ARGS)
+
+test: setup test-dashboard test-host ## every test
+
+test-dashboard: dashboard
+	$(call say,testing the dashboard)
+	@cd dashboard && npm run --silent check && npm run --silent test
+
+test-host: setup dashboard
+	$(call say,testing guest and host)
+	@cargo test $(CARGO_FLAGS) -p picloud --lib --bins --test it -- $(ARGS)
+
+bench: setup dashboard ## the figures of host/benches/README.md
+	@cargo bench $(CARGO_FLAGS) -p picloud $(ARGS)
+
+lint: setup dashboard ## formatting and clippy, as .ci/run does
+	@cargo fmt --all --check
+	@cargo clippy $(CARGO_FLAGS) -p picloud --all-targets -- -D warnings
+	@cargo clippy $(CARGO_FLAGS) -p picloud-guest --target wasm32-unknown-unknown -- -D warnings
+
+dashboard: dashboard/build/index.html ## the administration's pages, built into the binary
+
+dashboard/node_modules/.package-lock.json: dashboard/package-lock.json
+	$(call say,installing the packages of the dashboard)
+	@cd dashboard && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+dashboard/build/index.html: dashboard/node_modules/.package-lock.json $(DASHBOARD_SOURCES)
+	$(call say,building the dashboard)
+	@cd dashboard && npm run --silent build
+	@touch $@
+
+sqlx: setup ## write .sqlx anew after a query or a migration has changed
+	@./.ci/with-postgres ./host/sqlx-prepare.sh

@@ -1,1 +1,221 @@
+//! The data plane: a request by host and path to a script, and the script's answer back.
+//!
+//! `exchange` turns a request into a call and what came of it into an answer, `credentials` keeps the platform's own out
+//! of scripts and scripts' out of the platform, `cors` speaks for apps to browsers, `refusal` is the platform's own answer.
+//!
+//! - One service answers everything; there is no router in front of the directory. Nothing here waits but for the body
+//!   and the script.
+//! - Every answer carries `x-request-id`, made here whatever the client sent; `picloud-execution-id` once a script was
+//!   called. A caller never learns more of a failure than its code.
+//! - `/healthz` is answered on hosts that are no app's. An app's host is the app's alone: its `/healthz` is its own.
+//! - HEAD runs the GET route and loses the body. OPTIONS that no route takes is answered with `Allow`.
+//!
+//! A crash at any point loses the requests under way and nothing else.
 
+mod cors;
+mod credentials;
+mod exchange;
+mod refusal;
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::{Body, HttpBody};
+use axum::extract::Request;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::Response;
+use tower::Service;
+use tracing::Instrument;
+
+use crate::id::{ExecutionId, RequestId};
+use crate::invoke::Invoker;
+use crate::limits;
+use crate::model::invocation::{Call, Deployed, InvocationType};
+use crate::model::route::{AppTable, Directory, Lookup};
+use crate::service::Services;
+use refusal::Refusal;
+
+/// The data plane as one service. A clone is a handle. Without a router around it, it is served with
+/// `axum::ServiceExt::into_make_service_with_connect_info::<SocketAddr>()`, by which scripts learn who called.
+#[derive(Clone)]
+pub struct Ingress {
+    services: Arc<Services>,
+    invoker: Arc<Invoker>,
+}
+
+/// The data plane as a router of nothing else, served with `into_make_service_with_connect_info::<SocketAddr>()`.
+pub fn router(services: Arc<Services>, invoker: Arc<Invoker>) -> Router {
+    Router::new().fallback_service(Ingress::new(services, invoker))
+}
+
+impl Ingress {
+    pub fn new(services: Arc<Services>, invoker: Arc<Invoker>) -> Self {
+        Self { services, invoker }
+    }
+
+    /// Answers one request.
+    pub async fn answer(self, request: Request) -> Response {
+        let request_id = RequestId::at(self.services.clock.now());
+        let span = tracing::debug_span!("request", request.id = %request_id);
+        self.exchange(request_id, request).instrument(span).await
+    }
+
+    async fn exchange(self, request_id: RequestId, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        let decision = decide(&self.services.routing.current(), &parts);
+        let (app, mut response) = match decision {
+            Decision::Answer { app, response } => (app, response),
+            Decision::Refuse { app, refusal } => (app, refusal.answer(request_id)),
+            Decision::Run(target) => {
+                let app = target.app.clone();
+                (Some(app), self.run(request_id, target, &parts, body).await)
+            }
+        };
+        if let Some(app) = app {
+            cors::apply(&app.cors_origins, parts.headers.get(header::ORIGIN), response.headers_mut());
+        }
+        insert_id(response.headers_mut(), REQUEST_ID, &request_id.0);
+        if parts.method == Method::HEAD { without_body(response) } else { response }
+    }
+
+    async fn run(&self, request_id: RequestId, target: Target, parts: &Parts, body: Body) -> Response {
+        let body = match exchange::read_body(parts, body).await {
+            Ok(body) => body,
+            Err(refusal) => return refusal.answer(request_id),
+        };
+        let Target { app, script, params, rest } = target;
+        let execution_id = ExecutionId::at(self.services.clock.now());
+        let request = exchange::request(parts, params, rest, body);
+        let call = Call { execution_id, request_id, script, invocation_type: InvocationType::Http, request };
+        let ended = self.invoker.run(call).await;
+        let mut response = match ended.result {
+            Ok(answer) => exchange::answer(answer, &app.host).unwrap_or_else(|refusal| refusal.answer(request_id)),
+            Err(failure) => Refusal::of(failure.code).answer(request_id),
+        };
+        insert_id(response.headers_mut(), EXECUTION_ID, &execution_id.0);
+        response
+    }
+}
+
+impl Service<Request> for Ingress {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let ingress = self.clone();
+        Box::pin(async move { Ok(ingress.answer(request).await) })
+    }
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const EXECUTION_ID: HeaderName = HeaderName::from_static("picloud-execution-id");
+
+/// What is to be done with a request, before its body is read.
+enum Decision {
+    Run(Target),
+    Answer { app: Option<Arc<AppTable>>, response: Response },
+    Refuse { app: Option<Arc<AppTable>>, refusal: Refusal },
+}
+
+struct Target {
+    app: Arc<AppTable>,
+    script: Arc<Deployed>,
+    params: Vec<(String, String)>,
+    rest: Option<String>,
+}
+
+fn decide(directory: &Directory, parts: &Parts) -> Decision {
+    let refuse = |app, refusal| Decision::Refuse { app, refusal };
+    let path = parts.uri.path();
+    if path.len() + parts.uri.query().map_or(0, str::len) > limits::REQUEST_TARGET_BYTES_MAX {
+        return refuse(None, Refusal::URI_TOO_LONG);
+    }
+    let host = match host(parts) {
+        Ok(host) => host,
+        Err(refusal) => return refuse(None, refusal),
+    };
+    let Some((app, host)) = directory.app(host) else {
+        return match (path, &parts.method) {
+            ("/healthz", &Method::GET | &Method::HEAD) => Decision::Answer { app: None, response: healthy() },
+            ("/healthz", _) => refuse(None, Refusal::method_not_allowed(&["GET", "HEAD"])),
+            _ => refuse(None, Refusal::UNKNOWN_HOST),
+        };
+    };
+    let asked = cors::asked_method(&app.cors_origins, parts);
+    match app.lookup(&host, asked.unwrap_or(parts.method.as_str()), path) {
+        Lookup::Malformed(fault) => refuse(Some(app.clone()), Refusal::malformed_path(fault)),
+        lookup if asked.is_some() => {
+            let allow = if let Lookup::OtherMethod { allow } = &lookup { Some(allow.as_slice()) } else { None };
+            Decision::Answer { app: Some(app.clone()), response: cors::preflight(&app.cors_origins, parts, allow) }
+        }
+        Lookup::Found(found) => {
+            Decision::Run(Target { app: app.clone(), script: found.script.clone(), params: found.params, rest: found.rest })
+        }
+        Lookup::OtherMethod { allow } if parts.method == Method::OPTIONS => {
+            Decision::Answer { app: Some(app.clone()), response: options(&allow) }
+        }
+        Lookup::OtherMethod { allow } => refuse(Some(app.clone()), Refusal::method_not_allowed(&allow)),
+        Lookup::NotFound => refuse(Some(app.clone()), Refusal::NOT_FOUND),
+    }
+}
+
+/// The host a request is for: that of an absolute target, else the one `Host` header. `X-Forwarded-Host` is not heard.
+fn host(parts: &Parts) -> Result<&str, Refusal> {
+    if let Some(authority) = parts.uri.authority() {
+        return Ok(authority.host());
+    }
+    let mut hosts = parts.headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(_), Some(_)) => Err(Refusal::MANY_HOSTS),
+        (host, _) => Ok(host.and_then(|host| host.to_str().ok()).unwrap_or_default()),
+    }
+}
+
+fn healthy() -> Response {
+    let mut response = Response::new(Body::from(r#"{"status":"ok"}"#));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn options(allow: &[&str]) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    insert_list(response.headers_mut(), header::ALLOW, allow);
+    response
+}
+
+/// Says how long the body would have been, as GET does.
+fn without_body(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let framed = parts.status != StatusCode::NO_CONTENT && parts.status != StatusCode::NOT_MODIFIED;
+    if let (true, Some(bytes)) = (framed, body.size_hint().exact()) {
+        parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes));
+    }
+    Response::from_parts(parts, Body::empty())
+}
+
+fn insert_id(headers: &mut HeaderMap, name: HeaderName, id: &uuid::Uuid) {
+    let mut text = uuid::Uuid::encode_buffer();
+    if let Ok(value) = HeaderValue::from_str(id.hyphenated().encode_lower(&mut text)) {
+        headers.insert(name, value);
+    }
+}
+
+fn insert_list(headers: &mut HeaderMap, name: HeaderName, items: &[&str]) {
+    if let Ok(value) = HeaderValue::try_from(items.join(", ")) {
+        headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests;

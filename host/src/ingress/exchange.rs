@@ -1,0 +1,198 @@
+//! A request as a script sees it, and a script's answer as a client does.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::ConnectInfo;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use http_body_util::BodyExt;
+use tokio::time::timeout;
+
+use super::credentials;
+use super::refusal::Refusal;
+use super::{EXECUTION_ID, REQUEST_ID};
+use crate::limits;
+use crate::model::execution::FailureCode;
+use crate::model::invocation::{Answer, Request};
+
+/// The request for a script: without the platform's credentials and what concerns the connection only.
+pub(super) fn request(parts: &Parts, params: Vec<(String, String)>, rest: Option<String>, body: Vec<u8>) -> Request {
+    Request {
+        method: parts.method.as_str().to_owned(),
+        path: parts.uri.path().to_owned(),
+        params,
+        rest,
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: headers_for_script(&parts.headers),
+        body,
+        remote_addr: remote_addr(parts),
+    }
+}
+
+/// Reads the body whole.
+///
+/// # Errors
+/// 413 past `REQUEST_BODY_BYTES_MAX`, at once when the length is announced; 408 when it does not come in time; 400 when it is
+/// cut short.
+pub(super) async fn read_body(parts: &Parts, mut body: Body) -> Result<Vec<u8>, Refusal> {
+    if body.is_end_stream() {
+        return Ok(Vec::new());
+    }
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced <= limits::REQUEST_BODY_BYTES_MAX {
+        let time = Duration::from_millis(limits::REQUEST_BODY_TIMEOUT_MS);
+        match timeout(time, collect(&mut body, announced)).await {
+            Err(_) => return Err(Refusal::BODY_TIMEOUT),
+            Ok(Ok(Some(bytes))) => return Ok(bytes),
+            Ok(Ok(None)) => {}
+            Ok(Err(_)) => return Err(Refusal::BODY_BROKEN),
+        }
+    }
+    // A client in the midst of sending would not see the answer. One that waits to be told to go on has sent nothing.
+    if announced <= limits::REQUEST_DRAIN_BYTES_MAX && !parts.headers.contains_key(header::EXPECT) {
+        let _ = timeout(Duration::from_millis(limits::REQUEST_DRAIN_MS), drain(&mut body)).await;
+    }
+    Err(Refusal::REQUEST_TOO_LARGE)
+}
+
+/// The script's answer, which the tenant whose name is `own_host` gives. What the platform says itself is left out of it:
+/// framing, connection, ids, its cookies.
+///
+/// # Errors
+/// 502 for what the sandbox should not have let through.
+pub(super) fn answer(answer: Answer, own_host: &str) -> Result<Response, Refusal> {
+    let invalid = || Refusal::of(FailureCode::InvalidResponse);
+    let status =
+        StatusCode::from_u16(answer.status).ok().filter(|status| (200..600).contains(&status.as_u16())).ok_or_else(invalid)?;
+    if answer.body.len() > limits::RESPONSE_BODY_BYTES_MAX {
+        return Err(Refusal::of(FailureCode::ResponseTooLarge));
+    }
+    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED);
+    let mut response = Response::new(if bodiless { Body::empty() } else { Body::from(answer.body) });
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.reserve(answer.headers.len() + 4);
+    for (name, value) in answer.headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
+        if is_of_connection(&name) || name == header::CONTENT_LENGTH || is_platforms(&name) {
+            continue;
+        }
+        let value = if name == header::SET_COOKIE {
+            let Some(cookie) = credentials::cookie_from_script(&value, own_host) else { continue };
+            HeaderValue::from_str(&cookie)
+        } else {
+            HeaderValue::try_from(value)
+        }
+        .map_err(|_| invalid())?;
+        if name == header::CONTENT_TYPE {
+            headers.insert(name, value);
+        } else {
+            headers.append(name, value);
+        }
+    }
+    headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    Ok(response)
+}
+
+/// `None` when the body is larger than it may be.
+async fn collect(body: &mut Body, announced: usize) -> Result<Option<Vec<u8>>, axum::Error> {
+    let mut bytes = Vec::with_capacity(announced);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        if bytes.len() + data.len() > limits::REQUEST_BODY_BYTES_MAX {
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(Some(bytes))
+}
+
+async fn drain(body: &mut Body) {
+    let mut left = limits::REQUEST_DRAIN_BYTES_MAX;
+    while let Some(Ok(frame)) = body.frame().await {
+        let bytes = frame.data_ref().map_or(0, |data| data.len());
+        match left.checked_sub(bytes) {
+            Some(less) => left = less,
+            None => return,
+        }
+    }
+}
+
+/// Lower-case names; values of one name joined. Values that are not UTF-8 keep what is.
+fn headers_for_script(headers: &HeaderMap) -> Vec<(String, String)> {
+    let mut seen: Vec<(String, String)> = Vec::with_capacity(headers.keys_len());
+    let connection = headers.contains_key(header::CONNECTION);
+    // The map gives the values of one name one after the other.
+    for (name, value) in headers {
+        if is_of_connection(name)
+            || name.as_str().starts_with("picloud-")
+            || (connection && is_named_by_connection(headers, name))
+        {
+            continue;
+        }
+        let value = String::from_utf8_lossy(value.as_bytes());
+        let (value, separator) = if name == header::COOKIE {
+            match credentials::cookies_for_script(&value) {
+                Some(cookies) => (cookies.into_owned(), "; "),
+                None => continue,
+            }
+        } else if name == header::AUTHORIZATION && credentials::is_platform_authorization(&value) {
+            continue;
+        } else {
+            (value.into_owned(), ", ")
+        };
+        match seen.last_mut() {
+            Some((last, values)) if last == name.as_str() => {
+                values.push_str(separator);
+                values.push_str(&value);
+            }
+            _ => seen.push((name.as_str().to_owned(), value)),
+        }
+    }
+    seen
+}
+
+/// Headers that concern one connection.
+fn is_of_connection(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
+/// Headers that a client may also declare to concern the connection only. Never `host`: the request is for it.
+fn is_named_by_connection(headers: &HeaderMap, name: &HeaderName) -> bool {
+    let named = |value: &HeaderValue| {
+        value.to_str().is_ok_and(|names| names.split(',').any(|named| named.trim().eq_ignore_ascii_case(name.as_str())))
+    };
+    name != header::HOST && headers.get_all(header::CONNECTION).iter().any(named)
+}
+
+/// Headers of an answer that only the platform writes.
+fn is_platforms(name: &HeaderName) -> bool {
+    *name == REQUEST_ID || *name == EXECUTION_ID || name.as_str().starts_with("picloud-")
+}
+
+/// The address that called. A reverse proxy on this machine is believed about who called it: the last of its
+/// `X-Forwarded-For`, which is the one that it wrote itself. Nobody else is.
+fn remote_addr(parts: &Parts) -> String {
+    let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() else { return String::new() };
+    let peer = peer.ip().to_canonical();
+    let forwarded = || {
+        let value = parts.headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
+        value.rsplit(',').next()?.trim().parse::<IpAddr>().ok()
+    };
+    let address = if peer.is_loopback() { forwarded().unwrap_or(peer) } else { peer };
+    address.to_string()
+}

@@ -1,0 +1,112 @@
+//! What the platform answers in place of a script: the envelope, and nothing that a stranger should not know.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde::Serialize;
+
+use super::insert_list;
+use crate::id::RequestId;
+use crate::model::execution::FailureCode;
+use crate::model::route::PathFault;
+
+/// An answer of the platform's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) code: &'static str,
+    message: &'static str,
+    /// Methods for `Allow`.
+    allow: Vec<String>,
+    /// What follows on the connection is not a request.
+    close: bool,
+}
+
+/// A client told to come back waits this long, seconds.
+const RETRY_AFTER_S: u64 = 1;
+
+impl Refusal {
+    pub(super) const UNKNOWN_HOST: Self = Self::new(StatusCode::NOT_FOUND, "not_found", "no app answers at this host");
+    pub(super) const NOT_FOUND: Self = Self::new(StatusCode::NOT_FOUND, "not_found", "no route matches this path");
+    pub(super) const MANY_HOSTS: Self =
+        Self::new(StatusCode::BAD_REQUEST, "malformed_request", "the request has more than one Host header");
+    pub(super) const URI_TOO_LONG: Self =
+        Self::new(StatusCode::URI_TOO_LONG, "uri_too_long", "path and query are longer than this server takes");
+    pub(super) const REQUEST_TOO_LARGE: Self =
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", "the request's body is larger than this server takes")
+            .closing();
+    pub(super) const BODY_TIMEOUT: Self =
+        Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the request's body did not come in time").closing();
+    pub(super) const BODY_BROKEN: Self =
+        Self::new(StatusCode::BAD_REQUEST, "malformed_request", "the request's body ended before its end or is framed wrongly")
+            .closing();
+
+    const fn new(status: StatusCode, code: &'static str, message: &'static str) -> Self {
+        Self { status, code, message, allow: Vec::new(), close: false }
+    }
+
+    const fn closing(mut self) -> Self {
+        self.close = true;
+        self
+    }
+
+    pub(super) fn method_not_allowed(allow: &[&str]) -> Self {
+        let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path does not answer that method");
+        Self { allow: allow.iter().copied().map(str::to_owned).collect(), ..refusal }
+    }
+
+    pub(super) fn malformed_path(fault: PathFault) -> Self {
+        match fault {
+            PathFault::TooLong => Self::URI_TOO_LONG,
+            fault => Self::new(StatusCode::BAD_REQUEST, "malformed_path", fault.message()),
+        }
+    }
+
+    /// What a stranger is told of a script's failure.
+    pub(super) fn of(code: FailureCode) -> Self {
+        let message = match code {
+            FailureCode::ScriptError => "the script failed",
+            FailureCode::InvalidResponse => "the script's answer is not a valid response",
+            FailureCode::ResponseTooLarge => "the script's answer is larger than this server passes on",
+            FailureCode::FuelExhausted => "the script used up its fuel",
+            FailureCode::MemoryExceeded => "the script needed more memory than it may use",
+            FailureCode::DeadlineExceeded => "the script did not answer in time",
+            FailureCode::Overloaded => "the server is busy; try again shortly",
+            FailureCode::Internal => "something of ours failed; quote the request id",
+        };
+        let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self::new(status, code.as_str(), message)
+    }
+
+    pub(super) fn answer(&self, request_id: RequestId) -> Response {
+        let envelope = Envelope { error: Told { code: self.code, message: self.message, request_id } };
+        let mut response = Response::new(Body::from(serde_json::to_vec(&envelope).unwrap_or_default()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+        }
+        if !self.allow.is_empty() {
+            insert_list(headers, header::ALLOW, &self.allow.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+        if self.close {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+#[derive(Serialize)]
+struct Envelope {
+    error: Told,
+}
+
+#[derive(Serialize)]
+struct Told {
+    code: &'static str,
+    message: &'static str,
+    request_id: RequestId,
+}

@@ -1,0 +1,325 @@
+//! The plane without its scripts: what is decided of a request, what a script sees of it, what a client sees of an answer.
+
+use std::net::SocketAddr;
+
+use axum::extract::ConnectInfo;
+use axum::http;
+use chrono::DateTime;
+use http_body_util::BodyExt;
+
+use super::*;
+use crate::id::{AppId, RouteId, ScriptId};
+use crate::model::execution::FailureCode;
+use crate::model::invocation::Answer;
+use crate::model::route::{Route, Source, SourceApp};
+use crate::model::script::Limits;
+
+const PAGE: &str = "https://page.example";
+
+/// An app `hello` with `GET /get`, `ANY /any/:x`, `POST /files/*`.
+fn directory(cors_origins: &[&str]) -> Directory {
+    let now = DateTime::UNIX_EPOCH;
+    let (app_id, script_id) = (AppId::at(now), ScriptId::at(now));
+    let script = Deployed { app_id, script_id, version: 1, name: "s".to_owned(), limits: Limits::default() };
+    let route = |method: Option<&str>, path: &str| Route {
+        id: RouteId::at(now),
+        app_id,
+        script_id,
+        method: method.map(|method| method.parse().unwrap()),
+        host: None,
+        path: path.parse().unwrap(),
+        created_at: now,
+    };
+    let routes = vec![route(Some("GET"), "/get"), route(None, "/any/:x"), route(Some("POST"), "/files/*")];
+    let cors_origins = cors_origins.iter().copied().map(str::to_owned).collect();
+    let app = SourceApp { id: app_id, slug: "hello".to_owned(), cors_origins };
+    Directory::new("localhost", Source { apps: vec![app], scripts: vec![script], routes })
+}
+
+fn parts(method: &str, target: &str, headers: &[(&str, &str)]) -> Parts {
+    let mut request = http::Request::builder().method(method).uri(target);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(()).unwrap().into_parts().0
+}
+
+fn decided(directory: &Directory, parts: &Parts) -> (u16, Response) {
+    let (app, mut response) = match decide(directory, parts) {
+        Decision::Run(target) => (Some(target.app), Response::new(Body::empty())),
+        Decision::Answer { app, response } => (app, response),
+        Decision::Refuse { app, refusal } => (app, refusal.answer(RequestId::at(DateTime::UNIX_EPOCH))),
+    };
+    if let Some(app) = app {
+        cors::apply(&app.cors_origins, parts.headers.get(header::ORIGIN), response.headers_mut());
+    }
+    (response.status().as_u16(), response)
+}
+
+fn status(method: &str, target: &str, headers: &[(&str, &str)]) -> u16 {
+    decided(&directory(&[]), &parts(method, target, headers)).0
+}
+
+fn text<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
+    response.headers().get(name).map(|value| value.to_str().unwrap())
+}
+
+const HELLO: (&str, &str) = ("host", "hello.localhost:8080");
+
+#[test]
+fn host_then_path_then_method_decide() {
+    for (method, target, host, expected) in [
+        ("GET", "/get", "hello.localhost", 200),
+        ("GET", "/get?x=1", "API.hello.localhost:80", 200),
+        ("HEAD", "/get", "hello.localhost", 200),
+        ("GET", "/none", "hello.localhost", 404),
+        ("PUT", "/get", "hello.localhost", 405),
+        ("TRACE", "/any/1", "hello.localhost", 405),
+        ("OPTIONS", "/get", "hello.localhost", 204),
+        ("OPTIONS", "/any/1", "hello.localhost", 200),
+        ("OPTIONS", "/none", "hello.localhost", 404),
+        ("OPTIONS", "*", "hello.localhost", 400),
+        ("GET", "/any/%zz", "hello.localhost", 400),
+        ("GET", "/get", "other.localhost", 404),
+        ("GET", "/get", "", 404),
+        ("GET", "http://hello.localhost/get", "other.localhost", 200),
+        ("GET", "http://other.localhost/get", "hello.localhost", 404),
+    ] {
+        assert_eq!(status(method, target, &[("host", host)]), expected, "{method} {host} {target}");
+    }
+    assert_eq!(status("GET", "/get", &[]), 404);
+    assert_eq!(status("GET", "/get", &[HELLO, HELLO]), 400);
+}
+
+#[test]
+fn health_is_no_apps_business_on_no_apps_host() {
+    for host in ["127.0.0.1:8080", "localhost", "unknown.example", "", "[::1]:8080"] {
+        assert_eq!(status("GET", "/healthz", &[("host", host)]), 200, "{host}");
+    }
+    assert_eq!(status("POST", "/healthz", &[("host", "localhost")]), 405);
+    assert_eq!(status("GET", "/healthz", &[HELLO]), 404, "an app's host is the app's alone");
+}
+
+#[test]
+fn allow_is_told_by_405_and_by_options() {
+    for method in ["DELETE", "OPTIONS"] {
+        let (_, response) = decided(&directory(&[]), &parts(method, "/get", &[HELLO]));
+        assert_eq!(text(&response, "allow"), Some("GET, HEAD, OPTIONS"), "{method}");
+    }
+}
+
+#[test]
+fn a_long_target_is_refused_at_one_over_the_bound() {
+    let target = |bytes: usize| format!("/any/x?{}", "q".repeat(bytes - "/any/x".len()));
+    assert_eq!(status("GET", &target(limits::REQUEST_TARGET_BYTES_MAX), &[HELLO]), 200);
+    assert_eq!(status("GET", &target(limits::REQUEST_TARGET_BYTES_MAX + 1), &[HELLO]), 414);
+}
+
+#[test]
+fn a_preflight_is_answered_for_the_app() {
+    let directory = directory(&[PAGE]);
+    let ask = |path: &str, origin: &str, method: &str| {
+        let headers =
+            [HELLO, ("origin", origin), ("access-control-request-method", method), ("access-control-request-headers", "x-a,x-b")];
+        decided(&directory, &parts("OPTIONS", path, &headers))
+    };
+    for (path, method, allowed) in
+        [("/get", "GET", "GET"), ("/get", "PUT", "GET, HEAD, OPTIONS"), ("/any/1", "PURGE", "PURGE"), ("/none", "POST", "POST")]
+    {
+        let (status, response) = ask(path, PAGE, method);
+        assert_eq!((status, text(&response, "access-control-allow-methods")), (204, Some(allowed)), "{method} {path}");
+        assert_eq!(text(&response, "access-control-allow-origin"), Some(PAGE));
+        assert_eq!(text(&response, "access-control-allow-headers"), Some("x-a,x-b"));
+        assert_eq!(text(&response, "access-control-max-age"), Some("600"));
+    }
+    let (status, response) = ask("/get", "https://evil.example", "GET");
+    assert_eq!(status, 204);
+    assert!(!response.headers().keys().any(|name| name.as_str().starts_with("access-control-")));
+    assert!(response.headers().get_all("vary").iter().any(|value| value == "origin"));
+}
+
+#[test]
+fn origins_are_compared_whole() {
+    let headers = |origins: &[&str], origin: Option<&'static str>, script: &[(&'static str, &'static str)]| {
+        let origins: Vec<String> = origins.iter().copied().map(str::to_owned).collect();
+        let mut headers = HeaderMap::new();
+        for (name, value) in script {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        cors::apply(&origins, origin.map(HeaderValue::from_static).as_ref(), &mut headers);
+        headers
+    };
+    assert_eq!(headers(&[PAGE], Some(PAGE), &[])["access-control-allow-origin"], PAGE);
+    for origin in ["https://page.example.evil.org", "http://page.example", "https://page.example:444", "null"] {
+        let headers = headers(&[PAGE], Some(origin), &[]);
+        assert!(!headers.contains_key("access-control-allow-origin"), "{origin}");
+        assert_eq!(headers["vary"], "origin");
+    }
+    assert_eq!(headers(&["*"], None, &[])["access-control-allow-origin"], "*");
+    assert!(!headers(&["*"], Some("null"), &[]).contains_key("vary"));
+    assert!(headers(&[], Some(PAGE), &[]).is_empty());
+
+    let own = [
+        ("access-control-allow-origin", "https://own.example"),
+        ("access-control-allow-credentials", "true"),
+        ("vary", "accept"),
+    ];
+    assert_eq!(headers(&[], Some(PAGE), &own).len(), 3, "with the setting empty a script speaks for itself");
+    let replaced = headers(&[PAGE], Some(PAGE), &own);
+    assert_eq!(replaced["access-control-allow-origin"], PAGE);
+    assert!(!replaced.contains_key("access-control-allow-credentials"));
+    assert_eq!(replaced.get_all("vary").iter().collect::<Vec<_>>(), ["accept", "origin"]);
+}
+
+#[test]
+fn a_script_sees_the_request_without_credentials_and_connection_headers() {
+    let mut parts = parts(
+        "POST",
+        "/any/a%20b?x=1&y",
+        &[
+            HELLO,
+            ("X-Tag", "one"),
+            ("cookie", "a=1; picloud_session=s"),
+            ("x-tag", "two"),
+            ("cookie", "b=2"),
+            ("authorization", "Bearer pics_x"),
+            ("connection", "keep-alive, X-Hop"),
+            ("x-hop", "1"),
+            ("te", "trailers"),
+            ("upgrade", "h2c"),
+            ("picloud-grant", "all"),
+            ("content-length", "3"),
+        ],
+    );
+    parts.extensions.insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 7], 4000))));
+    let request = exchange::request(&parts, vec![("x".to_owned(), "a b".to_owned())], None, b"abc".to_vec());
+    assert_eq!((request.method.as_str(), request.path.as_str(), request.query.as_str()), ("POST", "/any/a%20b", "x=1&y"));
+    assert_eq!((request.remote_addr.as_str(), request.body.as_slice()), ("192.0.2.7", b"abc".as_slice()));
+    let mut headers = request.headers;
+    headers.sort();
+    let expected = [("content-length", "3"), ("cookie", "a=1; b=2"), HELLO, ("x-tag", "one, two")];
+    assert_eq!(headers, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+}
+
+#[test]
+fn a_script_keeps_a_callers_own_authorization_and_odd_bytes_do_no_harm() {
+    let mut parts = parts("GET", "/", &[("authorization", "Bearer mine")]);
+    parts.headers.insert("x-odd", HeaderValue::from_bytes(b"a\xffb").unwrap());
+    let headers = exchange::request(&parts, Vec::new(), None, Vec::new()).headers;
+    assert!(headers.contains(&("authorization".to_owned(), "Bearer mine".to_owned())));
+    assert!(headers.contains(&("x-odd".to_owned(), "a\u{fffd}b".to_owned())));
+}
+
+#[test]
+fn only_a_proxy_on_this_machine_is_believed_about_the_caller() {
+    let seen = |peer: [u8; 4], forwarded: &str| {
+        let mut parts = parts("GET", "/", &[("x-forwarded-for", forwarded)]);
+        parts.extensions.insert(ConnectInfo(SocketAddr::from((peer, 1))));
+        exchange::request(&parts, Vec::new(), None, Vec::new()).remote_addr
+    };
+    assert_eq!(seen([127, 0, 0, 1], "203.0.113.9, 198.51.100.4"), "198.51.100.4");
+    assert_eq!(seen([127, 0, 0, 1], "nonsense"), "127.0.0.1");
+    assert_eq!(seen([192, 0, 2, 7], "203.0.113.9"), "192.0.2.7");
+}
+
+fn scripts_answer(status: u16, headers: &[(&str, &str)], body: &str) -> Result<Response, Refusal> {
+    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    exchange::answer(Answer { status, headers, body: body.as_bytes().to_vec() }, "hello.localhost")
+}
+
+#[test]
+fn an_answer_keeps_the_scripts_headers_and_not_the_platforms() {
+    let response = scripts_answer(
+        201,
+        &[
+            ("x-own", "1"),
+            ("set-cookie", "a=1"),
+            ("set-cookie", "b=2; Domain=localhost"),
+            ("set-cookie", "picloud_session=x"),
+            ("content-length", "99"),
+            ("transfer-encoding", "chunked"),
+            ("Connection", "close"),
+            ("x-request-id", "forged"),
+            ("picloud-execution-id", "forged"),
+            ("picloud-other", "forged"),
+        ],
+        "b",
+    )
+    .unwrap();
+    assert_eq!(response.status(), 201);
+    let mut headers: Vec<_> = response.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+    headers.sort_unstable();
+    assert_eq!(headers, [("set-cookie", "a=1"), ("set-cookie", "b=2"), ("x-content-type-options", "nosniff"), ("x-own", "1")]);
+    let sniffed = scripts_answer(200, &[("x-content-type-options", "none")], "").unwrap();
+    assert_eq!(text(&sniffed, "x-content-type-options"), Some("none"));
+}
+
+#[test]
+fn an_answer_that_http_forbids_is_502() {
+    for (status, headers) in [
+        (199, vec![]),
+        (600, vec![]),
+        (0, vec![]),
+        (200, vec![("x y", "1")]),
+        (200, vec![("", "1")]),
+        (200, vec![("x", "a\r\nb: c")]),
+        (200, vec![("set-cookie", "a\n=1")]),
+    ] {
+        let refusal = scripts_answer(status, &headers, "").unwrap_err();
+        assert_eq!((refusal.status.as_u16(), refusal.code), (502, "invalid_response"), "{status} {headers:?}");
+    }
+    let large = Answer { status: 200, headers: Vec::new(), body: vec![0; limits::RESPONSE_BODY_BYTES_MAX + 1] };
+    assert_eq!(exchange::answer(large, "h").unwrap_err().code, "response_too_large");
+}
+
+#[tokio::test]
+async fn head_tells_the_length_and_sends_nothing() {
+    let response = without_body(scripts_answer(200, &[], "12345").unwrap());
+    assert_eq!(text(&response, "content-length"), Some("5"));
+    assert!(response.into_body().collect().await.unwrap().to_bytes().is_empty());
+    let empty = without_body(scripts_answer(304, &[], "12345").unwrap());
+    assert_eq!(text(&empty, "content-length"), None);
+}
+
+#[tokio::test]
+async fn a_body_is_read_up_to_its_bound() {
+    let post = parts("POST", "/", &[]);
+    let n = limits::REQUEST_BODY_BYTES_MAX;
+    let whole = |bytes: usize| Body::from(vec![7; bytes]);
+    let chunked = |bytes: usize| {
+        let chunks = vec![7; bytes].chunks(4096).map(|chunk| Ok::<_, Infallible>(chunk.to_vec())).collect::<Vec<_>>();
+        Body::from_stream(futures_util::stream::iter(chunks))
+    };
+    assert_eq!(exchange::read_body(&post, Body::empty()).await.unwrap(), Vec::<u8>::new());
+    for make in [&whole as &dyn Fn(usize) -> Body, &chunked] {
+        assert_eq!(exchange::read_body(&post, make(n)).await.unwrap().len(), n);
+        let refusal = exchange::read_body(&post, make(n + 1)).await.unwrap_err();
+        assert_eq!((refusal.status.as_u16(), refusal.code), (413, "request_too_large"));
+    }
+    let broken = Body::from_stream(futures_util::stream::iter([Ok(vec![1]), Err(std::io::Error::other("reset"))]));
+    assert_eq!(exchange::read_body(&post, broken).await.unwrap_err().code, "malformed_request");
+}
+
+#[tokio::test]
+async fn a_refusal_is_the_envelope_and_says_when_to_come_back() {
+    let id = RequestId::at(DateTime::UNIX_EPOCH);
+    let response = Refusal::of(FailureCode::Overloaded).answer(id);
+    assert_eq!((response.status().as_u16(), text(&response, "retry-after")), (503, Some("1")));
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(
+        body,
+        serde_json::json!({ "error": { "code": "overloaded", "message": "the server is busy; try again shortly", "request_id": id } })
+    );
+}
+
+#[test]
+fn no_failure_tells_a_stranger_where_in_a_script_it_was() {
+    use FailureCode::*;
+    for code in
+        [ScriptError, InvalidResponse, ResponseTooLarge, FuelExhausted, MemoryExceeded, DeadlineExceeded, Overloaded, Internal]
+    {
+        let refusal = Refusal::of(code);
+        assert_eq!((refusal.status.as_u16(), refusal.code), (code.status(), code.as_str()));
+    }
+}

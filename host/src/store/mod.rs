@@ -22,6 +22,7 @@ pub mod images;
 pub mod kv;
 pub mod logs;
 pub mod routes;
+pub mod routing;
 pub mod scripts;
 pub mod sessions;
 pub mod signals;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::process::{Scratch, processes_naming};
 use crate::support::{Server, eventually};
@@ -29,7 +29,7 @@ async fn a_killed_server_keeps_every_acknowledged_write() {
     shop.deploy("/get/:key", r#"kv::collection("c").get(ctx.request.params.key)"#).await;
     first.crash();
 
-    let mut scripts = BTreeMap::new();
+    let mut scripts: BTreeMap<String, Value> = BTreeMap::new();
     for round in 0..ROUNDS {
         let server = Server::dev(&scratch).await;
         // All that was promised before is there: writes, and scripts with their routes.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use picloud::sandbox::COMPONENT;
 use wasmparser::component_types::ComponentEntityType;
-use wasmparser::{Operator, Parser, Payload, Validator, WasmFeatures};
+use wasmparser::{Operator, Parser, Payload, Validator};
 
 /// Imported instances with the functions that each of them brings. One without functions only names shapes.
 fn imports(component: &[u8]) -> BTreeMap<String, Vec<String>> {
-    let types = Validator::new_with_features(WasmFeatures::all()).validate_all(component).expect("a valid component");
+    let types = Validator::new().validate_all(component).expect("a valid component");
     let mut names = Vec::new();
     let mut depth = 0;
     for payload in Parser::new(0).parse_all(component) {

@@ -17,9 +17,9 @@ use super::cluster::Database;
 
 /// What a test may want otherwise.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub(crate) struct Options {
     /// Invocations at once; half of them for one app.
-    pub places: usize,
+    pub(crate) places: usize,
 }
 
 impl Default for Options {
@@ -29,20 +29,18 @@ impl Default for Options {
 }
 
 /// A node with an owner who is logged in. Its tasks end with the test's runtime, its database with itself.
-pub struct TestApp {
-    pub client: Client,
-    pub clock: Clock,
-    pub services: Arc<Services>,
-    pub invoker: Arc<Invoker>,
-    pub database: Database,
+pub(crate) struct TestApp {
+    pub(crate) client: Client,
+    pub(crate) clock: Clock,
+    pub(crate) database: Database,
 }
 
 impl TestApp {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(Options::default()).await
     }
 
-    pub async fn start_with(options: Options) -> Self {
+    pub(crate) async fn start_with(options: Options) -> Self {
         let database = Database::create().await;
         let clock = Clock::system();
         let db = store::connect(database.url().parse().expect("a database URL")).await.expect("the database answers");
@@ -50,10 +48,10 @@ impl TestApp {
         assert!(service::users::ensure_owner(&services, USERNAME, PASSWORD).await.expect("an owner"));
         let invoker = Arc::new(Invoker::new(services.clone(), Arc::new(sandbox(&options, clock.clone()).await)));
         let data = serve(ingress::router(services.clone(), invoker.clone())).await;
-        let admin = serve(api::router(services.clone(), invoker.clone(), api::Config::default())).await;
+        let admin = serve(api::router(services, invoker, api::Config::default())).await;
         let mut client = Client::new(data, admin);
         client.login(USERNAME, PASSWORD).await;
-        Self { client, clock, services, invoker, database }
+        Self { client, clock, database }
     }
 }
 
@@ -85,7 +83,7 @@ async fn serve(router: axum::Router) -> String {
 }
 
 /// Brings a database to this build's schema.
-pub async fn migrate(url: &str) {
+pub(crate) async fn migrate(url: &str) {
     let db = store::connect(url.parse().expect("a database URL")).await.expect("the database answers");
     store::migrate(&db).await.expect("migrations apply");
     db.close().await;

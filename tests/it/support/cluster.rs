@@ -12,8 +12,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection as _};
 
 const OWNER: &str = "picloud";
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -35,13 +35,13 @@ struct Cluster {
 }
 
 /// A database of one test, dropped with it.
-pub struct Database {
-    pub name: String,
+pub(crate) struct Database {
+    pub(crate) name: String,
 }
 
 impl Database {
     /// A copy of the migrated template.
-    pub async fn create() -> Self {
+    pub(crate) async fn create() -> Self {
         let cluster = tokio::task::spawn_blocking(cluster).await.expect("the cluster starts");
         let mut admin = administrator().await;
         // Made here and not from the clock: two processes may share a server.
@@ -52,28 +52,14 @@ impl Database {
         Self { name }
     }
 
-    /// An empty database, without the schema.
-    pub async fn create_empty() -> Self {
-        let database = Self::create().await;
-        let mut admin = administrator().await;
-        run(&mut admin, &format!("DROP DATABASE {}", database.name)).await;
-        run(&mut admin, &format!("CREATE DATABASE {}", database.name)).await;
-        database
-    }
-
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         let (base, query) = split_query(&cluster().base);
         format!("{base}{}{query}", self.name)
     }
 
     /// A connection of the test's own, beside those of the server under test.
-    pub async fn connect(&self) -> PgConnection {
+    pub(crate) async fn connect(&self) -> PgConnection {
         PgConnection::connect(&self.url()).await.expect("the test's database answers")
-    }
-
-    pub async fn pool(&self, connections: u32) -> PgPool {
-        let options: PgConnectOptions = self.url().parse().expect("a database URL");
-        PgPoolOptions::new().max_connections(connections).connect_with(options.disable_statement_logging()).await.expect("the test's database answers")
     }
 }
 
@@ -86,7 +72,7 @@ impl Drop for Database {
 }
 
 /// Runs one statement that takes no arguments.
-pub async fn run(connection: &mut PgConnection, statement: &str) {
+pub(crate) async fn run(connection: &mut PgConnection, statement: &str) {
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
 }
 

@@ -1,36 +1,36 @@
 //! What the tests stand on: a server of their own, both planes in this process, and the real binary.
 
-pub mod app;
-pub mod client;
-pub mod cluster;
-pub mod process;
-pub mod raw;
-pub mod reply;
-pub mod sources;
+pub(crate) mod app;
+pub(crate) mod client;
+pub(crate) mod cluster;
+pub(crate) mod process;
+pub(crate) mod raw;
+pub(crate) mod reply;
+pub(crate) mod sources;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-pub use app::{Options, TestApp};
-pub use client::{Client, Tenant};
-pub use process::Server;
-pub use reply::Reply;
+pub(crate) use app::{Options, TestApp};
+pub(crate) use client::{Client, Tenant};
+pub(crate) use process::Server;
+pub(crate) use reply::Reply;
 
 /// The root of the repository.
-pub fn repository() -> &'static Path {
+pub(crate) fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("host/ has a parent")
 }
 
 /// A directory that outlives a test run: compiled components are kept there.
-pub fn cache_dir() -> PathBuf {
+pub(crate) fn cache_dir() -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("artifacts");
     std::fs::create_dir_all(&dir).expect("the target directory is writable");
     dir
 }
 
 /// Where `initdb` and `postgres` are: the newest of Debian's, else the ones on the path.
-pub fn postgres_binaries() -> Option<PathBuf> {
+pub(crate) fn postgres_binaries() -> Option<PathBuf> {
     let mut debian: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()
@@ -45,7 +45,7 @@ pub fn postgres_binaries() -> Option<PathBuf> {
 }
 
 /// PostgreSQL refuses root: then it runs as `postgres`.
-pub fn postgres_user() -> Option<(u32, u32)> {
+pub(crate) fn postgres_user() -> Option<(u32, u32)> {
     if !rustix::process::geteuid().is_root() {
         return None;
     }
@@ -56,7 +56,7 @@ pub fn postgres_user() -> Option<(u32, u32)> {
 }
 
 /// Asks until the answer is there, for at most `within`; then fails with `what`.
-pub async fn eventually<T>(what: &str, within: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn eventually<T>(what: &str, within: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let since = Instant::now();
     loop {
         if let Some(answer) = ask().await {
@@ -68,7 +68,7 @@ pub async fn eventually<T>(what: &str, within: Duration, mut ask: impl AsyncFnMu
 }
 
 /// Every tracked or trackable file of the repository (ignored ones left out), relative to its root.
-pub fn repository_files() -> Vec<PathBuf> {
+pub(crate) fn repository_files() -> Vec<PathBuf> {
     let listed = Command::new("git").args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(repository()).output();
     match listed {
         Ok(out) if out.status.success() => {

@@ -16,37 +16,37 @@ const READY_WITHIN: Duration = Duration::from_secs(120);
 const ENDS_WITHIN: Duration = Duration::from_secs(30);
 
 /// A scratch directory that the user `postgres` can pass through, removed with the test.
-pub struct Scratch {
+pub(crate) struct Scratch {
     dir: tempfile::TempDir,
 }
 
 impl Scratch {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("picloud-bin-").tempdir_in("/tmp").expect("a directory");
         std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711)).expect("chmod");
         Self { dir }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 
     /// The data directory of a server in here; not made yet.
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 }
 
 /// What a command that ended left behind.
 #[derive(Debug)]
-pub struct Ended {
-    pub status: ExitStatus,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// The binary with an environment of its own: nothing of the caller's reaches it but the path.
-pub fn picloud(scratch: &Scratch, args: &[&str]) -> Command {
+pub(crate) fn picloud(scratch: &Scratch, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_picloud"));
     command.env_clear().args(args).current_dir(scratch.path()).stdin(Stdio::null());
     for name in ["PATH", "LANG"] {
@@ -65,7 +65,7 @@ pub fn picloud(scratch: &Scratch, args: &[&str]) -> Command {
 }
 
 /// Runs a command that is expected to end by itself.
-pub fn finish(mut command: Command) -> Ended {
+pub(crate) fn finish(mut command: Command) -> Ended {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
     let pid = Pid::from_child(&child);
     let (done, waiting) = std::sync::mpsc::channel();
@@ -84,30 +84,30 @@ pub fn finish(mut command: Command) -> Ended {
 }
 
 /// A running server: killed, if it still runs, when the test ends.
-pub struct Server {
-    pub client: Client,
-    pub pid: Pid,
+pub(crate) struct Server {
+    pub(crate) client: Client,
+    pub(crate) pid: Pid,
     /// From the start of the process to its ready file.
-    pub took: Duration,
+    pub(crate) took: Duration,
     child: Child,
     log: PathBuf,
 }
 
 impl Server {
     /// `picloud dev` in the scratch directory, waited for.
-    pub async fn dev(scratch: &Scratch) -> Self {
+    pub(crate) async fn dev(scratch: &Scratch) -> Self {
         Self::launch(scratch, picloud(scratch, &["dev"])).await
     }
 
     /// `picloud serve` on a database of the test's, waited for, with the components of earlier runs at hand.
-    pub async fn serve(scratch: &Scratch, database: &super::cluster::Database, environment: &[(&str, &str)]) -> Self {
+    pub(crate) async fn serve(scratch: &Scratch, database: &super::cluster::Database, environment: &[(&str, &str)]) -> Self {
         let mut command = picloud(scratch, &["serve"]);
         command.env("DATABASE_URL", database.url()).env("PICLOUD_DATA_DIR", super::cache_dir()).envs(environment.iter().copied());
         Self::launch(scratch, command).await
     }
 
     /// Waits for the ready file and logs in; panics with the server's output when it ends first.
-    pub async fn launch(scratch: &Scratch, command: Command) -> Self {
+    pub(crate) async fn launch(scratch: &Scratch, command: Command) -> Self {
         let mut server = Self::spawn(scratch, command);
         let ready = scratch.path().join("ready.json");
         let since = Instant::now();
@@ -129,7 +129,7 @@ impl Server {
     }
 
     /// Starts without waiting.
-    pub fn spawn(scratch: &Scratch, mut command: Command) -> Self {
+    pub(crate) fn spawn(scratch: &Scratch, mut command: Command) -> Self {
         let (ready, log) = (scratch.path().join("ready.json"), scratch.path().join("server.log"));
         let _ = std::fs::remove_file(&ready);
         let out = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("a log");
@@ -139,16 +139,16 @@ impl Server {
     }
 
     /// All it has printed and logged, over every start in the same scratch directory.
-    pub fn output(&self) -> String {
+    pub(crate) fn output(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid, signal).expect("the server still runs");
     }
 
     /// The exit status; fails when it does not end.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let since = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("a child") {
@@ -160,20 +160,20 @@ impl Server {
     }
 
     /// SIGKILL, as a power cut would.
-    pub fn crash(mut self) {
+    pub(crate) fn crash(mut self) {
         self.signal(Signal::KILL);
         assert_eq!(self.wait().signal(), Some(9));
     }
 
     /// SIGINT, as Ctrl-C; asserts a clean end.
-    pub fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         self.signal(Signal::INT);
         let status = self.wait();
         assert_eq!(status.code(), Some(0), "{}", self.output());
     }
 
     /// Resident memory, bytes.
-    pub fn resident(&self) -> u64 {
+    pub(crate) fn resident(&self) -> u64 {
         let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.pid.as_raw_nonzero())).expect("the server still runs");
         let pages: u64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("statm");
         pages * rustix::param::page_size() as u64
@@ -195,7 +195,7 @@ impl Drop for Server {
 }
 
 /// Processes whose command line names `needle` (a data directory), this one left out.
-pub fn processes_naming(needle: &Path) -> Vec<String> {
+pub(crate) fn processes_naming(needle: &Path) -> Vec<String> {
     let needle = needle.to_str().expect("UTF-8");
     let own = std::process::id().to_string();
     std::fs::read_dir("/proc")

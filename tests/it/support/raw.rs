@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// Writes the bytes and reads until the server closes; sending stops early when the server has answered.
-pub async fn exchange(base: &str, request: &[u8]) -> Vec<u8> {
+pub(crate) async fn exchange(base: &str, request: &[u8]) -> Vec<u8> {
     let address = base.strip_prefix("http://").expect("a plain URL");
     let (mut read, mut write) = TcpStream::connect(address).await.expect("the server listens").into_split();
     let request = request.to_vec();
@@ -20,7 +20,7 @@ pub async fn exchange(base: &str, request: &[u8]) -> Vec<u8> {
 }
 
 /// The status of the answer; the request should say `connection: close`.
-pub async fn status(base: &str, request: &[u8]) -> u16 {
+pub(crate) async fn status(base: &str, request: &[u8]) -> u16 {
     let answer = exchange(base, request).await;
     let line = String::from_utf8_lossy(&answer[..answer.len().min(64)]).into_owned();
     line.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("no status line: {line:?}"))

@@ -4,44 +4,44 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 #[derive(Debug)]
-pub struct Reply {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Vec<u8>,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Reply {
-    pub async fn read(response: reqwest::Response) -> Self {
+    pub(crate) async fn read(response: reqwest::Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Self { status, headers, body: response.bytes().await.expect("a whole body").to_vec() }
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {} {:?}", self.status, self.text()))
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().expect("a readable header"))
     }
 
     /// Every value of a header that may come more than once.
-    pub fn headers_named(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn headers_named(&self, name: &str) -> Vec<&str> {
         self.headers.get_all(name).iter().map(|value| value.to_str().expect("a readable header")).collect()
     }
 
     #[track_caller]
-    pub fn execution_id(&self) -> &str {
+    pub(crate) fn execution_id(&self) -> &str {
         self.header("picloud-execution-id").unwrap_or_else(|| panic!("no picloud-execution-id in {self:?}"))
     }
 
     /// Asserts the status, showing the body when it is another.
     #[track_caller]
-    pub fn expect(self, status: u16) -> Self {
+    pub(crate) fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.text());
         self
     }
@@ -49,7 +49,7 @@ impl Reply {
     /// Asserts a failure in the one envelope of both planes: status, code, a message, the request's id as in the
     /// header, and nothing beside `details`.
     #[track_caller]
-    pub fn fails(self, status: u16, code: &str) -> Self {
+    pub(crate) fn fails(self, status: u16, code: &str) -> Self {
         assert_eq!(self.status, status, "{}", self.text());
         assert_eq!(self.header("content-type"), Some("application/json"), "{}", self.text());
         let envelope = self.json();
@@ -66,13 +66,13 @@ impl Reply {
 
     /// `error.message` of a failure.
     #[track_caller]
-    pub fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         self.json()["error"]["message"].as_str().expect("a message").to_owned()
     }
 
     /// `error.details` of a failure.
     #[track_caller]
-    pub fn details(&self) -> Value {
+    pub(crate) fn details(&self) -> Value {
         self.json()["error"]["details"].clone()
     }
 }

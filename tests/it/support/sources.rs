@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Files under a directory, relative to it, sorted.
-pub fn walk(root: &Path) -> Vec<PathBuf> {
+pub(crate) fn walk(root: &Path) -> Vec<PathBuf> {
     fn below(root: &Path, dir: &Path, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(dir).into_iter().flatten() {
             let path = entry.expect("an entry").path();
@@ -24,7 +24,7 @@ pub fn walk(root: &Path) -> Vec<PathBuf> {
 }
 
 /// Every `.rs` file under a directory of the repository, with its text.
-pub fn rust(dir: &str) -> Vec<(PathBuf, String)> {
+pub(crate) fn rust(dir: &str) -> Vec<(PathBuf, String)> {
     let root = super::repository().join(dir);
     let found: Vec<_> = walk(&root)
         .into_iter()
@@ -39,14 +39,14 @@ pub fn rust(dir: &str) -> Vec<(PathBuf, String)> {
 }
 
 /// A source split into what the compiler reads and what its string literals hold; both keep their line breaks.
-pub struct Split {
+pub(crate) struct Split {
     /// Comments are blank, strings are `""`.
-    pub code: String,
+    pub(crate) code: String,
     /// Literals with the line they begin on.
-    pub strings: Vec<(usize, String)>,
+    pub(crate) strings: Vec<(usize, String)>,
 }
 
-pub fn split(source: &str) -> Split {
+pub(crate) fn split(source: &str) -> Split {
     let chars: Vec<char> = source.chars().collect();
     let at = |i: usize| chars.get(i).copied().unwrap_or('\0');
     let (mut code, mut strings, mut i, mut line) = (String::new(), Vec::new(), 0, 1);
@@ -129,7 +129,7 @@ fn raw_string(chars: &[char], at: usize) -> Option<usize> {
 }
 
 /// The code before the file's own test module, and the same with that module.
-pub fn without_tests(code: &str) -> &str {
+pub(crate) fn without_tests(code: &str) -> &str {
     code.find("#[cfg(test)]\nmod tests {").map_or(code, |at| &code[..at])
 }
 

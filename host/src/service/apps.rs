@@ -13,7 +13,7 @@ use crate::store;
 /// 422 for a slug or name that breaks the rules of `model::app`; 409 naming the app that has the slug.
 pub async fn create(s: &Services, by: UserId, new: NewApp) -> Result<App> {
     new.check()?;
-    let now = s.clock.now();
+    let now = s.now();
     let app =
         App { id: AppId::at(now), slug: new.slug, name: new.name, cors_origins: Vec::new(), created_at: now, updated_at: now };
     let mut tx = s.db.begin().await?;
@@ -22,8 +22,6 @@ pub async fn create(s: &Services, by: UserId, new: NewApp) -> Result<App> {
         return Err(slug_taken(&app.slug, other.as_ref()));
     }
     store::signals::routing_changed(&mut tx).await?;
-    // Read back: the database keeps microseconds.
-    let app = store::apps::get(&mut tx, app.id).await?.unwrap_or(app);
     tx.commit().await?;
     s.reload_routing().await;
     tracing::info!(app.id = %app.id, user.id = %by, "app created");
@@ -67,7 +65,7 @@ pub async fn update(s: &Services, by: UserId, id: AppId, change: AppChange, if_m
     }
     app.name = change.name.unwrap_or(app.name);
     app.cors_origins = change.cors_origins.unwrap_or(app.cors_origins);
-    app.updated_at = store::apps::update(&mut tx, &app, s.clock.now()).await.map_err(store::refusal)?;
+    app.updated_at = store::apps::update(&mut tx, &app, s.now()).await.map_err(store::refusal)?;
     store::signals::routing_changed(&mut tx).await?;
     tx.commit().await?;
     s.reload_routing().await;

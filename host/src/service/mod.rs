@@ -7,6 +7,7 @@
 //! transaction and reloads this node's directory after the commit, so a writer's next request meets its own change.
 //! A crash before the commit changes nothing; one after it loses nothing: the directory is read anew at the start.
 
+use chrono::{DateTime, SubsecRound, Utc};
 use sqlx::PgPool;
 
 use crate::auth::password::Hasher;
@@ -47,6 +48,11 @@ impl Services {
         };
         services.routing.reload(&services.db, &services.apps_domain).await?;
         Ok(services)
+    }
+
+    /// The time in the microseconds that the database keeps: what a caller is told is what is read later.
+    fn now(&self) -> DateTime<Utc> {
+        self.clock.now().trunc_subsecs(6)
     }
 
     /// Takes a committed change into this node's directory. The change stands whether or not this succeeds, so a failure is

@@ -33,7 +33,7 @@ pub async fn create(s: &Services, by: UserId, script: ScriptId, new: NewRoute) -
     }
     let app = store::apps::lock(&mut tx, script.app_id).await?.ok_or_else(gone)?;
     let host = new.host.as_deref().map(|host| HostPattern::of_app(host, &app.slug, &s.apps_domain)).transpose()?;
-    let now = s.clock.now();
+    let now = s.now();
     let route = Route { id: RouteId::at(now), app_id: app.id, script_id: script.id, method, host, path, created_at: now };
     let existing = store::routes::of_app(&mut tx, app.id).await?;
     if let Some(other) = route::conflict(&route, &existing) {

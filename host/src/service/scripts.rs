@@ -2,6 +2,7 @@
 //!
 //! A version is checked and prepared by `invoke` before it comes here: nothing in this layer reads source.
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
 
@@ -18,7 +19,7 @@ use crate::store;
 /// 422 and 413 as `NewScript::check` (better asked before preparing); 404 for the app; 409 naming the script of that name.
 pub async fn create(s: &Services, by: UserId, new: NewScript, prepared: Prepared) -> Result<Script> {
     let limits = new.check()?;
-    let now = s.clock.now();
+    let now = s.now();
     let script = Script {
         id: ScriptId::at(now),
         app_id: new.app_id,
@@ -48,8 +49,6 @@ pub async fn create(s: &Services, by: UserId, new: NewScript, prepared: Prepared
     store::scripts::insert_version(&mut tx, script.app_id, script.id, &script.active).await?;
     put_image(&mut tx, s, script.id, 1, prepared.image.as_ref()).await?;
     store::signals::routing_changed(&mut tx).await?;
-    // Read back: the database keeps microseconds.
-    let script = store::scripts::get(&mut tx, script.id).await?.unwrap_or(script);
     tx.commit().await?;
     s.reload_routing().await;
     tracing::info!(app.id = %script.app_id, script.id = %script.id, user.id = %by, "script created");
@@ -84,20 +83,19 @@ pub async fn publish(
     if_match: Option<i32>,
 ) -> Result<Script> {
     new.check()?;
-    let now = s.clock.now();
+    let now = s.now();
     let mut tx = s.db.begin().await?;
     let mut script = locked(&mut tx, id, if_match).await?;
     let limits = new.limits.over(script.active.limits)?;
-    let next = next_version(&mut tx, &script, new.source, limits, prepared.capabilities, by, s).await?;
+    let next = next_version(&mut tx, &script, new.source, limits, prepared.capabilities, by, now).await?;
     script.description = new.description.unwrap_or(script.description);
     if let Some(version) = next {
         store::scripts::insert_version(&mut tx, script.app_id, id, &version).await?;
         script.active = version;
     }
     put_image(&mut tx, s, id, script.active.number, prepared.image.as_ref()).await?;
-    store::scripts::activate(&mut tx, id, script.active.number, &script.description, now).await?;
+    script.updated_at = store::scripts::activate(&mut tx, id, script.active.number, &script.description, now).await?;
     store::signals::routing_changed(&mut tx).await?;
-    let script = store::scripts::get(&mut tx, id).await?.unwrap_or(script);
     tx.commit().await?;
     s.reload_routing().await;
     let version = script.active.number;
@@ -162,19 +160,19 @@ async fn next_version(
     limits: Limits,
     capabilities: Vec<String>,
     by: UserId,
-    s: &Services,
+    now: DateTime<Utc>,
 ) -> Result<Option<Version>> {
     let digest = digest(&source, &limits);
     if digest == script.active.digest {
         return Ok(None);
     }
     let number = store::scripts::newest_version(tx, script.id).await?.saturating_add(1);
-    Ok(Some(Version { number, digest, source, limits, capabilities, created_by: Some(by), created_at: s.clock.now() }))
+    Ok(Some(Version { number, digest, source, limits, capabilities, created_by: Some(by), created_at: now }))
 }
 
 async fn put_image(tx: &mut PgConnection, s: &Services, id: ScriptId, version: i32, image: Option<&Image>) -> Result<()> {
     if let Some(image) = image
-        && store::images::put(tx, id, version, image, s.clock.now()).await.map_err(store::refusal)?
+        && store::images::put(tx, id, version, image, s.now()).await.map_err(store::refusal)?
     {
         store::images::trim(tx, id, version, limits::IMAGES_PER_VERSION_MAX).await?;
     }

@@ -35,7 +35,7 @@ pub async fn login(s: &Services, username: &str, password: &str) -> Result<Login
 
     let token = token::mint()?;
     let hash = token::hash(&token).ok_or_else(|| Error::internal("a minted token has no stored form"))?;
-    let now = s.clock.now();
+    let now = s.now();
     let (id, expires_at) = (SessionId::at(now), expiry(now));
     let mut tx = s.db.begin().await?;
     store::sessions::sweep(&mut tx, user.id, now, limits::SESSIONS_PER_USER_MAX - 1).await?;
@@ -48,7 +48,7 @@ pub async fn login(s: &Services, username: &str, password: &str) -> Result<Login
 /// Who a token is; `None` for one that is unknown, has expired, or belongs to somebody who may not log in any more.
 pub async fn authenticate(s: &Services, token: &str) -> Result<Option<Principal>> {
     let Some(hash) = token::hash(token) else { return Ok(None) };
-    let now = s.clock.now();
+    let now = s.now();
     let mut db = s.db.acquire().await?;
     let Some(session) = store::sessions::live(&mut db, &hash, now).await? else { return Ok(None) };
     if now - session.last_used_at >= Duration::seconds(limits::SESSION_TOUCH_S) {

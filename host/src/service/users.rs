@@ -28,7 +28,7 @@ pub async fn ensure_owner(s: &Services, username: &str, password: &str) -> Resul
     check_username(username)?;
     check_password(password)?;
     let hash = s.passwords.hash(password).await?;
-    let now = s.clock.now();
+    let now = s.now();
     let user =
         User { id: UserId::at(now), username: username.to_owned(), role: Role::Owner, created_at: now, deactivated_at: None };
     let mut tx = s.db.begin().await?;

@@ -6,10 +6,10 @@
 
 use axum::body::Body;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 
-use super::{EXECUTION_ID, REQUEST_ID, insert_list};
+use super::insert_list;
 use crate::limits;
 
 /// The method that a browser asks to use, when the request is a preflight that the platform answers for the app.
@@ -27,7 +27,7 @@ pub(super) fn preflight(origins: &[String], parts: &Parts, allow: Option<&[&str]
     *response.status_mut() = StatusCode::NO_CONTENT;
     let asked = |name| parts.headers.get(name).cloned();
     let headers = response.headers_mut();
-    headers.append(header::VARY, HeaderValue::from_static("access-control-request-method, access-control-request-headers"));
+    headers.insert(header::VARY, HeaderValue::from_static("access-control-request-method, access-control-request-headers"));
     if granted(origins, parts.headers.get(header::ORIGIN)).is_none() {
         return response;
     }
@@ -54,14 +54,27 @@ pub(super) fn apply(origins: &[String], origin: Option<&HeaderValue>, headers: &
     headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
     headers.remove(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
     if !any(origins) {
-        headers.append(header::VARY, HeaderValue::from_static("origin"));
+        add(headers, header::VARY, "origin");
     }
     if let Some(granted) = granted(origins, origin) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, granted);
-        for name in [REQUEST_ID, EXECUTION_ID] {
-            headers.append(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from(name));
-        }
+        add(headers, header::ACCESS_CONTROL_EXPOSE_HEADERS, "x-request-id, picloud-execution-id");
     }
+}
+
+/// Adds to a list that a script may have begun, and keeps it on one line.
+fn add(headers: &mut HeaderMap, name: HeaderName, items: &'static str) {
+    let Some(begun) = headers.get_all(&name).iter().map(|value| value.as_bytes().to_vec()).reduce(joined) else {
+        headers.insert(name, HeaderValue::from_static(items));
+        return;
+    };
+    if let Ok(list) = HeaderValue::from_bytes(&joined(begun, items.into())) {
+        headers.insert(name, list);
+    }
+}
+
+fn joined(begun: Vec<u8>, more: Vec<u8>) -> Vec<u8> {
+    [begun, more].join(&b", "[..])
 }
 
 /// What to answer as the allowed origin.

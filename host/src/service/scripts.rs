@@ -130,8 +130,12 @@ pub async fn executable(s: &Services, id: ScriptId, version: i32, component: &st
 /// of a version stay, the newest. Of a version that is gone: nothing is done, and that is no error.
 pub async fn store_image(s: &Services, id: ScriptId, version: i32, image: &Image) -> Result<()> {
     let mut tx = s.db.begin().await?;
-    put_image(&mut tx, s, id, version, Some(image)).await?;
-    Ok(tx.commit().await?)
+    match put_image(&mut tx, s, id, version, Some(image)).await {
+        Ok(()) => Ok(tx.commit().await?),
+        // Deleted in this very moment.
+        Err(error) if error.kind == Kind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 async fn locked(tx: &mut PgConnection, id: ScriptId, if_match: Option<i32>) -> Result<Script> {

@@ -41,13 +41,7 @@ pub async fn has(db: &mut PgConnection, app: AppId, collection: &str, key: &str)
 }
 
 /// Writes an entry over what is there, if anything; the entry's new revision.
-pub async fn set(
-    db: &mut PgConnection,
-    app: AppId,
-    collection: &str,
-    key: &str,
-    value: &Value,
-) -> sqlx::Result<i64> {
+pub async fn set(db: &mut PgConnection, app: AppId, collection: &str, key: &str, value: &Value) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         "INSERT INTO kv_entries (app_id, collection, key, encoding, value, revision)
          VALUES ($1, $2, $3, $4, $5, 1)

@@ -1,5 +1,5 @@
 //! The one home of SQL: free functions on `&mut PgConnection`, one file per table. Absent is `Ok(None)`; time and ids are
-//! arguments; nothing here begins or ends a transaction, except that `begin_records` opens the one of the record writer.
+//! arguments. Transactions that write begin and end in `service`; `executions::begin_records` only words the beginning of one.
 //!
 //! Queries are checked against a database when they are compiled, or against `.sqlx` where there is none;
 //! `host/sqlx-prepare.sh` writes that directory and must be run after a query or a migration has changed.

@@ -34,7 +34,7 @@ use crate::hostcall::{self, Guest, Reach};
 use crate::limits::{
     FUEL_YIELD_INTERVAL, GUEST_TRANSFER_BYTES_MAX, MEMORY_MB_CEILING, MIB, PREPARATIONS_AT_ONCE, PREPARE_FUEL, PREPARE_MEMORY_MB, PREPARE_TIMEOUT_MS, RESPONSE_BODY_BYTES_MAX,
 };
-use crate::model::execution::{Failure, LogLine, Usage};
+use crate::model::execution::{Failure, FailureCode, LogLine, Usage};
 use crate::model::invocation::{Answer, Call, InvocationType};
 use crate::model::script::{Diagnostic, Image, Kind, Limits};
 use crate::wit::picloud::sandbox::preparation::Layout;
@@ -198,8 +198,11 @@ impl Sandbox {
         let placed = match timeout_at(deadline.into(), placed).await {
             Ok(Ok(Ok(()))) => Ok(()),
             // It was checked at upload, so this is another interpreter than then.
-            Ok(Ok(Err(found))) => Err(Failure { line: found.at.map(|at| at.line), column: found.at.map(|at| at.column), ..Failure::new(crate::model::execution::FailureCode::ScriptError, found.message) }),
-            Ok(Err(error)) if image.is_some() && error.downcast_ref::<hostcall::MemoryExceeded>().is_none() => return Attempt::NotPlaced(error),
+            Ok(Ok(Err(found))) => {
+                let failure = Failure::new(FailureCode::ScriptError, found.message);
+                Err(Failure { line: found.at.map(|at| at.line), column: found.at.map(|at| at.column), ..failure })
+            }
+            Ok(Err(error)) if image.is_some() => return Attempt::NotPlaced(error),
             Ok(Err(error)) => Err(outcome::of_trap(&error, PREPARE_FUEL)),
             Err(_) => Err(outcome::of_deadline(limits.timeout_ms)),
         };
@@ -244,7 +247,7 @@ impl Sandbox {
             Ok(Err(error)) => outcome::of_trap(&error, PREPARE_FUEL),
             Err(_) => outcome::of_deadline(PREPARE_TIMEOUT_MS),
         };
-        if failure.code == crate::model::execution::FailureCode::Internal {
+        if failure.code == FailureCode::Internal {
             return Err(Error::internal("preparing a script failed"));
         }
         Ok(Err(Diagnostic { message: format!("the source cannot be prepared: {}", failure.message), line: None, column: None }))

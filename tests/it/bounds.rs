@@ -13,7 +13,7 @@ fn text(n: usize) -> String {
 
 /// `()` when the call succeeds, else the error map.
 async fn caught(tenant: &Tenant, call: &str) -> Value {
-    tenant.value(&format!("try {{ {call}; () }} catch (e) {{ e }}")).await
+    tenant.caught(call).await
 }
 
 async fn refused(tenant: &Tenant, call: &str) {

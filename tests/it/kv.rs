@@ -167,7 +167,7 @@ async fn failures_are_maps_that_catch_can_read() {
         r#"kv::collection("c").list(#{ prefix: 1 })"#,
         r#"kv::collection("c").list(#{ perfix: "typo" })"#,
     ] {
-        let caught = shop.value(&format!("try {{ {call}; () }} catch (e) {{ e }}")).await;
+        let caught = shop.caught(call).await;
         assert_eq!(caught["code"], "invalid_argument", "{call}: {caught}");
         assert!(caught["message"].as_str().is_some_and(|message| !message.is_empty()), "{call}: {caught}");
         assert_eq!(caught.as_object().map(serde_json::Map::len), Some(2), "{call}: {caught}");

@@ -188,13 +188,19 @@ impl Tenant {
 
     /// The value a script ends with, as JSON; the script must succeed.
     #[track_caller]
-    pub(crate) fn value(&self, source: &str) -> impl Future<Output = Value> {
+    pub(crate) fn value(&self, source: &str) -> impl Future<Output = Value> + use<> {
         let (tenant, source, caller) = (self.clone(), source.to_owned(), std::panic::Location::caller());
         async move {
             let reply = tenant.run(&format!("#{{ v: {{ {source}\n}} }}")).await;
             assert_eq!(reply.status, 200, "{caller}: {source}: {}", reply.text());
             reply.json()["v"].clone()
         }
+    }
+
+    /// What a statement throws, as `catch` sees it; null when it does not.
+    #[track_caller]
+    pub(crate) fn caught(&self, statement: &str) -> impl Future<Output = Value> + use<> {
+        self.value(&format!("let caught = (); try {{ {statement}; }} catch (e) {{ caught = e; }} caught"))
     }
 
     /// The record behind an answer.

@@ -20,9 +20,14 @@ impl Reply {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
+    /// The beginning of the body, for messages.
+    pub(crate) fn shown(&self) -> String {
+        self.text().chars().take(600).collect()
+    }
+
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {} {:?}", self.status, self.text()))
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {} {:?}", self.status, self.shown()))
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -42,7 +47,7 @@ impl Reply {
     /// Asserts the status, showing the body when it is another.
     #[track_caller]
     pub(crate) fn expect(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "{}", self.text());
+        assert_eq!(self.status, status, "{}", self.shown());
         self
     }
 
@@ -50,7 +55,7 @@ impl Reply {
     /// header, and nothing beside `details`.
     #[track_caller]
     pub(crate) fn fails(self, status: u16, code: &str) -> Self {
-        assert_eq!(self.status, status, "{}", self.text());
+        assert_eq!(self.status, status, "{}", self.shown());
         assert_eq!(self.header("content-type"), Some("application/json"), "{}", self.text());
         let envelope = self.json();
         let error = envelope["error"].as_object().unwrap_or_else(|| panic!("no envelope: {envelope}"));

@@ -4,11 +4,11 @@ use picloud::limits;
 use serde_json::{Value, json};
 
 use crate::support::client::send;
-use crate::support::{Tenant, TestApp};
+use crate::support::{Tenant, TestApp, raw};
 
-/// A Rhai expression for a string of `n` bytes.
+/// A Rhai expression for a string of `n` bytes, cheap in fuel.
 fn text(n: usize) -> String {
-    format!(r#"{{ let s = ""; s.pad({n}, "x"); s }}"#)
+    format!(r#"{{ let s = ""; let p = "x"; let n = {n}; while n > 0 {{ if n % 2 == 1 {{ s += p; }} n /= 2; if n > 0 {{ p += p; }} }} s }}"#)
 }
 
 /// `()` when the call succeeds, else the error map.
@@ -163,8 +163,8 @@ async fn response_bodies() {
             "text" => format!("#{{ statusCode: 200, body: {} }}", text(len)),
             _ => text(len),
         };
-        assert_eq!(shop.run(&answer(n - extra)).await.expect(200).body.len(), n, "{body}");
-        shop.run(&answer(n - extra + 1)).await.fails(502, "response_too_large");
+        assert_eq!(shop.run_with(&answer(n - extra), json!({ "limits": { "memory_mb": 64 } })).await.expect(200).body.len(), n, "{body}");
+        shop.run_with(&answer(n - extra + 1), json!({ "limits": { "memory_mb": 64 } })).await.fails(502, "response_too_large");
     }
 }
 
@@ -174,8 +174,12 @@ async fn response_headers() {
     let shop = app.create_app("shop").await;
     let many = |n: usize| format!(r#"let h = #{{}}; for i in 0..{n} {{ h[`x-${{i}}`] = "v"; }} #{{ statusCode: 204, headers: h }}"#);
     let n = limits::RESPONSE_HEADERS_MAX;
-    let reply = shop.run(&many(n)).await.expect(204);
-    assert_eq!(reply.headers.keys().filter(|name| name.as_str().starts_with("x-") && name.as_str() != "x-request-id").count(), n);
+    // By hand: with the platform's own these are more than the client at hand takes.
+    shop.deploy("/many", &many(n)).await;
+    let answer = raw::exchange(&app.data, b"GET /many HTTP/1.1\r\nhost: shop.localhost\r\nconnection: close\r\n\r\n").await;
+    let answer = String::from_utf8(answer).expect("UTF-8");
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+    assert_eq!(answer.lines().filter(|line| line.ends_with(": v")).count(), n);
     shop.run(&many(n + 1)).await.fails(502, "invalid_response");
 
     let long = |bytes: usize| format!("#{{ statusCode: 204, headers: #{{ long: {} }} }}", text(bytes - "long".len()));

@@ -27,7 +27,9 @@ fn imports(component: &[u8]) -> BTreeMap<String, Vec<String>> {
                     let exports = &types.as_ref()[id].exports;
                     exports.iter().filter(|(_, item)| matches!(item.ty, ComponentEntityType::Func(_))).map(|(name, _)| name.clone()).collect()
                 }
-                other => panic!("`{name}` is imported as {other:?}, not as an interface"),
+                // The world names a shape of an interface by itself.
+                ComponentEntityType::Type { .. } => Vec::new(),
+                other => panic!("`{name}` is imported as {other:?}, neither an interface nor a shape"),
             };
             (name, functions)
         })
@@ -62,7 +64,7 @@ fn the_component_imports_exactly_its_world() {
 
 #[test]
 fn nothing_of_the_system_is_even_named() {
-    for name in imports(COMPONENT).keys() {
+    for name in imports(COMPONENT).keys().filter(|name| name.contains(':')) {
         assert!(name.starts_with("picloud:sandbox/") || name.starts_with("wasi:clocks/wall-clock@") || name.starts_with("wasi:random/random@"), "{name}");
         for forbidden in ["filesystem", "sockets", "cli", "environment", "stdin", "stdout", "stderr", "exit", "http", "monotonic"] {
             assert!(!name.contains(forbidden), "{name}");

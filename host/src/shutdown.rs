@@ -1,11 +1,10 @@
 //! How the process ends: one signal drains (accept nothing new, finish what runs), the second stops at once.
 //!
-//! Loops watch `draining`; work that must be finished first holds a `Hold`; the composition root waits in `drained`.
+//! Loops and listeners watch `draining`; the composition root waits for what still runs, but not past `stopping`.
 
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -25,19 +24,7 @@ pub enum Phase {
 /// The process's one switch. Clones are handles on the same switch.
 #[derive(Debug, Clone)]
 pub struct Shutdown {
-    inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    phase: watch::Sender<Phase>,
-    held: watch::Sender<usize>,
-}
-
-/// Work that a drain waits for, from `Shutdown::hold` until it is dropped.
-#[derive(Debug)]
-pub struct Hold {
-    inner: Arc<Inner>,
+    phase: Arc<watch::Sender<Phase>>,
 }
 
 impl Default for Shutdown {
@@ -48,12 +35,11 @@ impl Default for Shutdown {
 
 impl Shutdown {
     pub fn new() -> Self {
-        let inner = Inner { phase: watch::Sender::new(Phase::Running), held: watch::Sender::new(0) };
-        Self { inner: Arc::new(inner) }
+        Self { phase: Arc::new(watch::Sender::new(Phase::Running)) }
     }
 
     pub fn phase(&self) -> Phase {
-        *self.inner.phase.borrow()
+        *self.phase.borrow()
     }
 
     /// Begin nothing new, finish what runs.
@@ -74,24 +60,6 @@ impl Shutdown {
     /// Resolves once stopping began; at once when it has.
     pub async fn stopping(&self) {
         self.reached(Phase::Stopping).await;
-    }
-
-    /// Work that `drained` waits for.
-    #[must_use = "the work counts as done when this is dropped"]
-    pub fn hold(&self) -> Hold {
-        self.inner.held.send_modify(|held| *held = held.saturating_add(1));
-        Hold { inner: self.inner.clone() }
-    }
-
-    /// Waits until nothing is held, at most `grace`, and not past `stop`. Whether everything was finished.
-    pub async fn drained(&self, grace: Duration) -> bool {
-        let mut held = self.inner.held.subscribe();
-        tokio::select! {
-            biased;
-            done = held.wait_for(|held| *held == 0) => done.is_ok(),
-            () = self.stopping() => false,
-            () = tokio::time::sleep(grace) => false,
-        }
     }
 
     /// Turns SIGINT, SIGTERM and SIGHUP into `drain`, then `stop`, then an immediate exit with status 130.
@@ -115,7 +83,7 @@ impl Shutdown {
     }
 
     fn advance(&self, to: Phase) {
-        self.inner.phase.send_if_modified(|phase| {
+        self.phase.send_if_modified(|phase| {
             let grows = *phase < to;
             if grows {
                 *phase = to;
@@ -126,13 +94,7 @@ impl Shutdown {
 
     async fn reached(&self, phase: Phase) {
         // The sender lives in `self`, so waiting cannot fail.
-        let _ = self.inner.phase.subscribe().wait_for(|now| *now >= phase).await;
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        self.inner.held.send_modify(|held| *held = held.saturating_sub(1));
+        let _ = self.phase.subscribe().wait_for(|now| *now >= phase).await;
     }
 }
 
@@ -174,8 +136,6 @@ impl Signals {
 mod tests {
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(60);
-
     #[tokio::test]
     async fn the_phase_only_grows() {
         let shutdown = Shutdown::new();
@@ -188,37 +148,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_drain_waits_for_what_is_held() {
+    async fn a_waiter_wakes_when_its_phase_is_reached() {
         let shutdown = Shutdown::new();
-        let hold = shutdown.hold();
-        shutdown.drain();
         let waiting = spawn("test", {
             let shutdown = shutdown.clone();
-            async move { shutdown.drained(LONG).await }
+            async move { shutdown.stopping().await }
         });
+        shutdown.drain();
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
-        drop(hold);
-        assert!(waiting.await.unwrap());
-    }
-
-    #[tokio::test]
-    async fn stopping_ends_the_wait() {
-        let shutdown = Shutdown::new();
-        let _hold = shutdown.hold();
         shutdown.stop();
-        assert!(!shutdown.drained(LONG).await);
-    }
-
-    #[tokio::test]
-    async fn a_drain_ends_with_its_grace() {
-        let shutdown = Shutdown::new();
-        let _hold = shutdown.hold();
-        assert!(!shutdown.drained(Duration::from_millis(1)).await);
-    }
-
-    #[tokio::test]
-    async fn nothing_held_is_drained_at_once() {
-        assert!(Shutdown::new().drained(Duration::ZERO).await);
+        waiting.await.unwrap();
     }
 }

@@ -1,6 +1,6 @@
 //! Which database a node uses, and that it answers: the private one, or the one of `DATABASE_URL`.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -14,9 +14,16 @@ use crate::{limits, postgres, store};
 const RETRY: Duration = Duration::from_millis(500);
 
 /// The choice.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) enum Source {
     Embedded,
+    External(Box<PgConnectOptions>),
+}
+
+/// A choice that can be carried out, as far as can be known without changing anything.
+#[derive(Debug)]
+pub(super) enum Plan {
+    Embedded(postgres::Plan),
     External(Box<PgConnectOptions>),
 }
 
@@ -44,21 +51,28 @@ pub(super) fn choose(settings: &Settings, embedded: bool) -> Result<Source> {
     }
 }
 
+/// Judges what a private PostgreSQL needs.
+pub(super) fn plan(source: Source, data_dir: &Path, settings: &Settings) -> Result<Plan> {
+    Ok(match source {
+        Source::External(options) => Plan::External(options),
+        Source::Embedded => Plan::Embedded(postgres::plan(postgres::Options {
+            data_dir: data_dir.to_owned(),
+            binaries: settings.postgres_bin.clone(),
+            connections_max: limits::DATABASE_CONNECTIONS_MAX + limits::DATABASE_CONNECTIONS_SPARE,
+        })?),
+    })
+}
+
 /// Starts or reaches the database and brings it to this binary's schema.
-pub(super) async fn open(source: Source, data_dir: PathBuf, settings: &Settings) -> Result<Database> {
-    let (options, server, shown) = match source {
-        Source::External(options) => {
+pub(super) async fn open(plan: Plan) -> Result<Database> {
+    let (options, server, shown) = match plan {
+        Plan::External(options) => {
             let shown = describe(&options);
             reach(&options, &shown).await?;
             (*options, None, shown)
         }
-        Source::Embedded => {
-            let start = postgres::Options {
-                data_dir,
-                binaries: settings.postgres_bin.clone(),
-                connections_max: limits::DATABASE_CONNECTIONS_MAX + limits::DATABASE_CONNECTIONS_SPARE,
-            };
-            let server = postgres::start(start, say).await?;
+        Plan::Embedded(plan) => {
+            let server = postgres::start(plan, say).await?;
             let shown = format!("private PostgreSQL {}", server.binaries().version);
             (server.connect_options(), Some(server), shown)
         }

@@ -1,6 +1,7 @@
 //! One node: put together from the layers below, served until told to end, ended in order.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -91,14 +92,17 @@ async fn start(settings: &Settings, mode: Mode, shutdown: &Shutdown) -> Result<N
         Source::Embedded => Access::Exclusive,
         Source::External(_) => Access::Shared,
     };
+    let plan = database::plan(source, &path, settings)?;
     let data_dir = DataDir::open(path, access)?;
     let default = match mode {
         Mode::Dev => Ipv4Addr::LOCALHOST,
         Mode::Serve { .. } => Ipv4Addr::UNSPECIFIED,
     };
     let listeners = Listeners::bind(settings.bind_or(IpAddr::V4(default)), settings.admin_bind).await?;
-    let (database, sandbox) =
-        tokio::try_join!(database::open(source, data_dir.path().to_owned(), settings), open_sandbox(settings, &data_dir))?;
+    // A task of its own: compiling it must not hold up the database, nor a signal.
+    let sandbox = shutdown::spawn("sandbox", open_sandbox(settings.max_concurrent_executions, data_dir.path().to_owned()));
+    let sandbox = async { sandbox.await.map_err(|e| Failure::new(Exit::Sandbox, format!("the sandbox: {e}")))? };
+    let (database, sandbox) = tokio::try_join!(database::open(plan), sandbox)?;
     match assemble(settings, mode, &database, sandbox, listeners, shutdown).await {
         Ok((services, invoker, serving, addresses, owner)) => {
             Ok(Node { data_dir, database, services, invoker, serving, addresses, owner })
@@ -110,9 +114,9 @@ async fn start(settings: &Settings, mode: Mode, shutdown: &Shutdown) -> Result<N
     }
 }
 
-async fn open_sandbox(settings: &Settings, data_dir: &DataDir) -> Result<Sandbox> {
+async fn open_sandbox(places: Option<usize>, data_dir: PathBuf) -> Result<Sandbox> {
     let probe = Probe::take();
-    let pool = probe.choose(settings.max_concurrent_executions);
+    let pool = probe.choose(places);
     tracing::info!(
         places = pool.places,
         reservation_mib = pool.reservation_bytes >> 20,
@@ -122,7 +126,7 @@ async fn open_sandbox(settings: &Settings, data_dir: &DataDir) -> Result<Sandbox
         pagemap_scan = pool.pagemap_scan,
         "sandbox"
     );
-    let opened = Sandbox::open(data_dir.path(), pool, Clock::system(), &say).await;
+    let opened = Sandbox::open(&data_dir, pool, Clock::system(), &say).await;
     opened.map_err(|e| Failure::of(Exit::Sandbox, "the sandbox", &e))
 }
 
@@ -146,7 +150,7 @@ async fn assemble(
     }
     shutdown::spawn("routing", service::routing::follow(services.clone(), shutdown.clone()));
     let addresses = listeners.addresses;
-    let config = api::Config { public_base_url: settings.public_base_url.clone() };
+    let config = api::Config { public_base_url: settings.public_base_url.clone(), data_port: Some(addresses.data.port()) };
     let planes = (ingress::router(services.clone(), invoker.clone()), api::router(services.clone(), invoker.clone(), config));
     let serving = listeners.serve(planes.0, planes.1, shutdown);
     addresses.answer().await?;

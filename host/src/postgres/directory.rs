@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::Error;
 use super::account::{Account, run_as};
 use super::binaries::Binaries;
+use super::process::tie_to_us;
 use crate::limits;
 
 /// PostgreSQL's own lock: who serves the directory, and whether it is ready.
@@ -67,6 +68,8 @@ pub(super) fn inspect(home: &Path) -> Result<Option<Found>, Error> {
 pub(super) fn create(home: &Path, binaries: &Binaries, account: Option<&Account>, role: &str) -> Result<(), Error> {
     let draft = home.with_extension("new");
     if present(&draft)?.is_some() {
+        // A killed node's `initdb` ends with it, but not in the same moment.
+        wait_until(Duration::from_millis(limits::POSTGRES_STOP_IMMEDIATE_MS), || residents(&draft).is_empty());
         std::fs::remove_dir_all(&draft).map_err(|e| unusable(&draft, &e))?;
     }
     std::fs::DirBuilder::new().mode(0o700).create(&draft).map_err(|e| unusable(&draft, &e))?;
@@ -75,6 +78,7 @@ pub(super) fn create(home: &Path, binaries: &Binaries, account: Option<&Account>
     }
     let mut initdb = Command::new(binaries.initdb());
     run_as(&mut initdb, account, &draft);
+    tie_to_us(&mut initdb, Signal::KILL);
     initdb
         // One order of text on every machine, whatever its locale; checksums, because cards and cheap disks rot.
         .args(["--encoding=UTF8", "--no-locale", "--data-checksums", "--no-instructions"])
@@ -154,6 +158,13 @@ pub(super) fn unusable(path: &Path, error: &io::Error) -> Error {
         _ => "choose another PICLOUD_DATA_DIR",
     };
     Error::Directory(format!("{at}: {error}; {mend}"))
+}
+
+fn wait_until(within: Duration, mut done: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !done() && began.elapsed() < within {
+        std::thread::sleep(POLL);
+    }
 }
 
 /// What `initdb` or `postgres` complains of: its last error line, or its last line at all.

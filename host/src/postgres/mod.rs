@@ -34,6 +34,8 @@ pub use binaries::Binaries;
 
 use process::Process;
 
+/// PostgreSQL's own directory in the data directory.
+const HOME: &str = "postgres";
 /// The role that owns everything in the private PostgreSQL.
 const ROLE: &str = "picloud";
 /// `initdb` makes it, and nothing else lives in this PostgreSQL.
@@ -58,12 +60,21 @@ pub enum Error {
 /// What to start.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// PiCloud's data directory, which exists and is locked by the caller.
+    /// PiCloud's data directory.
     pub data_dir: PathBuf,
     /// Where `initdb` and `postgres` are, when not where they usually are.
     pub binaries: Option<PathBuf>,
     /// Connections that clients may hold.
     pub connections_max: u32,
+}
+
+/// What a start will do, as far as it can be known without changing anything.
+#[derive(Debug)]
+pub struct Plan {
+    options: Options,
+    found: Option<directory::Found>,
+    account: Option<Account>,
+    binaries: Binaries,
 }
 
 /// A running private PostgreSQL. Dropped without `stop`, it is told to end and not waited for.
@@ -95,14 +106,37 @@ pub fn can_reach(account: &Account, dir: &Path) -> bool {
     account::can_reach(account, dir)
 }
 
-/// Makes the database when there is none yet, starts PostgreSQL and waits until it answers.
+/// Judges the machine and the data directory, which need not exist yet. Changes nothing.
+///
+/// # Errors
+/// `Directory` or `Server`: why a start cannot succeed.
+pub fn plan(options: Options) -> Result<Plan, Error> {
+    let data_dir = &options.data_dir;
+    let found = directory::inspect(&data_dir.join(HOME))?;
+    let account = account::choose(found.as_ref().map(|found| found.owner))?;
+    if let Some(account) = &account
+        && !account::can_reach(account, data_dir)
+    {
+        return Err(Error::Directory(format!(
+            "PostgreSQL runs as {}, who cannot reach {}; choose another place with PICLOUD_DATA_DIR (as root, {} is a good one)",
+            account.name,
+            data_dir.display(),
+            crate::config::DATA_DIR_SYSTEM,
+        )));
+    }
+    let binaries = binaries::find(options.binaries.as_deref(), found.as_ref().map(|found| found.major), account.as_ref())?;
+    Ok(Plan { options, found, account, binaries })
+}
+
+/// Makes the database when there is none yet, starts PostgreSQL and waits until it answers. The data directory exists and
+/// its lock is the caller's.
 ///
 /// # Errors
 /// `Directory` or `Server`, in one line; a directory that is not ours or not whole is left as it was.
-pub async fn start(options: Options, progress: impl Fn(&str) + Send + Sync + 'static) -> Result<Server, Error> {
+pub async fn start(plan: Plan, progress: impl Fn(&str) + Send + Sync + 'static) -> Result<Server, Error> {
     let progress = std::sync::Arc::new(progress);
     let reporting = progress.clone();
-    let prepared = tokio::task::spawn_blocking(move || prepare(&options, &*reporting))
+    let prepared = tokio::task::spawn_blocking(move || prepare(plan, &*reporting))
         .await
         .map_err(|e| Error::Server(format!("preparing PostgreSQL failed: {e}")))??;
     let Prepared { launch, socket_dir, binaries, pid_file } = prepared;
@@ -187,22 +221,10 @@ struct Prepared {
 }
 
 /// Everything up to the start of the server; blocks.
-fn prepare(options: &Options, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<Prepared, Error> {
+fn prepare(plan: Plan, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<Prepared, Error> {
+    let Plan { options, found, account, binaries } = plan;
     let data_dir = options.data_dir.canonicalize().map_err(|e| directory::unusable(&options.data_dir, &e))?;
-    let home = data_dir.join("postgres");
-    let found = directory::inspect(&home)?;
-    let account = account::choose(found.as_ref().map(|found| found.owner))?;
-    if let Some(account) = &account
-        && !account::can_reach(account, &data_dir)
-    {
-        return Err(Error::Directory(format!(
-            "PostgreSQL runs as {}, who cannot reach {}; choose another place with PICLOUD_DATA_DIR (as root, {} is a good one)",
-            account.name,
-            data_dir.display(),
-            crate::config::DATA_DIR_SYSTEM,
-        )));
-    }
-    let binaries = binaries::find(options.binaries.as_deref(), found.as_ref().map(|found| found.major), account.as_ref())?;
+    let home = data_dir.join(HOME);
     if found.is_none() {
         progress(&format!("creating a PostgreSQL {} database in {}", binaries.version, home.display()));
         directory::create(&home, &binaries, account.as_ref(), ROLE)?;

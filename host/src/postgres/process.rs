@@ -108,7 +108,6 @@ impl Drop for Process {
 }
 
 fn start(launch: &Launch) -> std::io::Result<(Child, ChildStderr)> {
-    let us = Pid::from_raw(i32::try_from(std::process::id()).unwrap_or_default());
     let mut config_file = std::ffi::OsString::from("config_file=");
     config_file.push(&launch.config_file);
     let mut command = Command::new(&launch.program);
@@ -127,19 +126,26 @@ fn start(launch: &Launch) -> std::io::Result<(Child, ChildStderr)> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    // SAFETY: the closure runs in the child between fork and exec, after the change of user (which would clear the
-    // setting), and makes system calls only: it neither allocates nor takes a lock.
+    tie_to_us(&mut command, Signal::INT);
+    let mut child = command.spawn()?;
+    let stderr = child.stderr.take().ok_or_else(|| std::io::Error::other("no standard error"))?;
+    Ok((child, stderr))
+}
+
+/// Makes the kernel send the child `signal` when the thread that starts it ends: so nothing of ours outlives us, however
+/// we end. (The closure runs after a change of user, which would clear the setting.)
+pub(super) fn tie_to_us(command: &mut Command, signal: Signal) {
+    let us = Pid::from_raw(i32::try_from(std::process::id()).unwrap_or_default());
+    // SAFETY: the closure runs in the child between fork and exec, and makes system calls only: it neither allocates nor
+    // takes a lock.
     #[allow(unsafe_code)]
     unsafe {
         command.pre_exec(move || {
-            set_parent_process_death_signal(Some(Signal::INT))?;
+            set_parent_process_death_signal(Some(signal))?;
             // We may have died before the line above.
             if getppid() == us { Ok(()) } else { Err(std::io::Error::from(rustix::io::Errno::SRCH)) }
         });
     }
-    let mut child = command.spawn()?;
-    let stderr = child.stderr.take().ok_or_else(|| std::io::Error::other("no standard error"))?;
-    Ok((child, stderr))
 }
 
 /// Until the last process that could still write is gone.
@@ -149,10 +155,10 @@ fn listen(stderr: ChildStderr, said: &Mutex<VecDeque<String>>) {
     while matches!(lines.read_until(b'\n', &mut line), Ok(1..)) {
         let text = String::from_utf8_lossy(&line).trim_end().to_owned();
         line.clear();
+        // What ends a start or a statement is reported by whoever waits for it.
         match severity(&text) {
             Severity::Broken => tracing::error!(target: "picloud::postgres", "{text}"),
-            Severity::Refused => tracing::warn!(target: "picloud::postgres", "{text}"),
-            Severity::Chatter => tracing::debug!(target: "picloud::postgres", "{text}"),
+            Severity::Refused | Severity::Chatter => tracing::debug!(target: "picloud::postgres", "{text}"),
         }
         let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
         if said.len() >= limits::POSTGRES_LOG_LINES_KEPT {
@@ -164,13 +170,15 @@ fn listen(stderr: ChildStderr, said: &Mutex<VecDeque<String>>) {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Severity {
+    /// PostgreSQL itself is in trouble.
     Broken,
+    /// It, or one connection, does not go on.
     Refused,
     Chatter,
 }
 
 fn severity(line: &str) -> Severity {
-    if line.starts_with("PANIC:") {
+    if line.starts_with("PANIC:") || line.contains("was terminated by signal") {
         Severity::Broken
     } else if line.starts_with("FATAL:") && !line.contains("the database system is") && !line.contains("terminating connection") {
         Severity::Refused
@@ -226,6 +234,7 @@ mod tests {
         assert_eq!(severity("FATAL:  the database system is starting up"), Severity::Chatter);
         assert_eq!(severity("FATAL:  terminating connection due to administrator command"), Severity::Chatter);
         assert_eq!(severity("FATAL:  could not write lock file"), Severity::Refused);
+        assert_eq!(severity("LOG:  server process (PID 7) was terminated by signal 9: Killed"), Severity::Broken);
         assert_eq!(severity("PANIC:  could not locate a valid checkpoint record"), Severity::Broken);
     }
 }

@@ -24,6 +24,8 @@ export interface App {
 	cors_origins: string[];
 	/** `{slug}.{apps domain}`: where it answers on the data plane. */
 	host: string;
+	/** The same as a browser reaches it, without a slash at the end. */
+	url: string;
 	created_at: string;
 	updated_at: string;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { afterLogin, appUrl, hostFor, loginPath, openable, slugFrom } from './path';
+import { afterLogin, loginPath, openable, slugFrom, urlFor } from './path';
 
 test('login comes back to where it was asked for', () => {
 	const path = loginPath(new URL('http://localhost:8081/scripts/1?execution=2#L3'));
@@ -20,15 +20,11 @@ test('a slug follows a name', () => {
 	expect(slugFrom(`${'a'.repeat(62)} b`)).toBe('a'.repeat(62));
 });
 
-test('an address has the port of the plane that the dashboard cannot see', () => {
-	expect(appUrl('hello.localhost', { protocol: 'http:', port: '8081' })).toBe('http://hello.localhost:8080/');
-	expect(appUrl('hello.cloud.example', { protocol: 'https:', port: '' })).toBe('https://hello.cloud.example/');
-});
-
 test('a new app gets the domain of the others', () => {
-	expect(hostFor('new', { slug: 'hello', host: 'hello.pi.example' })).toBe('new.pi.example');
-	expect(hostFor('new', { slug: 'hello', host: 'other.example' })).toBeNull();
-	expect(hostFor('new', undefined)).toBeNull();
+	const hello = { slug: 'hello', host: 'hello.pi.example', url: 'https://hello.pi.example:8443' };
+	expect(urlFor('new', hello)).toBe('https://new.pi.example:8443');
+	expect(urlFor('new', { ...hello, host: 'other.example' })).toBeNull();
+	expect(urlFor('new', undefined)).toBeNull();
 });
 
 test('only what a browser can follow is a link', () => {

@@ -37,15 +37,8 @@ export function openable(route: Pick<Route, 'path' | 'method' | 'host'>, base: s
 	return base.replace(/\/$/, '') + route.path;
 }
 
-/**
- * An app's address from its host. The API knows no port of the data plane, so it follows the dashboard's own: behind a
- * proxy on a standard port both planes share scheme and port, and without one the data plane listens on 8080.
- */
-export function appUrl(host: string, here: Pick<Location, 'protocol' | 'port'> = location): string {
-	return here.port === '' ? `${here.protocol}//${host}/` : `http://${host}:8080/`;
-}
-
-/** The host that an app of this slug would get, told from another app; null without one. */
-export function hostFor(slug: string, other: Pick<App, 'slug' | 'host'> | undefined): string | null {
-	return other?.host.startsWith(`${other.slug}.`) ? slug + other.host.slice(other.slug.length) : null;
+/** The URL that an app of this slug would get, told from another app; null without one. */
+export function urlFor(slug: string, other: Pick<App, 'slug' | 'host' | 'url'> | undefined): string | null {
+	if (!other?.host.startsWith(`${other.slug}.`)) return null;
+	return other.url.replace(`://${other.slug}.`, `://${slug}.`);
 }

@@ -25,6 +25,8 @@ struct AppJson {
     cors_origins: Vec<String>,
     /// Where it answers on the data plane.
     host: String,
+    /// The same as browsers reach it, without a slash at the end.
+    url: String,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -33,7 +35,8 @@ impl AppJson {
     fn of(app: App, api: &Api) -> Self {
         let host = format!("{}.{}", app.slug, api.services.apps_domain);
         let App { id, slug, name, cors_origins, created_at, updated_at } = app;
-        Self { id, slug, name, cors_origins, host, created_at, updated_at }
+        let url = api.config.app_url(&host);
+        Self { id, slug, name, cors_origins, host, url, created_at, updated_at }
     }
 }
 

@@ -30,7 +30,7 @@ use crate::service;
 const EXECUTION_ID: HeaderName = HeaderName::from_static("picloud-execution-id");
 
 /// Headers that a script's answer does not bring: of the connection, or powers over this origin.
-const WITHHELD: [HeaderName; 11] = [
+const WITHHELD: [HeaderName; 18] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     header::CONTENT_LENGTH,
@@ -41,6 +41,14 @@ const WITHHELD: [HeaderName; 11] = [
     HeaderName::from_static("clear-site-data"),
     header::STRICT_TRANSPORT_SECURITY,
     header::CONTENT_SECURITY_POLICY,
+    // These ask for a password on our origin, or tell browsers things about it that outlast the answer.
+    header::WWW_AUTHENTICATE,
+    header::ALT_SVC,
+    HeaderName::from_static("nel"),
+    HeaderName::from_static("report-to"),
+    HeaderName::from_static("reporting-endpoints"),
+    HeaderName::from_static("accept-ch"),
+    HeaderName::from_static("critical-ch"),
     super::edge::REQUEST_ID,
 ];
 

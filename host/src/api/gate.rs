@@ -194,7 +194,7 @@ mod tests {
     }
 
     fn https() -> Config {
-        Config { public_base_url: Some("https://cloud.example/".into()) }
+        Config { public_base_url: Some("https://cloud.example/".into()), ..Config::default() }
     }
 
     #[test]

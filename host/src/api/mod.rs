@@ -44,9 +44,27 @@ pub struct Config {
     /// Where browsers reach this plane when a proxy stands in front (`https://cloud.example`): its scheme decides
     /// whether cookies are bound to https, its origin may write beside the one in `Host`.
     pub public_base_url: Option<String>,
+    /// Port that the data plane listens on; `None` is the one that URLs leave out.
+    pub data_port: Option<u16>,
 }
 
 impl Config {
+    /// Where browsers reach an app of that host. A proxy before this plane (https, or http without a port) stands before
+    /// the data plane too; otherwise the data plane is reached as it listens.
+    fn app_url(&self, host: &str) -> String {
+        let public = self.public_base_url.as_deref().and_then(|url| url.split_once("://"));
+        let port_of = |authority: &str| authority.rsplit_once(':').and_then(|(_, port)| port.trim_end_matches('/').parse::<u16>().ok());
+        let (scheme, port) = match public.map(|(_, authority)| port_of(authority)) {
+            Some(port) if self.is_https() => ("https", port.filter(|port| *port != 443)),
+            Some(None) => ("http", None),
+            _ => ("http", self.data_port.filter(|port| *port != 80)),
+        };
+        match port {
+            Some(port) => format!("{scheme}://{host}:{port}"),
+            None => format!("{scheme}://{host}"),
+        }
+    }
+
     fn is_https(&self) -> bool {
         self.public_base_url.as_deref().and_then(|url| url.get(..8)).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
     }
@@ -96,5 +114,27 @@ struct List<T> {
 impl<T> List<T> {
     fn of<U>(page: Page<U>, shape: impl FnMut(U) -> T) -> axum::Json<Self> {
         axum::Json(Self { items: page.items.into_iter().map(shape).collect(), cursor: page.cursor })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_apps_url_is_where_it_can_be_opened() {
+        for (public, data_port, url) in [
+            (None, Some(8080), "http://a.localhost:8080"),
+            (None, Some(80), "http://a.localhost"),
+            (None, None, "http://a.localhost"),
+            (Some("https://cloud.example"), Some(8080), "https://a.localhost"),
+            (Some("https://cloud.example:8443"), Some(8080), "https://a.localhost:8443"),
+            (Some("https://[::1]"), Some(8080), "https://a.localhost"),
+            (Some("http://cloud.lan"), Some(8080), "http://a.localhost"),
+            (Some("http://cloud.lan:8081"), Some(8080), "http://a.localhost:8080"),
+        ] {
+            let config = Config { public_base_url: public.map(str::to_owned), data_port };
+            assert_eq!(config.app_url("a.localhost"), url, "{public:?} {data_port:?}");
+        }
     }
 }

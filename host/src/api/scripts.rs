@@ -13,10 +13,10 @@ use super::gate::Caller;
 use super::query::{Given, Parameters, Path, Query};
 use super::{Api, List, body};
 use crate::error::{self, Error, Result};
-use crate::id::{AppId, ScriptId};
+use crate::id::{AppId, ScriptId, UserId};
 use crate::invoke::Verdict;
 use crate::model::page::PageQuery;
-use crate::model::script::{self, AskedLimits, Diagnostic, Kind, Limits, NewScript, NewVersion, Script, Summary};
+use crate::model::script::{self, AskedLimits, Diagnostic, Kind, Limits, NewScript, NewVersion, Script, Summary, VersionSummary};
 use crate::service;
 
 /// The name under which `check` reads a source that has none yet.
@@ -46,6 +46,7 @@ struct ScriptJson {
 struct Links {
     #[serde(rename = "self")]
     itself: String,
+    versions: String,
     routes: String,
     executions: String,
     logs: String,
@@ -58,6 +59,7 @@ impl Links {
     fn of(id: ScriptId, kind: Kind) -> Self {
         let itself = format!("/api/v1/admin/scripts/{id}");
         Self {
+            versions: format!("{itself}/versions"),
             routes: format!("{itself}/routes"),
             executions: format!("{itself}/executions"),
             logs: format!("{itself}/logs"),
@@ -86,6 +88,33 @@ impl ScriptJson {
 
     fn without_source(script: Script) -> Self {
         Self { source: None, ..Self::with_source(script) }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct VersionJson {
+    script_id: ScriptId,
+    version: i32,
+    digest: String,
+    capabilities: Vec<String>,
+    limits: Limits,
+    /// Of one version that was asked for by its number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    /// Who published it; null once that person is gone.
+    created_by: Option<UserId>,
+    created_at: DateTime<Utc>,
+}
+
+impl VersionJson {
+    fn of(script_id: ScriptId, version: VersionSummary) -> Self {
+        let VersionSummary { number, digest, limits, capabilities, created_by, created_at } = version;
+        Self { script_id, version: number, digest, capabilities, limits, source: None, created_by, created_at }
+    }
+
+    fn with_source(script_id: ScriptId, version: script::Version) -> Self {
+        let script::Version { number, digest, source, limits, capabilities, created_by, created_at } = version;
+        Self { script_id, version: number, digest, capabilities, limits, source: Some(source), created_by, created_at }
     }
 }
 
@@ -191,6 +220,15 @@ pub(super) async fn check(State(api): State<Api>, body::Json(asked): body::Json<
 pub(super) async fn get(State(api): State<Api>, Path(id): Path<ScriptId>) -> Answer<Response> {
     let script = service::scripts::get(&api.services, id).await?;
     Ok(([etag::header(script.active.number)?], Json(ScriptJson::with_source(script))).into_response())
+}
+
+pub(super) async fn versions(State(api): State<Api>, Path(id): Path<ScriptId>, Query(page): Query<PageQuery>) -> Answer<Response> {
+    let page = service::scripts::versions(&api.services, id, &page).await?;
+    Ok(List::of(page, |version| VersionJson::of(id, version)).into_response())
+}
+
+pub(super) async fn version(State(api): State<Api>, Path((id, number)): Path<(ScriptId, i32)>) -> Answer<Json<VersionJson>> {
+    Ok(Json(VersionJson::with_source(id, service::scripts::version(&api.services, id, number).await?)))
 }
 
 pub(super) async fn publish(

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::data_dir::{self, Access, DataDir};
 use super::database::{self, Database, Source};
 use super::failure::{Exit, Failure, Result};
-use super::listen::{Addresses, Listeners, Serving};
+use super::listen::{Addresses, Listeners, ReadyFile, Serving};
 use super::seed::{self, Owner};
 use super::terminal::{print, say, table};
 use crate::clock::Clock;
@@ -48,6 +48,7 @@ pub(super) async fn run(settings: Settings, mode: Mode) -> Result<()> {
     let began = Instant::now();
     let shutdown = Shutdown::new();
     shutdown.follow_signals().map_err(|e| Failure::new(Exit::Other, format!("no signal handlers: {e}")))?;
+    let ready_file = settings.ready_file.as_deref().map(ReadyFile::prepare).transpose()?;
     let started = tokio::select! {
         biased;
         started = start(&settings, mode, &shutdown) => started,
@@ -55,8 +56,8 @@ pub(super) async fn run(settings: Settings, mode: Mode) -> Result<()> {
         () = shutdown.draining() => return Ok(()),
     };
     let mut node = started?;
-    if let Some(path) = &settings.ready_file
-        && let Err(failure) = node.addresses.write_ready_file(path)
+    if let Some(ready_file) = &ready_file
+        && let Err(failure) = node.addresses.announce(ready_file)
     {
         node.end(&shutdown).await;
         return Err(failure);
@@ -68,9 +69,7 @@ pub(super) async fn run(settings: Settings, mode: Mode) -> Result<()> {
         reason = node.serving.lost() => Err(Failure::new(Exit::Other, reason)),
     };
     shutdown.drain();
-    if let Some(path) = &settings.ready_file {
-        let _ = std::fs::remove_file(path);
-    }
+    drop(ready_file);
     node.end(&shutdown).await;
     ended
 }

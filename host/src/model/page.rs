@@ -64,11 +64,20 @@ impl PageQuery {
     pub fn after_id_and_seq(&self) -> Result<Option<(Uuid, i32)>> {
         let parse = |c: &str| {
             let (id, seq) = c.split_at_checked(32)?;
-            let seq = (seq.len() == 8).then(|| u32::from_str_radix(seq, 16).ok()).flatten()?;
-            Some((uuid_of(id)?, i32::try_from(seq).ok()?))
+            Some((uuid_of(id)?, number_of(seq)?))
         };
         self.cursor.as_deref().map(|c| parse(c).ok_or_else(foreign)).transpose()
     }
+
+    /// Where a list by number goes on, if this is not its first page; 422 for a cursor that is not one of ours.
+    pub fn after_number(&self) -> Result<Option<i32>> {
+        self.cursor.as_deref().map(|c| number_of(c).ok_or_else(foreign)).transpose()
+    }
+}
+
+/// The cursor of a list by number (not negative).
+pub fn number_cursor(number: i32) -> String {
+    format!("{:08x}", number.max(0))
 }
 
 /// The cursor of a list by id.
@@ -82,7 +91,16 @@ pub fn id_and_seq_cursor(id: Uuid, seq: i32) -> String {
 }
 
 fn uuid_of(text: &str) -> Option<Uuid> {
-    (text.len() == 32).then(|| Uuid::try_parse(text).ok()).flatten()
+    is_hex(text, 32).then(|| Uuid::try_parse(text).ok()).flatten()
+}
+
+fn number_of(text: &str) -> Option<i32> {
+    is_hex(text, 8).then(|| i32::from_str_radix(text, 16).ok()).flatten()
+}
+
+/// Exactly as our cursors are written: parsers of numbers also take a sign, those of ids also other forms.
+fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 fn foreign() -> Error {
@@ -111,6 +129,7 @@ mod tests {
         assert_eq!(asked(&id_cursor(id)).after_id().unwrap(), Some(id));
         for seq in [0, 7, i32::MAX] {
             assert_eq!(asked(&id_and_seq_cursor(id, seq)).after_id_and_seq().unwrap(), Some((id, seq)));
+            assert_eq!(asked(&number_cursor(seq)).after_number().unwrap(), Some(seq));
         }
         assert_eq!(PageQuery::default().after_id().unwrap(), None);
     }
@@ -120,6 +139,12 @@ mod tests {
         for bad in ["", "x", "é", &"é".repeat(20), &"0".repeat(31), &"0".repeat(33), &"g".repeat(40), &"f".repeat(40)] {
             assert!(asked(bad).after_id().is_err(), "{bad:?}");
             assert!(asked(bad).after_id_and_seq().is_err(), "{bad:?}");
+            assert!(asked(bad).after_number().is_err(), "{bad:?}");
+        }
+        let signed = format!("{}+0000001", id_cursor(Uuid::max()));
+        assert!(asked(&signed).after_id_and_seq().is_err());
+        for bad in ["ffffffff", "-0000001", "+0000001", "0000000A"] {
+            assert!(asked(bad).after_number().is_err(), "{bad:?}");
         }
     }
 

@@ -100,6 +100,17 @@ pub struct Version {
     pub created_at: DateTime<Utc>,
 }
 
+/// A version as lists show it: everything but the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionSummary {
+    pub number: i32,
+    pub digest: String,
+    pub limits: Limits,
+    pub capabilities: Vec<String>,
+    pub created_by: Option<UserId>,
+    pub created_at: DateTime<Utc>,
+}
+
 /// What an invocation needs of a version, read once and cached by `invoke`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Executable {

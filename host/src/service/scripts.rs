@@ -10,8 +10,10 @@ use super::Services;
 use crate::error::{Error, Kind, Result};
 use crate::id::{AppId, ScriptId, UserId};
 use crate::limits;
-use crate::model::page::{Page, PageQuery, id_cursor};
-use crate::model::script::{Executable, Image, Limits, NewScript, NewVersion, Prepared, Script, Summary, Version, digest};
+use crate::model::page::{Page, PageQuery, id_cursor, number_cursor};
+use crate::model::script::{
+    Executable, Image, Limits, NewScript, NewVersion, Prepared, Script, Summary, Version, VersionSummary, digest,
+};
 use crate::store;
 
 /// Stores a new script with version 1, which is active at once. `prepared` is of its source and kind.
@@ -67,6 +69,24 @@ pub async fn list(s: &Services, app: Option<AppId>, query: &PageQuery) -> Result
     let mut db = s.db.acquire().await?;
     let rows = store::scripts::list(&mut db, app, after, query.rows()).await?;
     Ok(Page::cut(rows, query.limit, |script| id_cursor(script.id.0)))
+}
+
+/// A script's versions without their sources, newest first; 404 for the script.
+pub async fn versions(s: &Services, id: ScriptId, query: &PageQuery) -> Result<Page<VersionSummary>> {
+    let before = query.after_number()?;
+    let mut db = s.db.acquire().await?;
+    let rows = store::scripts::versions(&mut db, id, before, query.rows()).await?;
+    // A script has a version from its beginning, so only a page without any asks whether there is a script.
+    if rows.is_empty() && store::scripts::newest_version(&mut db, id).await? == 0 {
+        return Err(Error::not_found("script"));
+    }
+    Ok(Page::cut(rows, query.limit, |version| number_cursor(version.number)))
+}
+
+/// One version of a script; 404.
+pub async fn version(s: &Services, id: ScriptId, number: i32) -> Result<Version> {
+    let mut db = s.db.acquire().await?;
+    store::scripts::version(&mut db, id, number).await?.ok_or_else(|| Error::not_found("version"))
 }
 
 /// Publishes the next version, which is active at once. Source and limits that are those of the active version make none:

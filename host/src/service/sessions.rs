@@ -21,7 +21,7 @@ pub struct Login {
     pub user: User,
 }
 
-/// 401 `invalid_credentials`, the same words and as late for a wrong name as for a wrong password; 503 when too many log in
+/// 401 `unauthenticated`, the same words and as late for a wrong name as for a wrong password; 503 when too many log in
 /// at once. At most `SESSIONS_PER_USER_MAX` logins of a person live: one more ends the oldest.
 pub async fn login(s: &Services, username: &str, password: &str) -> Result<Login> {
     let known = match check_username(username) {
@@ -30,7 +30,7 @@ pub async fn login(s: &Services, username: &str, password: &str) -> Result<Login
     };
     let is_right = s.passwords.verify(password, known.as_ref().map(|(_, hash)| hash.as_str())).await?;
     let Some((user, _)) = known.filter(|_| is_right) else {
-        return Err(Error::new(Kind::Unauthenticated, "invalid_credentials", "the username or the password is wrong"));
+        return Err(Error::new(Kind::Unauthenticated, "unauthenticated", "the username or the password is wrong"));
     };
 
     let token = token::mint()?;

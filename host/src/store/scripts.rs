@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::id::{AppId, ScriptId, UserId};
 use crate::model::invocation::Deployed;
-use crate::model::script::{Kind, Limits, Script, Summary, Version};
+use crate::model::script::{Kind, Limits, Script, Summary, Version, VersionSummary};
 
 struct Row {
     id: ScriptId,
@@ -221,6 +221,65 @@ pub async fn insert_version(db: &mut PgConnection, app: AppId, script: ScriptId,
     .execute(db)
     .await
     .map(drop)
+}
+
+struct VersionRow {
+    number: i32,
+    digest: String,
+    fuel: i64,
+    memory_mb: i32,
+    timeout_ms: i32,
+    capabilities: Vec<String>,
+    created_by: Option<UserId>,
+    created_at: DateTime<Utc>,
+}
+
+impl VersionRow {
+    fn summary(self) -> sqlx::Result<VersionSummary> {
+        Ok(VersionSummary {
+            number: self.number,
+            digest: self.digest,
+            limits: limits(self.fuel, self.memory_mb, self.timeout_ms)?,
+            capabilities: self.capabilities,
+            created_by: self.created_by,
+            created_at: self.created_at,
+        })
+    }
+}
+
+/// A script's versions without their sources, newest first, older than `before`.
+pub async fn versions(db: &mut PgConnection, script: ScriptId, before: Option<i32>, rows: i64) -> sqlx::Result<Vec<VersionSummary>> {
+    let rows = sqlx::query_as!(
+        VersionRow,
+        r#"SELECT number, digest, fuel, memory_mb, timeout_ms, capabilities, created_by AS "created_by: UserId", created_at
+           FROM script_versions WHERE script_id = $1 AND ($2::integer IS NULL OR number < $2) ORDER BY number DESC LIMIT $3"#,
+        script.0,
+        before,
+        rows
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(VersionRow::summary).collect()
+}
+
+/// One version of a script.
+pub async fn version(db: &mut PgConnection, script: ScriptId, number: i32) -> sqlx::Result<Option<Version>> {
+    let row = sqlx::query!(
+        r#"SELECT digest, source, fuel, memory_mb, timeout_ms, capabilities, created_by AS "created_by: UserId", created_at
+           FROM script_versions WHERE script_id = $1 AND number = $2"#,
+        script.0,
+        number
+    );
+    let Some(row) = row.fetch_optional(db).await? else { return Ok(None) };
+    Ok(Some(Version {
+        number,
+        digest: row.digest,
+        source: row.source,
+        limits: limits(row.fuel, row.memory_mb, row.timeout_ms)?,
+        capabilities: row.capabilities,
+        created_by: row.created_by,
+        created_at: row.created_at,
+    }))
 }
 
 /// The number of the script's newest version; 0 for none.

@@ -20,6 +20,7 @@ mod scripts;
 // What must not happen.
 mod crash;
 mod hostile;
+mod images;
 // The process.
 mod binary;
 // The code base.

@@ -46,7 +46,7 @@ impl TestApp {
         let db = store::connect(database.url().parse().expect("a database URL")).await.expect("the database answers");
         let services = Arc::new(Services::connect(db, clock.clone(), "localhost").await.expect("services"));
         assert!(service::users::ensure_owner(&services, USERNAME, PASSWORD).await.expect("an owner"));
-        let invoker = Arc::new(Invoker::new(services.clone(), Arc::new(sandbox(&options, clock.clone()).await)));
+        let invoker = Arc::new(Invoker::new(services.clone(), Arc::new(sandbox(options.places, clock.clone()).await)));
         let data = serve(ingress::router(services.clone(), invoker.clone())).await;
         let admin = serve(api::router(services, invoker, api::Config::default())).await;
         let mut client = Client::new(data, admin);
@@ -64,10 +64,10 @@ impl Deref for TestApp {
 }
 
 /// A sandbox of the test's own over the component that was compiled once for all tests: tests then never share a pool.
-async fn sandbox(options: &Options, clock: Clock) -> Sandbox {
+pub(crate) async fn sandbox(places: usize, clock: Clock) -> Sandbox {
     static COMPILED: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
     let open = async || {
-        let pool = Probe::take().choose(Some(options.places));
+        let pool = Probe::take().choose(Some(places));
         Sandbox::open(&super::cache_dir(), pool, clock.clone(), &|_| {}).await.expect("the sandbox opens")
     };
     // The first one compiles, for seconds; the others wait for it rather than do the same.

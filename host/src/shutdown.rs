@@ -98,14 +98,14 @@ impl Shutdown {
     }
 }
 
-/// The one home of `tokio::spawn`: the task carries its name in every line that it logs.
+/// The one home of `tokio::spawn`: at the level `debug` the task carries its name in every line that it logs.
 #[allow(clippy::disallowed_methods, reason = "the one home of bare spawning")]
 pub fn spawn<F>(name: &'static str, task: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    tokio::spawn(task.instrument(tracing::info_span!("task", name)))
+    tokio::spawn(task.instrument(tracing::debug_span!("task", name)))
 }
 
 struct Signals {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::Router;
@@ -30,6 +30,12 @@ pub(super) struct Addresses {
     pub(super) admin: SocketAddr,
 }
 
+/// The file that says, while it exists, that this node answers.
+#[derive(Debug)]
+pub(super) struct ReadyFile {
+    path: PathBuf,
+}
+
 /// Both planes, being served.
 #[derive(Debug)]
 pub(super) struct Serving {
@@ -51,6 +57,40 @@ impl Listeners {
         Serving {
             tasks: [("data plane", serve(self.data, data, shutdown)), ("control plane", serve(self.admin, admin, shutdown))],
         }
+    }
+}
+
+impl ReadyFile {
+    /// Clears an old one away; a place that cannot be written to is known before anything starts.
+    pub(super) fn prepare(path: &Path) -> Result<Self> {
+        let file = Self { path: path.to_owned() };
+        let draft = file.draft();
+        std::fs::write(&draft, "").and_then(|()| std::fs::remove_file(&draft)).map_err(|e| file.failure(&e))?;
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(file.failure(&error)),
+            _ => Ok(file),
+        }
+    }
+
+    fn write(&self, text: &str) -> Result<()> {
+        let draft = self.draft();
+        std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, &self.path)).map_err(|e| self.failure(&e))
+    }
+
+    fn draft(&self) -> PathBuf {
+        let mut draft = self.path.as_os_str().to_owned();
+        draft.push(format!(".{}", std::process::id()));
+        PathBuf::from(draft)
+    }
+
+    fn failure(&self, error: &io::Error) -> Failure {
+        Failure::new(Exit::Other, format!("--ready-file {}: {error}", self.path.display()))
+    }
+}
+
+impl Drop for ReadyFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
     }
 }
 
@@ -118,14 +158,10 @@ impl Addresses {
         Ok(())
     }
 
-    /// Says in `path`, whole or not at all, that both planes answer.
-    pub(super) fn write_ready_file(&self, path: &Path) -> Result<()> {
+    /// Says in the ready file, whole or not at all, that both planes answer.
+    pub(super) fn announce(&self, ready_file: &ReadyFile) -> Result<()> {
         let ready = serde_json::json!({ "data": self.data_url(), "admin": self.admin_url(), "pid": std::process::id() });
-        let mut draft = path.as_os_str().to_owned();
-        draft.push(format!(".{}", std::process::id()));
-        std::fs::write(&draft, format!("{ready}\n"))
-            .and_then(|()| std::fs::rename(&draft, path))
-            .map_err(|e| Failure::new(Exit::Other, format!("--ready-file {}: {e}", path.display())))
+        ready_file.write(&format!("{ready}\n"))
     }
 }
 

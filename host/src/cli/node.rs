@@ -9,7 +9,7 @@ use super::data_dir::{self, Access, DataDir};
 use super::database::{self, Database, Source};
 use super::failure::{Exit, Failure, Result};
 use super::listen::{Addresses, Listeners, ReadyFile, Serving};
-use super::seed::{self, Owner};
+use super::seed::{self, FirstStart, Owner};
 use super::terminal::{print, say, table};
 use crate::clock::Clock;
 use crate::config::{DATA_DIR_SYSTEM, Settings};
@@ -36,11 +36,17 @@ pub(super) enum Mode {
 struct Node {
     data_dir: DataDir,
     database: Database,
+    running: Running,
+}
+
+/// What stands between the database and the listeners.
+struct Running {
     services: Arc<Services>,
     invoker: Arc<Invoker>,
     serving: Serving,
     addresses: Addresses,
     owner: Owner,
+    first_start: FirstStart,
 }
 
 /// Starts a node and serves until a signal; then ends it.
@@ -57,7 +63,7 @@ pub(super) async fn run(settings: Settings, mode: Mode) -> Result<()> {
     };
     let mut node = started?;
     if let Some(ready_file) = &ready_file
-        && let Err(failure) = node.addresses.announce(ready_file)
+        && let Err(failure) = node.running.addresses.announce(ready_file)
     {
         node.end(&shutdown).await;
         return Err(failure);
@@ -66,7 +72,7 @@ pub(super) async fn run(settings: Settings, mode: Mode) -> Result<()> {
     let ended = tokio::select! {
         () = shutdown.draining() => Ok(()),
         reason = node.database.lost() => Err(Failure::new(Exit::Database, format!("PostgreSQL ended: {reason}"))),
-        reason = node.serving.lost() => Err(Failure::new(Exit::Other, reason)),
+        reason = node.running.serving.lost() => Err(Failure::new(Exit::Other, reason)),
     };
     shutdown.drain();
     drop(ready_file);
@@ -102,11 +108,10 @@ async fn start(settings: &Settings, mode: Mode, shutdown: &Shutdown) -> Result<N
     let sandbox = shutdown::spawn("sandbox", open_sandbox(settings.max_concurrent_executions, data_dir.path().to_owned()));
     let sandbox = async { sandbox.await.map_err(|e| Failure::new(Exit::Sandbox, format!("the sandbox: {e}")))? };
     let (database, sandbox) = tokio::try_join!(database::open(plan), sandbox)?;
-    match assemble(settings, mode, &database, sandbox, listeners, shutdown).await {
-        Ok((services, invoker, serving, addresses, owner)) => {
-            Ok(Node { data_dir, database, services, invoker, serving, addresses, owner })
-        }
+    match assemble(settings, mode, (&data_dir, &database), sandbox, listeners, shutdown).await {
+        Ok(running) => Ok(Node { data_dir, database, running }),
         Err(failure) => {
+            shutdown.drain();
             database.close().await;
             Err(failure)
         }
@@ -129,21 +134,19 @@ async fn open_sandbox(places: Option<usize>, data_dir: PathBuf) -> Result<Sandbo
     opened.map_err(|e| Failure::of(Exit::Sandbox, "the sandbox", &e))
 }
 
-type Assembled = (Arc<Services>, Arc<Invoker>, Serving, Addresses, Owner);
-
 async fn assemble(
     settings: &Settings,
     mode: Mode,
-    database: &Database,
+    (data_dir, database): (&DataDir, &Database),
     sandbox: Sandbox,
     listeners: Listeners,
     shutdown: &Shutdown,
-) -> Result<Assembled> {
+) -> Result<Running> {
     let failed = |e| Failure::of(Exit::Other, "starting", &e);
     let services = Services::connect(database.pool.clone(), Clock::system(), &settings.apps_domain).await.map_err(failed)?;
     let services = Arc::new(services);
     let invoker = Arc::new(Invoker::new(services.clone(), Arc::new(sandbox)));
-    let owner = seed::owner(settings, mode, &services).await?;
+    let (owner, first_start) = seed::owner(settings, mode, data_dir.path(), &services).await?;
     if mode == Mode::Dev && owner.is_new() {
         seed::hello(&services, &invoker, settings.admin_username()).await?;
     }
@@ -153,32 +156,35 @@ async fn assemble(
     let planes = (ingress::router(services.clone(), invoker.clone()), api::router(services.clone(), invoker.clone(), config));
     let serving = listeners.serve(planes.0, planes.1, shutdown);
     addresses.answer().await?;
-    Ok((services, invoker, serving, addresses, owner))
+    Ok(Running { services, invoker, serving, addresses, owner, first_start })
 }
 
 impl Node {
     async fn greet(&self, settings: &Settings, mode: Mode, began: Instant) {
-        tracing::info!(data = %self.addresses.data, admin = %self.addresses.admin, took_ms = began.elapsed().as_millis(), "ready");
-        if self.owner == Owner::Missing {
+        tracing::info!(data = %self.running.addresses.data, admin = %self.running.addresses.admin, took_ms = began.elapsed().as_millis(), "ready");
+        if self.running.owner == Owner::Missing {
             tracing::warn!("nobody owns this instance yet: start once with PICLOUD_ADMIN_PASSWORD set to make the first owner");
         }
         let mut rows = vec![
-            ("scripts", format!("{}/", self.addresses.data_url())),
-            ("administration", format!("{}/", self.addresses.admin_url())),
+            ("scripts", format!("{}/", self.running.addresses.data_url())),
+            ("administration", format!("{}/", self.running.addresses.admin_url())),
             ("database", self.database.shown.clone()),
             ("data directory", self.data_dir.path().display().to_string()),
         ];
         if mode == Mode::Dev {
-            rows.extend(self.owner.rows(settings));
+            rows.extend(self.running.owner.rows(settings));
         }
         let version = env!("CARGO_PKG_VERSION");
         let seconds = began.elapsed().as_secs_f64();
         let mut text = format!("\nPiCloud {version} is ready after {seconds:.2} s.\n\n{}", table(&rows));
         if mode == Mode::Dev {
-            text.push_str(&seed::tour(&self.services, &self.addresses, settings, &self.owner).await);
+            text.push_str(&seed::tour(&self.running.services, &self.running.addresses, settings, &self.running.owner).await);
             text.push_str("\nCtrl-C stops everything and keeps the data.\n\n");
         }
         print(&text);
+        if mode == Mode::Dev {
+            self.running.first_start.finish();
+        }
     }
 
     /// Planes, running scripts, their records, the pool, PostgreSQL.
@@ -186,9 +192,9 @@ impl Node {
         shutdown.drain();
         let began = Instant::now();
         let grace = Duration::from_millis(limits::SHUTDOWN_GRACE_MS);
-        let mut finished = self.serving.drained(grace, shutdown).await;
+        let mut finished = self.running.serving.drained(grace, shutdown).await;
         // A script runs to its own end even when its caller is gone.
-        while self.invoker.status().running > 0 {
+        while self.running.invoker.status().running > 0 {
             if began.elapsed() > grace || shutdown.phase() == shutdown::Phase::Stopping {
                 finished = false;
                 break;
@@ -198,7 +204,7 @@ impl Node {
         if !finished {
             tracing::warn!("some requests were still running and are cut off");
         }
-        let records = self.invoker.close();
+        let records = self.running.invoker.close();
         if tokio::time::timeout(grace, records).await.is_err() {
             tracing::warn!("the last execution records could not be written in time");
         }

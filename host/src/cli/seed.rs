@@ -1,4 +1,11 @@
 //! What a first start finds: an owner, and in `dev` an app that already answers.
+//!
+//! While a first start of `dev` is not finished, the data directory holds a file that says so, with the password that
+//! nobody has seen yet: a kill in between is made good by the next start, and nobody is locked out.
+
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 
 use super::failure::{Exit, Failure, Result};
 use super::listen::Addresses;
@@ -54,25 +61,86 @@ impl Owner {
     }
 }
 
+/// A first start of `dev` that is not finished.
+#[derive(Debug)]
+pub(super) struct FirstStart {
+    path: PathBuf,
+}
+
+impl FirstStart {
+    fn new(data_dir: &Path) -> Self {
+        Self { path: data_dir.join("first-start") }
+    }
+
+    /// The password that was generated, empty when it was set; `None` when nothing is unfinished.
+    fn pending(&self) -> io::Result<Option<String>> {
+        match std::fs::read_to_string(&self.path) {
+            Ok(password) => Ok(Some(password)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// On disk before the owner is: otherwise a kill in between would leave a password that nobody knows.
+    fn begin(&self, password: &str) -> io::Result<()> {
+        let draft = self.path.with_extension("new");
+        let _ = std::fs::remove_file(&draft);
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        file.write_all(password.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&draft, &self.path)
+    }
+
+    /// The owner has seen everything.
+    pub(super) fn finish(&self) {
+        if let Err(error) = std::fs::remove_file(&self.path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, path = %self.path.display(), "this file holds the first password and should be removed");
+        }
+    }
+}
+
 /// Makes the first owner where there is none: with the password that is set, in `dev` otherwise with one of ours.
-pub(super) async fn owner(settings: &Settings, mode: Mode, services: &Services) -> Result<Owner> {
-    let failed = |e: error::Error| {
+pub(super) async fn owner(settings: &Settings, mode: Mode, data_dir: &Path, services: &Services) -> Result<(Owner, FirstStart)> {
+    let first_start = FirstStart::new(data_dir);
+    let owner = make_owner(settings, mode, &first_start, services).await.map_err(|e| {
         let exit = if e.kind == error::Kind::Invalid { Exit::Usage } else { Exit::Other };
         Failure::of(exit, "the first owner (PICLOUD_ADMIN_USERNAME, PICLOUD_ADMIN_PASSWORD)", &e)
-    };
-    if service::users::has_owner(services).await.map_err(failed)? {
-        return Ok(Owner::Known);
+    })?;
+    Ok((owner, first_start))
+}
+
+async fn make_owner(settings: &Settings, mode: Mode, first_start: &FirstStart, services: &Services) -> error::Result<Owner> {
+    let pending = if mode == Mode::Dev { first_start.pending().map_err(error::Error::internal)? } else { None };
+    let of = |password: String| if password.is_empty() { Owner::Made } else { Owner::Generated { password } };
+    if service::users::has_owner(services).await? {
+        return Ok(pending.map_or(Owner::Known, of));
     }
-    let (password, owner) = match (&settings.admin_password, mode) {
-        (Some(password), _) => (password.clone(), Owner::Made),
-        (None, Mode::Dev) => {
-            let password = password::generate().map_err(failed)?;
-            (password.clone(), Owner::Generated { password })
+    let (password, shown) = match (&settings.admin_password, pending, mode) {
+        (Some(password), ..) => (password.clone(), String::new()),
+        (None, _, Mode::Serve { .. }) => return Ok(Owner::Missing),
+        (None, Some(password), Mode::Dev) if !password.is_empty() => (password.clone(), password),
+        (None, _, Mode::Dev) => {
+            let password = password::generate()?;
+            (password.clone(), password)
         }
-        (None, Mode::Serve { .. }) => return Ok(Owner::Missing),
     };
-    let made = service::users::ensure_owner(services, settings.admin_username(), &password).await.map_err(failed)?;
-    Ok(if made { owner } else { Owner::Known })
+    if mode == Mode::Dev {
+        first_start.begin(&shown).map_err(error::Error::internal)?;
+    }
+    let made = service::users::ensure_owner(services, settings.admin_username(), &password).await;
+    match made {
+        Ok(true) => Ok(of(shown)),
+        Ok(false) => {
+            first_start.finish();
+            Ok(Owner::Known)
+        }
+        Err(error) => {
+            first_start.finish();
+            Err(error)
+        }
+    }
 }
 
 /// Publishes the `hello` app. What is there already stays as it is.
@@ -82,24 +150,32 @@ pub(super) async fn hello(services: &Services, invoker: &Invoker, username: &str
 
 async fn publish(services: &Services, invoker: &Invoker, username: &str) -> error::Result<()> {
     let by = user(services, username).await?;
-    if app(services).await?.is_some() {
-        return Ok(());
-    }
-    let app = service::apps::create(services, by, NewApp { slug: APP.to_owned(), name: "Hello".to_owned() }).await?;
+    let app = match app(services).await? {
+        Some(app) => app,
+        None => service::apps::create(services, by, NewApp { slug: APP.to_owned(), name: "Hello".to_owned() }).await?.id,
+    };
     for (name, description, source, paths) in SCRIPTS {
-        let prepared = invoker.prepare(name, Kind::Endpoint, source).await?;
-        let new = NewScript {
-            app_id: app.id,
-            name: name.to_owned(),
-            source: source.to_owned(),
-            kind: Kind::Endpoint,
-            description: description.to_owned(),
-            limits: AskedLimits::default(),
+        let script = match script(services, app, name).await? {
+            Some(script) => script,
+            None => {
+                let prepared = invoker.prepare(name, Kind::Endpoint, source).await?;
+                let new = NewScript {
+                    app_id: app,
+                    name: name.to_owned(),
+                    source: source.to_owned(),
+                    kind: Kind::Endpoint,
+                    description: description.to_owned(),
+                    limits: AskedLimits::default(),
+                };
+                service::scripts::create(services, by, new, prepared).await?.id
+            }
         };
-        let script = service::scripts::create(services, by, new, prepared).await?;
         for path in paths {
             let new = NewRoute { path: (*path).to_owned(), method: None, host: None };
-            service::routes::create(services, by, script.id, new).await?;
+            match service::routes::create(services, by, script, new).await {
+                Err(error) if error.kind != error::Kind::Conflict => return Err(error),
+                _ => {}
+            }
         }
     }
     Ok(())
@@ -131,9 +207,15 @@ pub(super) async fn tour(services: &Services, addresses: &Addresses, settings: &
 }
 
 async fn hello_script(services: &Services) -> error::Result<Option<ScriptId>> {
-    let Some(app) = app(services).await? else { return Ok(None) };
+    match app(services).await? {
+        Some(app) => script(services, app, APP).await,
+        None => Ok(None),
+    }
+}
+
+async fn script(services: &Services, app: AppId, name: &str) -> error::Result<Option<ScriptId>> {
     let scripts = service::scripts::list(services, Some(app), &PageQuery::default()).await?;
-    Ok(scripts.items.into_iter().find(|script| script.name == APP).map(|script| script.id))
+    Ok(scripts.items.into_iter().find(|script| script.name == name).map(|script| script.id))
 }
 
 async fn app(services: &Services) -> error::Result<Option<AppId>> {
@@ -148,4 +230,22 @@ async fn user(services: &Services, username: &str) -> error::Result<UserId> {
     let mut db = services.db.acquire().await?;
     let found = store::users::credentials(&mut db, username).await?;
     found.map(|(user, _)| user.id).ok_or_else(|| error::Error::not_found("user"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unfinished_first_start_keeps_its_password_until_it_was_seen() {
+        let home = tempfile::tempdir().unwrap();
+        let first_start = FirstStart::new(home.path());
+        assert_eq!(first_start.pending().unwrap(), None);
+        first_start.begin("secret").unwrap();
+        assert_eq!(FirstStart::new(home.path()).pending().unwrap().as_deref(), Some("secret"));
+        assert_eq!(std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&first_start.path).unwrap()) & 0o777, 0o600);
+        first_start.finish();
+        assert_eq!(first_start.pending().unwrap(), None);
+        first_start.finish();
+    }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::json;
 
+use crate::support::client::PASSWORD;
 use crate::support::process::{Ended, Scratch, Server, finish, picloud, processes_naming};
 use crate::support::sources::walk;
 
@@ -29,7 +30,7 @@ fn fingerprint(dir: &Path) -> BTreeMap<PathBuf, (String, u32, u32)> {
 fn refused(ended: &Ended, words: &[&str]) {
     assert!(!ended.status.success(), "{ended:?}");
     assert!(ended.status.code().is_some(), "not by a signal: {ended:?}");
-    let said: Vec<_> = ended.stderr.lines().filter(|line| line.to_lowercase().contains("error")).collect();
+    let said: Vec<_> = ended.stderr.lines().filter(|line| line.starts_with("picloud: ")).collect();
     assert_eq!(said.len(), 1, "one line says why: {ended:?}");
     for word in words {
         assert!(said[0].to_lowercase().contains(&word.to_lowercase()), "`{word}` in {:?}", said[0]);
@@ -39,40 +40,42 @@ fn refused(ended: &Ended, words: &[&str]) {
 
 #[tokio::test]
 async fn a_first_start_makes_an_owner_and_a_hello_app_that_answers() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::prepared().await;
     let server = Server::dev(&scratch).await;
     let me = server.client.get("/admin/auth/me").await.expect(200).json();
     assert_eq!(me["role"], "owner");
     let apps = server.client.get("/admin/apps").await.expect(200).json();
     assert!(apps["items"].as_array().expect("items").iter().any(|app| app["slug"] == "hello"), "{apps}");
 
-    // The curl lines it prints work as they stand.
-    let output = server.output();
-    let lines: Vec<_> = output.lines().map(str::trim).filter(|line| line.starts_with("curl ")).map(str::to_owned).collect();
+    // The three curl lines that it prints work when pasted, one after the other.
+    let output = crate::support::eventually("it says what to do next", Duration::from_secs(5), async || { let output = server.output(); output.contains("Ctrl-C").then_some(output) }).await;
+    let lines: Vec<_> = output.lines().map(str::trim).filter(|line| line.contains("curl ")).collect();
     assert_eq!(lines.len(), 3, "{output}");
-    for line in &lines {
-        let ran = std::process::Command::new("sh").args(["-c", &format!("{line} --silent --show-error --fail --noproxy '*'")]).output().expect("sh");
-        assert!(ran.status.success(), "{line}: {}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
-        assert!(!ran.stdout.is_empty(), "{line}");
-    }
-    assert!(output.contains(&server.client.data.replace("127.0.0.1", "localhost")) || output.contains(&server.client.data), "{output}");
+    let pasted = format!("set -e\n{}\n", lines.join("\necho\n"));
+    let ran = std::process::Command::new("sh").args(["-c", &pasted]).env("PICLOUD_ADMIN_PASSWORD", PASSWORD).env("no_proxy", "*").output().expect("sh");
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success(), "{pasted}: {said}{}", String::from_utf8_lossy(&ran.stderr));
+    assert!(said.contains("HTTP/1.1 200 OK") && said.contains("picloud-execution-id"), "{said}");
+    let last: serde_json::Value = serde_json::from_str(said.lines().last().expect("an answer")).unwrap_or_else(|error| panic!("{error}: {said}"));
+    assert!(last["items"].as_array().is_some_and(|items| !items.is_empty()), "{last}");
     server.stop();
 }
 
 #[tokio::test]
 async fn a_generated_password_is_printed_once_and_works() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::prepared().await;
     let mut command = picloud(&scratch, &["dev"]);
     command.env_remove("PICLOUD_ADMIN_USERNAME").env_remove("PICLOUD_ADMIN_PASSWORD");
     let server = Server::spawn(&scratch, command);
     let ready = scratch.path().join("ready.json");
     let found: serde_json::Value = crate::support::eventually("it is ready", Duration::from_secs(120), async || serde_json::from_slice(&std::fs::read(&ready).ok()?).ok()).await;
-    let output = server.output();
+    let output = crate::support::eventually("it shows the password", Duration::from_secs(5), async || { let output = server.output(); output.contains("Ctrl-C").then_some(output) }).await;
     let after = |word: &str| {
-        let line = output.lines().find(|line| line.to_lowercase().contains(word)).unwrap_or_else(|| panic!("{word}: {output}"));
-        line.split_whitespace().last().expect("a word").trim_matches(['"', '\'', '`', '.', ',']).to_owned()
+        let line = output.lines().find(|line| line.trim_start().starts_with(word)).unwrap_or_else(|| panic!("{word}: {output}"));
+        line.split_whitespace().nth(1).expect("a word").to_owned()
     };
-    let (username, password) = (after("username"), after("password"));
+    let (username, password) = (after("owner"), after("password"));
+    assert!(password.len() >= 16, "{password}");
     let mut client = crate::support::Client::new(found["data"].as_str().expect("a URL"), found["admin"].as_str().expect("a URL"));
     client.login(&username, &password).await;
     server.stop();
@@ -88,7 +91,7 @@ async fn a_generated_password_is_printed_once_and_works() {
 
 #[tokio::test]
 async fn the_next_start_is_fast_and_has_kept_the_data() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::prepared().await;
     let server = Server::dev(&scratch).await;
     let shop = server.client.create_app("shop").await;
     shop.deploy("/k", r#"let c = kv::collection("c"); if ctx.request.method == "POST" { c.set("k", ctx.request.body); } c.get("k")"#).await;
@@ -109,7 +112,7 @@ async fn the_next_start_is_fast_and_has_kept_the_data() {
 #[tokio::test]
 async fn ctrl_c_ends_everything_cleanly() {
     for signal in [Signal::INT, Signal::TERM] {
-        let scratch = Scratch::new();
+        let scratch = Scratch::prepared().await;
         let mut server = Server::dev(&scratch).await;
         assert!(!processes_naming(&scratch.data()).is_empty(), "a database runs in the data directory");
         let shop = server.client.create_app("shop").await;
@@ -127,7 +130,7 @@ async fn ctrl_c_ends_everything_cleanly() {
 
 #[tokio::test]
 async fn a_second_instance_on_the_same_data_is_told_so() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::prepared().await;
     let server = Server::dev(&scratch).await;
     let second = finish(picloud(&scratch, &["dev"]));
     refused(&second, &["already", scratch.data().to_str().expect("UTF-8")]);
@@ -140,7 +143,7 @@ async fn a_port_that_is_taken_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
     for variable in ["PICLOUD_BIND", "PICLOUD_ADMIN_BIND"] {
-        let scratch = Scratch::new();
+        let scratch = Scratch::prepared().await;
         let mut command = picloud(&scratch, &["dev"]);
         command.env(variable, &address);
         refused(&finish(command), &[&address]);
@@ -179,7 +182,7 @@ async fn a_foreign_data_directory_is_left_alone() {
 
 #[tokio::test]
 async fn a_damaged_data_directory_is_left_alone() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::prepared().await;
     Server::dev(&scratch).await.stop();
     let control = walk(&scratch.data()).into_iter().find(|path| path.ends_with("global/pg_control")).expect("a cluster");
     let path = scratch.data().join(&control);
@@ -197,13 +200,13 @@ async fn a_damaged_data_directory_is_left_alone() {
 }
 
 #[tokio::test]
-async fn without_postgresql_one_line_says_what_to_install() {
+async fn without_postgresql_one_line_says_what_is_missing() {
     let scratch = Scratch::new();
     let empty = scratch.path().join("bin");
     std::fs::create_dir(&empty).expect("a directory");
     let mut command = picloud(&scratch, &["dev"]);
     command.env("PATH", &empty).env("PICLOUD_POSTGRES_BIN", &empty);
-    refused(&finish(command), &["postgresql", "install"]);
+    refused(&finish(command), &[empty.to_str().expect("UTF-8"), "initdb"]);
     assert!(!scratch.data().join("postgres").exists());
 }
 
@@ -247,7 +250,7 @@ async fn doctor_tells_what_was_found_and_chosen() {
     let doctor = finish(picloud(&scratch, &["doctor"]));
     assert!(doctor.status.success(), "{doctor:?}");
     let said = doctor.stdout.to_lowercase();
-    for word in ["page", "address", "memory", "places", "postgresql"] {
+    for word in ["cores", "page size", "address space", "memory", "scripts at once", "postgresql"] {
         assert!(said.contains(word), "{word}: {said}");
     }
 }

@@ -21,7 +21,7 @@ struct Acknowledged {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_server_keeps_every_acknowledged_write() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::prepared().await;
     let acknowledged = Arc::new(Mutex::new(Acknowledged::default()));
     let first = Server::dev(&scratch).await;
     let shop = first.client.create_app("shop").await;
@@ -75,7 +75,7 @@ async fn a_killed_server_keeps_every_acknowledged_write() {
 
 #[tokio::test]
 async fn a_killed_server_leaves_no_database_behind_for_long() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::prepared().await;
     let server = Server::dev(&scratch).await;
     server.crash();
     eventually("the private database follows its server", Duration::from_secs(20), async || processes_naming(&scratch.data()).is_empty().then_some(())).await;
@@ -85,7 +85,7 @@ async fn a_killed_server_leaves_no_database_behind_for_long() {
 #[tokio::test]
 async fn a_first_start_may_be_killed_at_any_moment() {
     for (n, delay_ms) in [5, 50, 150, 300, 600, 900, 1_300, 2_000].into_iter().enumerate() {
-        let scratch = Scratch::new();
+        let scratch = Scratch::prepared().await;
         let server = Server::spawn(&scratch, crate::support::process::picloud(&scratch, &["dev"]));
         tokio::time::sleep(Duration::from_millis(delay_ms)).await;
         server.crash();

@@ -166,7 +166,7 @@ impl Node {
             tracing::warn!("nobody owns this instance yet: start once with PICLOUD_ADMIN_PASSWORD set to make the first owner");
         }
         let mut rows = vec![
-            ("scripts", format!("{}/", self.running.addresses.data_url())),
+            ("apps", format!("{}/", self.running.addresses.app_url("{slug}", &settings.apps_domain))),
             ("administration", format!("{}/", self.running.addresses.admin_url())),
             ("database", self.database.shown.clone()),
             ("data directory", self.data_dir.path().display().to_string()),

@@ -184,7 +184,10 @@ impl Server {
         loop {
             tokio::select! {
                 reason = self.process.ended() => {
-                    return Err(Error::Server(format!("PostgreSQL did not start: {reason}")));
+                    let home = pid_file.parent().unwrap_or(pid_file).display();
+                    return Err(Error::Server(format!(
+                        "PostgreSQL did not start: {reason}; if its data in {home} is damaged, restore it from a backup or move it away"
+                    )));
                 }
                 () = tokio::time::sleep(POLL) => {}
             }
@@ -193,6 +196,7 @@ impl Server {
                 match PgConnection::connect_with(&self.connect_options()).await {
                     Ok(connection) => {
                         let _ = connection.close().await;
+                        self.process.serves();
                         return Ok(());
                     }
                     Err(error) => tracing::debug!(%error, "PostgreSQL does not answer yet"),

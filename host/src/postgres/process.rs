@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ pub(super) struct Process {
     pid: Pid,
     status: watch::Receiver<Option<ExitStatus>>,
     said: Arc<Mutex<VecDeque<String>>>,
+    serving: Arc<AtomicBool>,
 }
 
 impl Process {
@@ -40,6 +42,8 @@ impl Process {
         let (ended, status) = watch::channel(None);
         let said = Arc::new(Mutex::new(VecDeque::new()));
         let heard = said.clone();
+        let serving = Arc::new(AtomicBool::new(false));
+        let is_serving = serving.clone();
         let program = launch.program.display().to_string();
         let fail = |e: std::io::Error| Error::Server(format!("{program} does not start: {e}"));
         std::thread::Builder::new()
@@ -47,7 +51,7 @@ impl Process {
             .spawn(move || match start(&launch) {
                 Ok((mut child, stderr)) => {
                     let _ = started.send(Ok(Pid::from_child(&child)));
-                    listen(stderr, &heard);
+                    listen(stderr, &heard, &is_serving);
                     let _ = ended.send(child.wait().ok());
                 }
                 Err(error) => {
@@ -56,7 +60,12 @@ impl Process {
             })
             .map_err(fail)?;
         let pid = starting.await.map_err(|_| Error::Server("the thread of PostgreSQL ended early".to_owned()))?.map_err(fail)?;
-        Ok(Self { pid, status, said })
+        Ok(Self { pid, status, said, serving })
+    }
+
+    /// From now on what it complains of is logged: nobody waits for its start any more.
+    pub(super) fn serves(&self) {
+        self.serving.store(true, Ordering::Relaxed);
     }
 
     /// Resolves when it ended, with why: how it exited and what it said last.
@@ -149,16 +158,17 @@ pub(super) fn tie_to_us(command: &mut Command, signal: Signal) {
 }
 
 /// Until the last process that could still write is gone.
-fn listen(stderr: ChildStderr, said: &Mutex<VecDeque<String>>) {
+fn listen(stderr: ChildStderr, said: &Mutex<VecDeque<String>>, serving: &AtomicBool) {
     let mut lines = BufReader::new(stderr);
     let mut line = Vec::new();
     while matches!(lines.read_until(b'\n', &mut line), Ok(1..)) {
         let text = String::from_utf8_lossy(&line).trim_end().to_owned();
         line.clear();
-        // What ends a start or a statement is reported by whoever waits for it.
-        match severity(&text) {
-            Severity::Broken => tracing::error!(target: "picloud::postgres", "{text}"),
-            Severity::Refused | Severity::Chatter => tracing::debug!(target: "picloud::postgres", "{text}"),
+        // What ends a start, a connection or a statement is reported by whoever waits for it.
+        if serving.load(Ordering::Relaxed) && severity(&text) == Severity::Broken {
+            tracing::error!(target: "picloud::postgres", "{text}");
+        } else {
+            tracing::debug!(target: "picloud::postgres", "{text}");
         }
         let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
         if said.len() >= limits::POSTGRES_LOG_LINES_KEPT {
@@ -189,7 +199,11 @@ fn severity(line: &str) -> Severity {
 
 /// One line: the last FATAL or PANIC with the details that follow it, else whatever was said last.
 fn explain<'a>(lines: impl DoubleEndedIterator<Item = &'a str> + Clone) -> String {
-    let complaint = lines.clone().rev().find(|line| severity(line) != Severity::Chatter);
+    // The process that complained is named by the one that saw it end: its own words say more.
+    let own_words =
+        |line: &&str| line.starts_with("PANIC:") || (line.starts_with("FATAL:") && severity(line) != Severity::Chatter);
+    let mut backwards = lines.clone().rev();
+    let complaint = backwards.find(own_words).or_else(|| lines.clone().rev().find(|line| severity(line) != Severity::Chatter));
     let Some(complaint) = complaint else {
         return lines.rev().find(|line| !line.is_empty()).unwrap_or("it said nothing").to_owned();
     };
@@ -221,6 +235,16 @@ mod tests {
         ];
         let text = explain(lines.into_iter());
         assert_eq!(text, "data directory \"/d\" has invalid permissions; Permissions should be u=rwx (0700).");
+    }
+
+    #[test]
+    fn the_one_who_died_is_believed_before_the_one_who_saw_it() {
+        let lines = [
+            "PANIC:  could not locate a valid checkpoint record",
+            "LOG:  startup process (PID 7) was terminated by signal 6: Aborted",
+        ];
+        assert_eq!(explain(lines.into_iter()), "could not locate a valid checkpoint record");
+        assert_eq!(explain(lines.into_iter().skip(1)), "startup process (PID 7) was terminated by signal 6: Aborted");
     }
 
     #[test]

@@ -271,13 +271,13 @@ async fn a_write_with_another_states_tag_is_412() {
 async fn wrong_passwords_and_unknown_users_look_the_same() {
     let app = TestApp::start().await;
     let login = async |username: &str, password: &str| app.anonymous(Method::POST, "/admin/auth/login", Some(&json!({ "username": username, "password": password }))).await;
-    let wrong = login(USERNAME, "not the password at all").await.fails(401, "invalid_credentials");
-    let unknown = login("nobody", PASSWORD).await.fails(401, "invalid_credentials");
+    let wrong = login(USERNAME, "not the password at all").await.fails(401, "unauthenticated");
+    let unknown = login("nobody", PASSWORD).await.fails(401, "unauthenticated");
     let text = |reply: &crate::support::Reply| { let mut body = reply.json(); body["error"]["request_id"] = Value::Null; body };
     assert_eq!(text(&wrong), text(&unknown));
     login(USERNAME, "").await.expect(401);
-    login(USERNAME, &"x".repeat(1 << 20)).await.fails(401, "invalid_credentials");
-    login("\u{0}", PASSWORD).await.fails(401, "invalid_credentials");
+    login(USERNAME, &"x".repeat(1 << 20)).await.fails(401, "unauthenticated");
+    login("\u{0}", PASSWORD).await.fails(401, "unauthenticated");
 }
 
 #[tokio::test]

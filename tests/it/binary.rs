@@ -133,7 +133,7 @@ async fn a_second_instance_on_the_same_data_is_told_so() {
     let scratch = Scratch::prepared().await;
     let server = Server::dev(&scratch).await;
     let second = finish(picloud(&scratch, &["dev"]));
-    refused(&second, &["already", scratch.data().to_str().expect("UTF-8")]);
+    refused(&second, &["another picloud", scratch.data().to_str().expect("UTF-8")]);
     server.client.get("/admin/auth/me").await.expect(200);
     server.stop();
 }

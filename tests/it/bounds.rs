@@ -134,7 +134,7 @@ async fn raw_chunked(base: &str, host: &str, path: &str, len: usize) -> u16 {
         left -= chunk;
     }
     bytes.extend_from_slice(b"0\r\n\r\n");
-    crate::support::raw::status(base, &bytes).await
+    raw::status(base, &bytes).await
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ mod recording;
 mod routing;
 mod scripts;
 // What must not happen.
+mod attacks;
 mod crash;
 mod hostile;
 mod images;

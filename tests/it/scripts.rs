@@ -37,7 +37,7 @@ async fn capabilities_are_what_the_names_reach() {
 }
 
 #[tokio::test]
-async fn a_new_version_answers_at_once() {
+async fn a_new_version_answers_at_once_and_the_old_one_stays_readable() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
     let script = shop.deploy("/v", "1").await;
@@ -51,6 +51,10 @@ async fn a_new_version_answers_at_once() {
     }
     let read = app.get(&path).await.expect(200).json();
     assert_eq!((&read["version"], &read["source"]), (&json!(5), &json!("5")));
+    let versions = app.get(&format!("{path}/versions")).await.expect(200).json();
+    assert_eq!(versions["items"].as_array().map(Vec::len), Some(5), "{versions}");
+    assert_eq!(app.get(&format!("{path}/versions/1")).await.expect(200).json()["source"], "1");
+    app.get(&format!("{path}/versions/6")).await.fails(404, "not_found");
 }
 
 #[tokio::test]

@@ -128,9 +128,9 @@ impl Server {
                 break found;
             }
             if let Some(status) = server.child.try_wait().expect("a child") {
-                panic!("the server ended with {status}:\n{}", server.output());
+                panic!("the server ended with {status}:\n{}", server.last_words());
             }
-            assert!(since.elapsed() < READY_WITHIN, "not ready:\n{}", server.output());
+            assert!(since.elapsed() < READY_WITHIN, "not ready:\n{}", server.last_words());
             tokio::time::sleep(Duration::from_millis(2)).await;
         };
         server.took = since.elapsed();
@@ -150,6 +150,13 @@ impl Server {
         Self { client: Client::new("", ""), pid: Pid::from_child(&child), took: Duration::ZERO, child, log }
     }
 
+    /// The end of that, for messages.
+    pub(crate) fn last_words(&self) -> String {
+        let output = self.output();
+        let lines: Vec<_> = output.lines().collect();
+        lines[lines.len().saturating_sub(12)..].join("\n")
+    }
+
     /// All it has printed and logged, over every start in the same scratch directory.
     pub(crate) fn output(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
@@ -166,7 +173,7 @@ impl Server {
             if let Some(status) = self.child.try_wait().expect("a child") {
                 return status;
             }
-            assert!(since.elapsed() < ENDS_WITHIN, "still running:\n{}", self.output());
+            assert!(since.elapsed() < ENDS_WITHIN, "still running:\n{}", self.last_words());
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -181,7 +188,7 @@ impl Server {
     pub(crate) fn stop(mut self) {
         self.signal(Signal::INT);
         let status = self.wait();
-        assert_eq!(status.code(), Some(0), "{}", self.output());
+        assert_eq!(status.code(), Some(0), "{}", self.last_words());
     }
 
     /// Resident memory, bytes.

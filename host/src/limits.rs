@@ -97,6 +97,12 @@ pub const API_BODY_BYTES_MAX: usize = 2 << 20;
 pub const HEALTH_CHECK_MS: u64 = 2_000;
 /// The body of a control-plane request must have arrived within this, ms.
 pub const API_BODY_READ_MS: u64 = 30_000;
+/// Message of a control-plane error, bytes: what a caller sent is quoted no further.
+pub const API_ERROR_MESSAGE_BYTES_MAX: usize = 2 << 10;
+/// Unknown fields that an error names; further ones are counted.
+pub const API_ERROR_FIELDS_MAX: usize = 20;
+/// One unknown field's name in an error, bytes.
+pub const API_ERROR_FIELD_BYTES_MAX: usize = 100;
 /// Items of one control-plane page: most, and the default.
 pub const API_PAGE_ITEMS_MAX: u32 = 200;
 pub const API_PAGE_ITEMS_DEFAULT: u32 = 50;

@@ -15,6 +15,7 @@ use serde_json::json;
 use super::error::{Answer, Failed};
 use crate::error::{Error, Kind};
 use crate::limits;
+use crate::model::text;
 
 /// A JSON object of exactly the fields of `T`, at most `limits::API_BODY_BYTES_MAX` long.
 ///
@@ -71,16 +72,16 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(malformed("the body is empty; a JSON object is expected".into(), 1, 1));
     }
-    let mut unknown = Vec::new();
+    let mut unknown = Unknown::default();
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let parsed = serde_ignored::deserialize(&mut deserializer, |path| unknown.push(path.to_string().replace(".?", "")));
+    let parsed = serde_ignored::deserialize(&mut deserializer, |path| unknown.note(&path));
     // A struct also reads from an array, by position; nobody means that.
     let object = bytes.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{');
     match parsed.and_then(|value: T| deserializer.end().map(|()| value)) {
         Err(error) if !error.is_data() => Err(malformed(plain(&error), error.line(), error.column())),
         _ if !object => Err(not_an_object(bytes)),
         Err(error) => Err(mistyped::<T>(bytes, &error, &unknown)),
-        Ok(_) if !unknown.is_empty() => Err(unknown_fields(&unknown)),
+        Ok(_) if !unknown.names.is_empty() => Err(unknown_fields(&unknown)),
         Ok(value) => Ok(value),
     }
 }
@@ -98,15 +99,38 @@ fn not_an_object(bytes: &[u8]) -> Error {
     }
 }
 
-fn unknown_fields(unknown: &[String]) -> Error {
-    let plural = if unknown.len() == 1 { "" } else { "s" };
-    Error::new(Kind::Invalid, "invalid", format!("unknown field{plural}: {}", unknown.join(", ")))
-        .with_details(json!({ "unknown_fields": unknown }))
+/// Fields that nobody knows: the first ones by name, the others by number, for a body may hold a hundred thousand.
+#[derive(Default)]
+struct Unknown {
+    names: Vec<String>,
+    more: usize,
+}
+
+impl Unknown {
+    fn note(&mut self, path: &serde_ignored::Path<'_>) {
+        if self.names.len() == limits::API_ERROR_FIELDS_MAX {
+            self.more += 1;
+        } else {
+            let name = path.to_string().replace(".?", "");
+            self.names.push(text::cut(&name, limits::API_ERROR_FIELD_BYTES_MAX).into_owned());
+        }
+    }
+
+    fn list(&self) -> String {
+        let names = self.names.join(", ");
+        if self.more == 0 { names } else { format!("{names} and {} more", self.more) }
+    }
+}
+
+fn unknown_fields(unknown: &Unknown) -> Error {
+    let plural = if unknown.names.len() == 1 { "" } else { "s" };
+    Error::new(Kind::Invalid, "invalid", format!("unknown field{plural}: {}", unknown.list()))
+        .with_details(json!({ "unknown_fields": unknown.names }))
 }
 
 /// A field that is missing or of another type; unknown ones before it are named too, since one is often the other
 /// misspelt.
-fn mistyped<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error, unknown: &[String]) -> Error {
+fn mistyped<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error, unknown: &Unknown) -> Error {
     // Text behind the object is worse than a field in it, and a data error stops before that is seen.
     if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
         return malformed(plain(&error), error.line(), error.column());
@@ -122,10 +146,11 @@ fn mistyped<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error, unknow
     if let (Some(details), Some(field)) = (details.as_object_mut(), field) {
         details.insert("field".into(), field.into());
     }
-    if !unknown.is_empty() {
-        message = format!("{message}; unknown: {}", unknown.join(", "));
+    if !unknown.names.is_empty() {
+        // Cut first: the reason may quote a value of any length, and these are what helps.
+        message = format!("{}; unknown: {}", text::cut(&message, limits::API_ERROR_FIELD_BYTES_MAX * 2), unknown.list());
         if let Some(details) = details.as_object_mut() {
-            details.insert("unknown_fields".into(), unknown.into());
+            details.insert("unknown_fields".into(), unknown.names.as_slice().into());
         }
     }
     Error::new(Kind::Invalid, "invalid", message).with_details(details)
@@ -191,6 +216,14 @@ mod tests {
         let error = refuse(r#"{"nam":1,"name":"a","limits":{"fuel":1,"ful":2},"x":{"y":1}}"#);
         assert_eq!((error.kind, error.code), (Kind::Invalid, "invalid"));
         assert_eq!(error.details.unwrap()["unknown_fields"], json!(["nam", "limits.ful", "x"]));
+    }
+
+    #[test]
+    fn of_many_unknown_fields_the_first_are_named() {
+        let many: Vec<_> = (0..50_000).map(|n| format!("\"{}{n}\":1", "k".repeat(200))).collect();
+        let error = refuse(&format!("{{\"name\":\"a\",{}}}", many.join(",")));
+        assert!(error.message.ends_with("and 49980 more"), "{}", error.message.len());
+        assert!(error.details.unwrap().to_string().len() < 4_000);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::BodyExt;
@@ -16,7 +16,8 @@ use tokio::sync::Mutex;
 use tracing::Instrument;
 
 use super::Api;
-use super::error::Failed;
+use super::error::{Answer, Failed};
+use crate::error::{Error, Kind};
 use crate::id::RequestId;
 use crate::limits;
 
@@ -40,7 +41,10 @@ pub(super) async fn wrap(State(api): State<Api>, mut request: Request, next: Nex
     let span = tracing::info_span!("api", request.id = %request_id, method = %request.method(), path = request.uri().path());
     let (request, unread) = hold_body(request);
     let mut response = async {
-        let mut response = next.run(request).await;
+        let mut response = match one_host(&request) {
+            Ok(()) => next.run(request).await,
+            Err(failed) => failed.into_response(),
+        };
         if let Some(body) = unread {
             let _ = tokio::time::timeout(Duration::from_millis(limits::REQUEST_DRAIN_MS), drain(&body)).await;
         }
@@ -65,6 +69,14 @@ pub(super) async fn wrap(State(api): State<Api>, mut request: Request, next: Nex
         headers.insert(REQUEST_ID, value);
     }
     response
+}
+
+/// Two hosts are two requests in one: a proxy in front may have judged the other.
+fn one_host(request: &Request) -> Answer<()> {
+    if request.headers().get_all(header::HOST).iter().nth(1).is_some() {
+        return Err(Error::new(Kind::Malformed, "malformed_request", "the request has more than one Host header").into());
+    }
+    Ok(())
 }
 
 type HeldBody = Arc<Mutex<Body>>;

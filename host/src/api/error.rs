@@ -14,6 +14,8 @@ use serde_json::Value;
 
 use crate::error::{Error, Kind};
 use crate::id::RequestId;
+use crate::limits;
+use crate::model::text;
 
 pub(crate) type Answer<T> = Result<T, Failed>;
 
@@ -73,7 +75,7 @@ impl Failed {
             tracing::error!(request.id = %request_id, error = causes(error), "a request failed on our side");
         }
         let envelope = Envelope {
-            error: Body { code: error.code, message: &error.message, request_id, details: error.details.as_ref() },
+            error: Body { code: error.code, message: &text::cut(&error.message, limits::API_ERROR_MESSAGE_BYTES_MAX), request_id, details: error.details.as_ref() },
         };
         let mut response = (*status, axum::Json(envelope)).into_response();
         response.headers_mut().extend(headers.clone());
@@ -178,6 +180,12 @@ mod tests {
         assert_eq!((status.as_u16(), &body["error"]["details"]["id"]), (409, &json!(7)));
         let (_, _, body) = envelope(Error::not_found("app").into()).await;
         assert!(body["error"].get("details").is_none());
+    }
+
+    #[tokio::test]
+    async fn what_a_caller_sent_is_not_sent_back_whole() {
+        let (_, _, body) = envelope(Error::invalid("kind", "é".repeat(1 << 20)).into()).await;
+        assert!(body["error"]["message"].as_str().unwrap().len() < limits::API_ERROR_MESSAGE_BYTES_MAX + 4);
     }
 
     #[tokio::test]

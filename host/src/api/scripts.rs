@@ -206,7 +206,7 @@ pub(super) async fn create(State(api): State<Api>, Caller(by): Caller, body::Jso
     let prepared = api.invoker.prepare(&new.name, new.kind, &new.source).await?;
     let script = service::scripts::create(&api.services, by.user_id, new, prepared).await?;
     let location = format!("/api/v1/admin/scripts/{}", script.id);
-    let tag = etag::header(script.active.number)?;
+    let tag = etag::header(script.tag())?;
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], [tag], Json(ScriptJson::without_source(script))).into_response())
 }
 
@@ -219,7 +219,7 @@ pub(super) async fn check(State(api): State<Api>, body::Json(asked): body::Json<
 
 pub(super) async fn get(State(api): State<Api>, Path(id): Path<ScriptId>) -> Answer<Response> {
     let script = service::scripts::get(&api.services, id).await?;
-    Ok(([etag::header(script.active.number)?], Json(ScriptJson::with_source(script))).into_response())
+    Ok(([etag::header(script.tag())?], Json(ScriptJson::with_source(script))).into_response())
 }
 
 pub(super) async fn versions(State(api): State<Api>, Path(id): Path<ScriptId>, Query(page): Query<PageQuery>) -> Answer<Response> {
@@ -242,8 +242,8 @@ pub(super) async fn publish(
     let script = service::scripts::get(&api.services, id).await?;
     new.check()?;
     let prepared = api.invoker.prepare(&script.name, script.kind, &new.source).await?;
-    let script = service::scripts::publish(&api.services, by.user_id, id, new, prepared, if_match.version()).await?;
-    Ok(([etag::header(script.active.number)?], Json(ScriptJson::without_source(script))).into_response())
+    let script = service::scripts::publish(&api.services, by.user_id, id, new, prepared, if_match.tag()).await?;
+    Ok(([etag::header(script.tag())?], Json(ScriptJson::without_source(script))).into_response())
 }
 
 pub(super) async fn delete(
@@ -252,7 +252,7 @@ pub(super) async fn delete(
     Caller(by): Caller,
     if_match: IfMatch,
 ) -> Answer<StatusCode> {
-    service::scripts::delete(&api.services, by.user_id, id, if_match.version()).await?;
+    service::scripts::delete(&api.services, by.user_id, id, if_match.tag()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -90,10 +90,10 @@ pub fn check_slug(slug: &str) -> Result<()> {
     Ok(())
 }
 
-/// A name for people: not blank, no control characters, at most `APP_NAME_CHARS_MAX` characters.
+/// A name for people: not blank, on one line, nothing that steers its reader (`text::is_unseen`), at most `APP_NAME_CHARS_MAX` characters.
 pub fn check_name(name: &str) -> Result<()> {
-    if name.trim().is_empty() || name.chars().any(char::is_control) {
-        return Err(Error::invalid("name", "a name is not blank and holds no control characters"));
+    if name.trim().is_empty() || name.chars().any(|c| c.is_control() || text::is_unseen(c)) {
+        return Err(Error::invalid("name", "a name is not blank and holds no control or invisible characters"));
     }
     text::at_most("name", name, limits::APP_NAME_CHARS_MAX)
 }

@@ -87,6 +87,13 @@ pub struct Script {
     pub updated_at: DateTime<Utc>,
 }
 
+impl Script {
+    /// Names the state that a reader saw; another after every publication and every change of the description.
+    pub fn tag(&self) -> String {
+        format!("{}-{:x}", self.active.number, self.updated_at.timestamp_micros())
+    }
+}
+
 /// An immutable checked state of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
@@ -221,8 +228,11 @@ pub fn check_source(source: &str) -> Result<()> {
     text::without_nul("source", source)
 }
 
-/// At most `SCRIPT_DESCRIPTION_CHARS_MAX` characters, no NUL.
+/// At most `SCRIPT_DESCRIPTION_CHARS_MAX` characters; lines and tabs, but nothing that steers its reader (`text::is_unseen`).
 pub fn check_description(description: &str) -> Result<()> {
+    if description.chars().any(text::is_unseen) {
+        return Err(Error::invalid("description", "a description holds no control or invisible characters but line ends and tabs"));
+    }
     text::at_most("description", description, limits::SCRIPT_DESCRIPTION_CHARS_MAX)
 }
 

@@ -1,6 +1,8 @@
 //! Rules for text from outside, the same for every field: what is refused names the field, what was asked and what is
 //! allowed.
 
+use std::borrow::Cow;
+
 use serde_json::json;
 
 use crate::error::{Error, Result};
@@ -18,6 +20,23 @@ pub fn at_most(field: &str, text: &str, chars_max: usize) -> Result<()> {
     without_nul(field, text)?;
     let chars = text.chars().count();
     if chars > chars_max { Err(too_long(field, chars, chars_max, "characters")) } else { Ok(()) }
+}
+
+/// The text up to `bytes_max` bytes, with a mark where it was cut.
+pub fn cut(text: &str, bytes_max: usize) -> Cow<'_, str> {
+    if text.len() <= bytes_max {
+        return Cow::Borrowed(text);
+    }
+    let end = text.floor_char_boundary(bytes_max);
+    Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default()))
+}
+
+/// Whether a character steers whoever shows it and is not seen itself: control characters but line ends and tabs, what
+/// turns the direction of other text, and blanks of no width. The joiners that scripts and emoji need are none.
+pub fn is_unseen(c: char) -> bool {
+    let control = c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    control || turns || matches!(c, '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// A name: not empty, at most `bytes_max` bytes, no NUL.
@@ -47,6 +66,24 @@ mod tests {
         assert!(name_bytes("key", "abc", 3).is_ok());
         assert!(name_bytes("key", "abcd", 3).is_err());
         assert!(name_bytes("key", "éé", 3).is_err());
+    }
+
+    #[test]
+    fn a_cut_text_stays_text() {
+        assert_eq!(cut("abc", 3), "abc");
+        assert_eq!(cut("abcd", 3), "abc…");
+        assert_eq!(cut("aé", 2), "a…");
+        assert_eq!(cut("é", 0), "…");
+    }
+
+    #[test]
+    fn what_steers_the_reader_is_known() {
+        for bad in ['\0', '\u{1b}', '\u{7f}', '\u{9b}', '\u{202e}', '\u{2066}', '\u{200b}', '\u{feff}', '\u{e0041}'] {
+            assert!(is_unseen(bad), "{bad:?}");
+        }
+        for good in ['a', ' ', '\n', '\t', 'é', 'א', '\u{200d}', '\u{200c}', '\u{200f}', '💥'] {
+            assert!(!is_unseen(good), "{good:?}");
+        }
     }
 
     #[test]

@@ -92,7 +92,7 @@ pub async fn version(s: &Services, id: ScriptId, number: i32) -> Result<Version>
 /// Publishes the next version, which is active at once. Source and limits that are those of the active version make none:
 /// the script stays at its version, and only the description (and a missing image) is stored.
 ///
-/// `if_match` is the number of the version the caller has seen: 412 `{version}` when another is active by now.
+/// `if_match` is the `Script::tag` that the caller has seen: 412 `{version, current}` when the script is in another state by now.
 /// 404; 422 and 413 as `NewVersion::check`.
 pub async fn publish(
     s: &Services,
@@ -100,7 +100,7 @@ pub async fn publish(
     id: ScriptId,
     new: NewVersion,
     prepared: Prepared,
-    if_match: Option<i32>,
+    if_match: Option<&str>,
 ) -> Result<Script> {
     new.check()?;
     let now = s.now();
@@ -125,7 +125,7 @@ pub async fn publish(
 
 /// Deletes the script with its versions, images, routes, executions and logs, in one transaction. `if_match` as in
 /// [`publish`]. 404.
-pub async fn delete(s: &Services, by: UserId, id: ScriptId, if_match: Option<i32>) -> Result<()> {
+pub async fn delete(s: &Services, by: UserId, id: ScriptId, if_match: Option<&str>) -> Result<()> {
     let mut tx = s.db.begin().await?;
     let script = locked(&mut tx, id, if_match).await?;
     store::logs::delete_of_script(&mut tx, id).await?;
@@ -158,20 +158,20 @@ pub async fn store_image(s: &Services, id: ScriptId, version: i32, image: &Image
     }
 }
 
-async fn locked(tx: &mut PgConnection, id: ScriptId, if_match: Option<i32>) -> Result<Script> {
+async fn locked(tx: &mut PgConnection, id: ScriptId, if_match: Option<&str>) -> Result<Script> {
     let gone = || Error::not_found("script");
     if !store::scripts::lock(tx, id).await? {
         return Err(gone());
     }
     let script = store::scripts::get(tx, id).await?.ok_or_else(gone)?;
-    let active = script.active.number;
-    if if_match.is_some_and(|seen| seen != active) {
+    let (active, tag) = (script.active.number, script.tag());
+    if if_match.is_some_and(|seen| seen != tag) {
         return Err(Error::new(
             Kind::PreconditionFailed,
             "precondition_failed",
-            format!("version {active} is active by now; read the script again"),
+            format!("the script has changed since it was read (version {active} is active); read it again"),
         )
-        .with_details(json!({ "version": active })));
+        .with_details(json!({ "version": active, "current": tag })));
     }
     Ok(script)
 }

@@ -289,7 +289,7 @@ pub async fn newest_version(db: &mut PgConnection, script: ScriptId) -> sqlx::Re
         .await
 }
 
-/// Makes a version the active one, and stores the description beside it.
+/// Makes a version the active one, and stores the description beside it. `updated_at` strictly grows.
 pub async fn activate(
     db: &mut PgConnection,
     script: ScriptId,
@@ -298,7 +298,7 @@ pub async fn activate(
     now: DateTime<Utc>,
 ) -> sqlx::Result<DateTime<Utc>> {
     sqlx::query_scalar!(
-        "UPDATE scripts SET active_version = $2, description = $3, updated_at = greatest($4, updated_at) WHERE id = $1
+        "UPDATE scripts SET active_version = $2, description = $3, updated_at = greatest($4, updated_at + interval '1 microsecond') WHERE id = $1
          RETURNING updated_at",
         script.0,
         version,

@@ -10,10 +10,10 @@ use axum::serve::ListenerExt as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use super::failure::{Exit, Failure, Result};
-use crate::shutdown::{self, Shutdown};
+use crate::shutdown::Shutdown;
 
 /// Both planes' listeners.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(super) struct ReadyFile {
 /// Both planes, being served.
 #[derive(Debug)]
 pub(super) struct Serving {
-    tasks: [(&'static str, JoinHandle<io::Result<()>>); 2],
+    planes: JoinSet<(&'static str, io::Result<()>)>,
 }
 
 impl Listeners {
@@ -54,9 +54,12 @@ impl Listeners {
 
     /// Serves until `shutdown` drains; a connection's running request is finished first.
     pub(super) fn serve(self, data: Router, admin: Router, shutdown: &Shutdown) -> Serving {
-        Serving {
-            tasks: [("data plane", serve(self.data, data, shutdown)), ("control plane", serve(self.admin, admin, shutdown))],
+        let mut planes = JoinSet::new();
+        for (name, listener, router) in [("data plane", self.data, data), ("control plane", self.admin, admin)] {
+            let served = serve(listener, router, shutdown.clone());
+            planes.spawn(async move { (name, served.await) });
         }
+        Serving { planes }
     }
 }
 
@@ -96,34 +99,22 @@ impl Drop for ReadyFile {
 
 impl Serving {
     /// Waits until every connection is done, at most `grace`, and not past `stop`. Whether all were.
-    pub(super) async fn drained(self, grace: Duration, shutdown: &Shutdown) -> bool {
-        let [(_, data), (_, admin)] = self.tasks;
-        let aborts = [data.abort_handle(), admin.abort_handle()];
-        let all = async {
-            let _ = tokio::join!(data, admin);
-        };
-        let done = tokio::select! {
+    pub(super) async fn drained(mut self, grace: Duration, shutdown: &Shutdown) -> bool {
+        let all = async { while self.planes.join_next().await.is_some() {} };
+        tokio::select! {
             () = all => true,
             () = shutdown.stopping() => false,
             () = tokio::time::sleep(grace) => false,
-        };
-        for task in aborts {
-            task.abort();
         }
-        done
     }
 
     /// Resolves when a plane ended though nobody asked it to.
     pub(super) async fn lost(&mut self) -> String {
-        let [(data_name, data), (admin_name, admin)] = &mut self.tasks;
-        let (name, ended) = tokio::select! {
-            ended = data => (data_name, ended),
-            ended = admin => (admin_name, ended),
-        };
-        match ended {
-            Ok(Ok(())) => format!("the {name} ended"),
-            Ok(Err(error)) => format!("the {name} failed: {error}"),
-            Err(error) => format!("the {name} failed: {error}"),
+        match self.planes.join_next().await {
+            Some(Ok((name, Ok(())))) => format!("the {name} ended"),
+            Some(Ok((name, Err(error)))) => format!("the {name} failed: {error}"),
+            Some(Err(error)) => format!("a plane failed: {error}"),
+            None => "no plane is served".to_owned(),
         }
     }
 }
@@ -182,7 +173,7 @@ async fn bind(address: SocketAddr, what: &str, setting: &str) -> Result<TcpListe
     })
 }
 
-fn serve(listener: TcpListener, router: Router, shutdown: &Shutdown) -> JoinHandle<io::Result<()>> {
+async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) -> io::Result<()> {
     // Small answers must not wait for the acknowledgement of earlier ones.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
@@ -190,10 +181,7 @@ fn serve(listener: TcpListener, router: Router, shutdown: &Shutdown) -> JoinHand
         }
     });
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let draining = shutdown.clone();
-    shutdown::spawn("plane", async move {
-        axum::serve(listener, service).with_graceful_shutdown(async move { draining.draining().await }).await
-    })
+    axum::serve(listener, service).with_graceful_shutdown(async move { shutdown.draining().await }).await
 }
 
 /// An address to connect to: "every interface" is nobody's.

@@ -61,7 +61,16 @@ pub(super) async fn run(settings: Settings, mode: Mode) -> Result<()> {
         // What was begun is dropped; PostgreSQL is told to end.
         () = shutdown.draining() => return Ok(()),
     };
-    let mut node = started?;
+    let mut node = match started {
+        Ok(node) => node,
+        Err(Unstarted { failure, database }) => {
+            shutdown.drain();
+            if let Some(database) = database {
+                database.close().await;
+            }
+            return Err(failure);
+        }
+    };
     if let Some(ready_file) = &ready_file
         && let Err(failure) = node.running.addresses.announce(ready_file)
     {
@@ -70,6 +79,7 @@ pub(super) async fn run(settings: Settings, mode: Mode) -> Result<()> {
     }
     node.greet(&settings, mode, began).await;
     let ended = tokio::select! {
+        biased;
         () = shutdown.draining() => Ok(()),
         reason = node.database.lost() => Err(Failure::new(Exit::Database, format!("PostgreSQL ended: {reason}"))),
         reason = node.running.serving.lost() => Err(Failure::new(Exit::Other, reason)),
@@ -80,14 +90,27 @@ pub(super) async fn run(settings: Settings, mode: Mode) -> Result<()> {
     ended
 }
 
-async fn start(settings: &Settings, mode: Mode, shutdown: &Shutdown) -> Result<Node> {
+/// Why there is no node, and what is to be closed before the process ends.
+struct Unstarted {
+    failure: Failure,
+    database: Option<Database>,
+}
+
+impl From<Failure> for Unstarted {
+    fn from(failure: Failure) -> Self {
+        Self { failure, database: None }
+    }
+}
+
+async fn start(settings: &Settings, mode: Mode, shutdown: &Shutdown) -> std::result::Result<Node, Unstarted> {
     let embedded = mode == Mode::Serve { embedded: true };
     let source = database::choose(settings, embedded)?;
     if let (Mode::Serve { embedded: false }, Source::Embedded) = (mode, &source) {
         return Err(Failure::new(
             Exit::Usage,
             "serve needs a database: set DATABASE_URL, or add --embedded for a private PostgreSQL in the data directory",
-        ));
+        )
+        .into());
     }
     let path = data_dir::locate(settings)?;
     if settings.data_dir.is_none() && path.as_os_str() == DATA_DIR_SYSTEM {
@@ -110,11 +133,7 @@ async fn start(settings: &Settings, mode: Mode, shutdown: &Shutdown) -> Result<N
     let (database, sandbox) = tokio::try_join!(database::open(plan), sandbox)?;
     match assemble(settings, mode, (&data_dir, &database), sandbox, listeners, shutdown).await {
         Ok(running) => Ok(Node { data_dir, database, running }),
-        Err(failure) => {
-            shutdown.drain();
-            database.close().await;
-            Err(failure)
-        }
+        Err(failure) => Err(Unstarted { failure, database: Some(database) }),
     }
 }
 

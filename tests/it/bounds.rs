@@ -122,6 +122,23 @@ async fn request_bodies() {
     assert_eq!(stream(n + 1).await, 413);
 }
 
+#[tokio::test]
+async fn request_headers() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    shop.deploy("/h", "1").await;
+    let n = limits::REQUEST_HEADER_BYTES_MAX;
+    // Names and values; the frame around them is not counted, so stay a little apart from the edge.
+    let sized = |bytes: usize| format!("GET /h HTTP/1.1\r\nhost: shop.localhost\r\nconnection: close\r\nx-long: {}\r\n\r\n", "y".repeat(bytes - 120));
+    for base in [&app.data, &app.admin] {
+        let within = raw::status(base, sized(n).as_bytes()).await;
+        assert_ne!(within, 431, "{base}");
+        assert_eq!(raw::status(base, sized(n + 400).as_bytes()).await, 431, "{base}");
+    }
+    let cookies = format!("GET /h HTTP/1.1\r\nhost: shop.localhost\r\nconnection: close\r\n{}\r\n", format!("cookie: {}\r\n", "a=b; ".repeat(200)).repeat(80));
+    assert_eq!(raw::status(&app.data, cookies.as_bytes()).await, 431, "however many headers share it");
+}
+
 /// The status of a POST whose body of `len` bytes comes in chunks.
 async fn raw_chunked(base: &str, host: &str, path: &str, len: usize) -> u16 {
     let mut bytes = format!("POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/octet-stream\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n").into_bytes();

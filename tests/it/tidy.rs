@@ -117,10 +117,10 @@ fn transactions_only_in_service(path: &Path, source: &Split) -> Vec<String> {
         return Vec::new();
     }
     if !is_in(path, &["store"]) {
-        return lines_with(&source.code, &[".begin(", ".begin_with("]);
+        return lines_with(&source.code, &[".begin()", ".begin_with("]);
     }
     let reads = source.strings.iter().any(|(_, text)| text.starts_with("BEGIN") && text.contains("READ ONLY"));
-    lines_with(without_tests(&source.code), if reads { &[".begin("] } else { &[".begin(", ".commit("] })
+    lines_with(without_tests(&source.code), if reads { &[".begin()"] } else { &[".begin()", ".commit()"] })
 }
 
 fn time_only_from_the_clock(path: &Path, source: &Split) -> Vec<String> {

@@ -189,9 +189,21 @@ pub const RECORD_WRITE_RETRY_MS: u64 = 100;
 pub const ADMISSION_WAIT_MS: u64 = 1_000;
 /// Invocations waiting for a place on this node; one more is refused at once.
 pub const ADMISSION_QUEUE_MAX: usize = 1_024;
+/// Of these, calls of one app.
+pub const ADMISSION_QUEUE_PER_APP_MAX: usize = 256;
+/// A failure as it is recorded: its message, bytes.
+pub const FAILURE_MESSAGE_BYTES_MAX: usize = 4 << 10;
+/// A failure as it is recorded: a function's or script's name, bytes.
+pub const FAILURE_NAME_BYTES_MAX: usize = 128;
+/// A failure as it is recorded: calls of its chain, the innermost.
+pub const FAILURE_CALLS_MAX: usize = 64;
 
 /// Headers of one request on either plane, bytes.
 pub const REQUEST_HEADER_BYTES_MAX: usize = 64 << 10;
+/// Connections of one plane at once; further ones wait in the kernel's queue.
+pub const CONNECTIONS_MAX: usize = 8_192;
+/// A connection on which nothing moves is closed after this long, ms: longer than any script may take to answer.
+pub const CONNECTION_IDLE_MS: u64 = TIMEOUT_MS_CEILING as u64 + 60_000;
 /// On shutdown, running requests may take this long to end, ms.
 pub const SHUTDOWN_GRACE_MS: u64 = 10_000;
 
@@ -202,7 +214,7 @@ pub const GIB: u64 = 1 << 30;
 pub const PLACES_PER_CORE: usize = 16;
 /// Invocations at once: the most a node may be configured for.
 pub const PLACES_CEILING: usize = 1_024;
-/// Of a node's places, one app may hold this share (percent), so that another always finds one.
+/// Of the places that other apps leave free, one app may hold this share (percent), so that another finds one.
 pub const APP_PLACES_PERCENT: usize = 50;
 /// Address space held for one instance's memory: so much that compiled code needs no bounds checks.
 pub const RESERVATION_BYTES_FULL: u64 = 4 * GIB;

@@ -3,17 +3,23 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::ListenerExt as _;
+use axum::serve::{Listener, ListenerExt as _};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::connection::Connection;
 use super::failure::{Exit, Failure, Result};
+use crate::limits;
 use crate::shutdown::Shutdown;
+
+const IDLE: Duration = Duration::from_millis(limits::CONNECTION_IDLE_MS);
 
 /// Both planes' listeners.
 #[derive(Debug)]
@@ -174,14 +180,41 @@ async fn bind(address: SocketAddr, what: &str, setting: &str) -> Result<TcpListe
 }
 
 async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) -> io::Result<()> {
-    // Small answers must not wait for the acknowledgement of earlier ones.
-    let listener = listener.tap_io(|stream| {
+    let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
+    // `tap_io` is what lets a listener of our own say its peer's address.
+    let listener = Bounded { listener, places, shutdown: shutdown.clone() }.tap_io(|_| {});
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(async move { shutdown.draining().await }).await
+}
+
+/// Accepts while there are places, and gives each connection what ends it.
+struct Bounded {
+    listener: TcpListener,
+    places: Arc<Semaphore>,
+    shutdown: Shutdown,
+}
+
+impl Listener for Bounded {
+    type Io = Connection;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
+        let place = match self.places.clone().acquire_owned().await {
+            Ok(place) => place,
+            // Nobody closes it.
+            Err(_) => std::future::pending().await,
+        };
+        let (stream, peer) = Listener::accept(&mut self.listener).await;
+        // Small answers must not wait for the acknowledgement of earlier ones.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::trace!(%error, "TCP_NODELAY");
         }
-    });
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(async move { shutdown.draining().await }).await
+        (Connection::new(stream, place, self.shutdown.clone(), IDLE), peer)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
 }
 
 /// An address to connect to: "every interface" is nobody's.

@@ -9,6 +9,7 @@
 //! records, the pool, PostgreSQL. A kill at any point loses nothing that was acknowledged: what must last is committed
 //! before it is answered.
 
+mod connection;
 mod data_dir;
 mod database;
 mod doctor;

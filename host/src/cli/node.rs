@@ -84,7 +84,8 @@ pub(super) async fn run(settings: Settings, mode: Mode) -> Result<()> {
         reason = node.database.lost() => Err(Failure::new(Exit::Database, format!("PostgreSQL ended: {reason}"))),
         reason = node.running.serving.lost() => Err(Failure::new(Exit::Other, reason)),
     };
-    shutdown.drain();
+    // Planes end on the same signal that wakes this task: whichever is seen first, it was asked for.
+    let ended = if shutdown.phase() == shutdown::Phase::Running { ended } else { Ok(()) };
     drop(ready_file);
     node.end(&shutdown).await;
     ended

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Position, Stmt};
+use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Namespace, Position, Stmt};
 
 use crate::failure::position;
 use crate::{Diagnostic, Kind};
@@ -28,17 +28,25 @@ pub(crate) fn derive(ast: &AST) -> Vec<String> {
     found.into_iter().map(str::to_owned).collect()
 }
 
+/// Modules that need no grant: they reach nothing.
+const STATELESS: [&str; 8] = ["base64", "crypto", "hex", "json", "random", "regex", "time", "url"];
+/// Rhai's own: constants of the script's top level.
+const GLOBAL: &str = "global";
+
 /// A module holds functions and constants only, so that importing it does nothing by itself.
 pub(crate) fn check_shape(kind: Kind, ast: &AST) -> Result<(), Diagnostic> {
-    let mut import = None;
+    let mut found = None;
     ast.walk(&mut |path| {
-        if let Some(ASTNode::Stmt(Stmt::Import(_, at))) = path.last() {
-            import = Some(*at);
-        }
-        import.is_none()
+        found = match path.last() {
+            Some(ASTNode::Stmt(Stmt::Import(_, at))) => Some(diagnostic("`import` is not available: a script stands alone", *at)),
+            Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) => unknown_module(&call.namespace),
+            Some(ASTNode::Expr(Expr::Variable(variable, _, _))) => unknown_module(&variable.2),
+            _ => None,
+        };
+        found.is_none()
     });
-    if let Some(at) = import {
-        return Err(diagnostic("`import` is not available: a script stands alone", at));
+    if let Some(found) = found {
+        return Err(found);
     }
     if kind == Kind::Module {
         for statement in ast.statements() {
@@ -53,6 +61,19 @@ pub(crate) fn check_shape(kind: Kind, ast: &AST) -> Result<(), Diagnostic> {
         }
     }
     Ok(())
+}
+
+/// A misspelt or missing module is told at upload, not at the call that happens to reach it.
+fn unknown_module(namespace: &Namespace) -> Option<Diagnostic> {
+    if namespace.is_empty() {
+        return None;
+    }
+    let root = namespace.root();
+    let known = INTERFACES.contains(&root) || STATELESS.contains(&root) || root == GLOBAL;
+    (!known).then(|| {
+        let modules = [&INTERFACES[..], &STATELESS[..]].concat().join(", ");
+        diagnostic(&format!("there is no module `{root}`: there are {modules}"), namespace.position())
+    })
 }
 
 fn note(call: &FnCallExpr, found: &mut BTreeSet<&'static str>) {

@@ -2,7 +2,7 @@
 
 use rhai::{Dynamic, EvalAltResult, ParseError, Position};
 
-use crate::limits::QUOTED_BYTES_MAX;
+use crate::limits::{CALL_LEVELS_MAX, QUOTED_BYTES_MAX};
 use crate::picloud::sandbox::program::{FailureCode, Frame, Position as At};
 use crate::{Diagnostic, Failure, answer, json};
 
@@ -50,6 +50,7 @@ pub(crate) fn position(at: Position) -> Option<At> {
 fn message(error: &EvalAltResult) -> String {
     match error {
         EvalAltResult::ErrorRuntime(value, _) => thrown(value),
+        EvalAltResult::ErrorStackOverflow(_) => format!("functions call each other deeper than {CALL_LEVELS_MAX} levels"),
         other => without_position(other),
     }
 }

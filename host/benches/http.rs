@@ -1,1 +1,328 @@
-fn main(){}
+//! The whole way of a request, against two baselines in the same run: a bare axum handler with the same answer, and
+//! native Rhai inside the server (no wall between tenants: the predecessor's way). Then what a node costs: start, memory,
+//! and an idle minute.
+//!
+//!     cargo bench --bench http              # about four minutes
+//!     cargo bench --bench http -- --quick   # one minute; noisier
+//!
+//! Needs `wrk` and the PostgreSQL binaries. Each server runs in a process of its own; rounds are interleaved, and the
+//! medians of the rounds are compared.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::State;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use rhai::{Dynamic, Engine, Map, Scope};
+use serde_json::{Value, json};
+use sqlx::Connection;
+
+const PICLOUD: &str = env!("CARGO_BIN_EXE_picloud");
+const PASSWORD: &str = "bench-password-of-no-worth";
+const HELLO: &str = r#"#{ statusCode: 200, body: #{ hello: ctx.request.path, n: 40 + 2 } }"#;
+const SCRIPTS: usize = 1_000;
+
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let runtime = tokio::runtime::Runtime::new()?;
+    match arguments.first().map(String::as_str) {
+        Some("serve-axum") => runtime.block_on(serve(bare_axum(), &arguments[1])),
+        Some("serve-native") => runtime.block_on(serve(native_rhai(), &arguments[1])),
+        _ => runtime.block_on(bench(arguments.iter().any(|argument| argument == "--quick"))),
+    }
+}
+
+async fn bench(quick: bool) -> Result<(), Failure> {
+    let (rounds, seconds, idle) = if quick { (1, 3, Duration::from_secs(15)) } else { (5, 8, Duration::from_secs(60)) };
+    let dir = tempfile::Builder::new().prefix("picloud-bench").tempdir()?;
+    open_to_all(dir.path())?;
+    let options = picloud::postgres::Options { data_dir: dir.path().to_owned(), binaries: None, connections_max: 50 };
+    let postgres = picloud::postgres::start(options, |_| {}).await?;
+    let mut database = sqlx::PgConnection::connect_with(&postgres.connect_options()).await?;
+    let url = format!("postgres:///picloud?host={}&user=picloud", postgres.socket_dir().display());
+
+    println!("## start, database up");
+    let (node, cold) = Node::start(dir.path(), &url).await?;
+    node.stop().await?;
+    let mut starts = Vec::new();
+    for _ in 0..if quick { 1 } else { 5 } {
+        let (node, warm) = Node::start(dir.path(), &url).await?;
+        node.stop().await?;
+        starts.push(warm.as_secs_f64() * 1e3);
+    }
+    println!("first start, which warms and compiles the sandbox: {:.0} ms", cold.as_secs_f64() * 1e3);
+    println!("start to the first answer, artifact warm: median {:.0} ms of {starts:.0?}", median(&mut starts));
+
+    let (node, _) = Node::start(dir.path(), &url).await?;
+    let client = Client::login(&node).await?;
+    let app = client.post("/api/v1/admin/apps", json!({ "slug": "bench", "name": "Bench" })).await?;
+    client.deploy(&app, "hello", HELLO, "/hello").await?;
+    client.deploy(&app, "kv", r#"let c = kv::collection("c"); c.set("k", 1); #{ statusCode: 200, body: c.get("k") }"#, "/kv").await?;
+    println!("\n## memory of the server (resident)");
+    println!("idle after the start: {:.1} MiB", node.resident_mib()?);
+
+    println!("\n## requests per second, keep-alive, 32 connections, {rounds} rounds of {seconds} s");
+    let axum = Baseline::start("serve-axum")?;
+    let native = Baseline::start("serve-native")?;
+    let subjects = [
+        ("bare axum", format!("http://{}/hello", axum.address), None),
+        ("native Rhai in process", format!("http://{}/hello", native.address), None),
+        ("PiCloud hello", format!("{}/hello", node.data), Some("bench.localhost")),
+        ("PiCloud kv set + get", format!("{}/kv", node.data), Some("bench.localhost")),
+    ];
+    let mut loads: Vec<Vec<Load>> = subjects.iter().map(|_| Vec::new()).collect();
+    for round in 0..=rounds {
+        for ((_, url, host), loads) in subjects.iter().zip(&mut loads) {
+            let load = wrk(url, *host, if round == 0 { 1 } else { seconds })?;
+            if round > 0 {
+                loads.push(load);
+            }
+        }
+    }
+    let base = median(&mut loads[0].iter().map(|load| load.per_second).collect::<Vec<_>>());
+    println!("{:24} {:>12} {:>16} {:>10} {:>10}", "server", "requests/s", "of bare axum", "p50 ms", "p99 ms");
+    for ((name, ..), loads) in subjects.iter().zip(&loads) {
+        let of = |value: fn(&Load) -> f64| median(&mut loads.iter().map(value).collect::<Vec<_>>());
+        let per_second = of(|load| load.per_second);
+        println!("{name:24} {per_second:>12.0} {:>16.2} {:>10.2} {:>10.2}", per_second / base, of(|load| load.p50_ms), of(|load| load.p99_ms));
+    }
+    let failed: u64 = loads.iter().flatten().map(|load| load.failed).sum();
+    let recorder = client.get("/api/v1/admin/node").await?;
+    println!("answers other than 200: {failed}; execution records: {}", recorder["recorder"]);
+    drop((axum, native));
+
+    println!("\n## {SCRIPTS} scripts");
+    for number in 0..SCRIPTS {
+        client.deploy(&app, &format!("s{number}"), HELLO, &format!("/s{number}")).await?;
+    }
+    let called = Instant::now();
+    for number in 0..SCRIPTS {
+        client.call(&node, &format!("/s{number}")).await?;
+    }
+    println!("each called once, first call after its upload: {:.2} ms on average", called.elapsed().as_secs_f64() * 1e3 / SCRIPTS as f64);
+    println!("resident memory: {:.1} MiB", node.resident_mib()?);
+    node.stop().await?;
+    let (node, _) = Node::start(dir.path(), &url).await?;
+    for number in 0..SCRIPTS {
+        client.call(&node, &format!("/s{number}")).await?;
+    }
+    println!("resident memory after a restart, each called once: {:.1} MiB", node.resident_mib()?);
+
+    println!("\n## idle for {} s", idle.as_secs());
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let (transactions, ticks) = (committed(&mut database).await?, node.cpu_ticks()?);
+    tokio::time::sleep(idle).await;
+    // The statistics of a backend reach the counter with a delay; the second reading is itself one transaction.
+    let (transactions, ticks) = (committed(&mut database).await? - transactions, node.cpu_ticks()? - ticks);
+    let per_second = rustix::param::clock_ticks_per_second() as f64;
+    println!("transactions, without the one that asks: {}", transactions - 1);
+    println!("CPU of the server: {:.3} % of a core", ticks as f64 / per_second / idle.as_secs_f64() * 100.0);
+
+    node.stop().await?;
+    database.close().await?;
+    postgres.stop().await;
+    Ok(())
+}
+
+/// One `picloud serve` on a database that is up.
+struct Node {
+    child: Child,
+    data: String,
+    admin: String,
+}
+
+impl Node {
+    /// Starts it and waits for the first answer; how long that took.
+    async fn start(dir: &Path, url: &str) -> Result<(Self, Duration), Failure> {
+        let ready = dir.join("ready.json");
+        let _ = std::fs::remove_file(&ready);
+        let started = Instant::now();
+        let child = Command::new(PICLOUD)
+            .args(["serve", "--bind", "127.0.0.1:0", "--admin-bind", "127.0.0.1:0", "--log", "warn", "--ready-file"])
+            .arg(&ready)
+            .env("DATABASE_URL", url)
+            .env("PICLOUD_DATA_DIR", dir.join("node"))
+            .env("PICLOUD_ADMIN_PASSWORD", PASSWORD)
+            .stdout(Stdio::null())
+            .spawn()?;
+        let addresses: Value = loop {
+            match std::fs::read(&ready).ok().and_then(|text| serde_json::from_slice(&text).ok()) {
+                Some(addresses) => break addresses,
+                None if started.elapsed() > Duration::from_secs(180) => return Err("picloud does not become ready".into()),
+                None => tokio::time::sleep(Duration::from_millis(1)).await,
+            }
+        };
+        let text = |name: &str| addresses[name].as_str().unwrap_or_default().to_owned();
+        let node = Self { child, data: text("data"), admin: text("admin") };
+        reqwest::get(format!("{}/healthz", node.admin)).await?.error_for_status()?;
+        Ok((node, started.elapsed()))
+    }
+
+    fn resident_mib(&self) -> Result<f64, Failure> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
+    }
+
+    fn cpu_ticks(&self) -> Result<u64, Failure> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        Ok(fields[11].parse::<u64>()? + fields[12].parse::<u64>()?)
+    }
+
+    async fn stop(mut self) -> Result<(), Failure> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT)?;
+        let status = tokio::task::spawn_blocking(move || self.child.wait()).await??;
+        if status.success() { Ok(()) } else { Err(format!("picloud ended with {status}").into()) }
+    }
+}
+
+struct Client {
+    http: reqwest::Client,
+    token: String,
+    admin: String,
+}
+
+impl Client {
+    async fn login(node: &Node) -> Result<Self, Failure> {
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let body = json!({ "username": "admin", "password": PASSWORD });
+        let answer: Value = http.post(format!("{}/api/v1/admin/auth/login", node.admin)).json(&body).send().await?.error_for_status()?.json().await?;
+        Ok(Self { http, token: answer["token"].as_str().unwrap_or_default().to_owned(), admin: node.admin.clone() })
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Result<Value, Failure> {
+        let answer = self.http.post(format!("{}{path}", self.admin)).bearer_auth(&self.token).json(&body).send().await?;
+        Ok(answer.error_for_status()?.json().await?)
+    }
+
+    async fn get(&self, path: &str) -> Result<Value, Failure> {
+        Ok(self.http.get(format!("{}{path}", self.admin)).bearer_auth(&self.token).send().await?.error_for_status()?.json().await?)
+    }
+
+    async fn deploy(&self, app: &Value, name: &str, source: &str, path: &str) -> Result<(), Failure> {
+        let script = self.post("/api/v1/admin/scripts", json!({ "app_id": app["id"], "name": name, "source": source })).await?;
+        let id = script["id"].as_str().unwrap_or_default();
+        self.post(&format!("/api/v1/admin/scripts/{id}/routes"), json!({ "path": path })).await?;
+        Ok(())
+    }
+
+    async fn call(&self, node: &Node, path: &str) -> Result<(), Failure> {
+        self.http.get(format!("{}{path}", node.data)).header("host", "bench.localhost").send().await?.error_for_status()?;
+        Ok(())
+    }
+}
+
+/// A baseline server: this very program, serving.
+struct Baseline {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Baseline {
+    fn start(mode: &str) -> Result<Self, Failure> {
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let child = Command::new(std::env::current_exe()?).args([mode, &address.to_string()]).spawn()?;
+        let started = Instant::now();
+        while std::net::TcpStream::connect(address).is_err() {
+            if started.elapsed() > Duration::from_secs(10) {
+                return Err(format!("{mode} does not answer").into());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(Self { child, address })
+    }
+}
+
+impl Drop for Baseline {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+async fn serve(router: Router, address: &str) -> Result<(), Failure> {
+    Ok(axum::serve(tokio::net::TcpListener::bind(address).await?, router).await?)
+}
+
+fn bare_axum() -> Router {
+    Router::new().route("/hello", get(async || Json(json!({ "hello": "/hello", "n": 42 }))))
+}
+
+/// One engine for all, a cached AST, each call on the blocking pool so that a busy script does not stop the server.
+fn native_rhai() -> Router {
+    let engine = Engine::new();
+    let ast = engine.compile(HELLO).expect("the script parses");
+    Router::new().route("/hello", get(native_hello)).with_state(Arc::new((engine, ast)))
+}
+
+async fn native_hello(State(shared): State<Arc<(Engine, rhai::AST)>>) -> impl IntoResponse {
+    let answer = tokio::task::spawn_blocking(move || {
+        let mut request = Map::new();
+        request.insert("path".into(), "/hello".into());
+        let mut ctx = Map::new();
+        ctx.insert("request".into(), request.into());
+        let mut scope = Scope::new();
+        scope.push_constant("ctx", ctx);
+        let (engine, ast) = &*shared;
+        let answer = engine.eval_ast_with_scope::<Dynamic>(&mut scope, ast).expect("the script runs").cast::<Map>();
+        let body = answer["body"].clone().cast::<Map>();
+        json!({ "hello": body["hello"].to_string(), "n": body["n"].as_int().expect("an integer") })
+    });
+    Json(answer.await.expect("the script runs"))
+}
+
+struct Load {
+    per_second: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+    failed: u64,
+}
+
+fn wrk(url: &str, host: Option<&str>, seconds: u32) -> Result<Load, Failure> {
+    let mut command = Command::new("wrk");
+    command.args(["-t1", "-c32", &format!("-d{seconds}s"), "--latency"]);
+    if let Some(host) = host {
+        command.args(["-H", &format!("Host: {host}")]);
+    }
+    let output = command.arg(url).output().map_err(|error| format!("wrk cannot be started ({error}); on Debian: apt-get install wrk"))?;
+    let text = String::from_utf8(output.stdout)?;
+    let field = |name: &str| text.lines().find_map(|line| line.trim().strip_prefix(name)).map(str::trim);
+    let per_second = field("Requests/sec:").ok_or_else(|| format!("wrk said: {text}"))?.parse()?;
+    let failed = field("Non-2xx or 3xx responses:").map_or(Ok(0), str::parse)?;
+    Ok(Load { per_second, p50_ms: milliseconds(field("50%"))?, p99_ms: milliseconds(field("99%"))?, failed })
+}
+
+fn milliseconds(text: Option<&str>) -> Result<f64, Failure> {
+    let text = text.ok_or("wrk named no latency")?;
+    for (unit, scale) in [("us", 1e-3), ("ms", 1.0), ("s", 1e3)] {
+        if let Some(number) = text.strip_suffix(unit) {
+            return Ok(number.parse::<f64>()? * scale);
+        }
+    }
+    Err(format!("{text} is not a latency").into())
+}
+
+async fn committed(database: &mut sqlx::PgConnection) -> Result<i64, Failure> {
+    let (count,): (i64,) = sqlx::query_as("select xact_commit + xact_rollback from pg_stat_database where datname = current_database()").fetch_one(database).await?;
+    Ok(count)
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// PostgreSQL runs as another user when this is root.
+fn open_to_all(dir: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::PermissionsExt;
+    Ok(std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o711))?)
+}

@@ -1,7 +1,8 @@
 //! Ids: UUIDv7 newtypes. They sort by time and never cross kinds.
 
 use chrono::{DateTime, Utc};
-use uuid::{NoContext, Timestamp, Uuid};
+use rand::RngExt;
+use uuid::{Builder, Uuid};
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
@@ -50,8 +51,9 @@ ids! {
     RequestId,
 }
 
+/// RFC 9562 §5.7. The thread's own generator rather than a system call: each request makes two ids.
+#[allow(clippy::disallowed_methods, reason = "a home of randomness")]
 fn at(now: DateTime<Utc>) -> Uuid {
     let millis = now.timestamp_millis().max(0).unsigned_abs();
-    let nanos = u32::try_from((millis % 1000) * 1_000_000).unwrap_or(0);
-    Uuid::new_v7(Timestamp::from_unix(NoContext, millis / 1000, nanos))
+    Builder::from_unix_timestamp_millis(millis, &rand::rng().random()).into_uuid()
 }

@@ -11,7 +11,7 @@ pub(crate) mod regex;
 pub(crate) mod time;
 pub(crate) mod url;
 
-use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, Map, Module, Position, RhaiNativeFunc};
+use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, Map, Module, NativeCallContext, Position, RhaiFunc, RhaiNativeFunc, Shared};
 
 use crate::picloud::sandbox::types::Error;
 
@@ -57,12 +57,33 @@ pub(crate) fn thrown(error: Error) -> Box<EvalAltResult> {
     self::error(code, message)
 }
 
-/// Adds a function to a module.
-fn function<A: 'static, const N: usize, const X: bool, R, const F: bool>(module: &mut Module, name: &str, function: impl RhaiNativeFunc<A, N, X, R, F> + 'static)
+/// Adds a function to a module. Rhai gives errors of `module::function` calls no place: this one does.
+fn function<A: 'static, const N: usize, const X: bool, R, const F: bool, FUNC>(module: &mut Module, name: &str, function: FUNC)
 where
     R: rhai::Variant + Clone,
+    FUNC: RhaiNativeFunc<A, N, X, R, F> + 'static,
 {
-    FuncRegistration::new(name).set_into_module(module, function);
+    let function = match function.into_rhai_function(true, false) {
+        RhaiFunc::Pure { func, is_pure, is_volatile, .. } => RhaiFunc::Pure { func: placed(func), has_context: true, is_pure, is_volatile },
+        RhaiFunc::Method { func, is_pure, is_volatile, .. } => RhaiFunc::Method { func: placed(func), has_context: true, is_pure, is_volatile },
+        other => other,
+    };
+    FuncRegistration::new(name).set_into_module_raw(module, FUNC::param_types(), function);
+}
+
+/// A native function as Rhai holds it.
+type Native = dyn Fn(Option<NativeCallContext<'_>>, &mut [&mut Dynamic]) -> Result<Dynamic>;
+
+fn placed(function: Shared<Native>) -> Shared<Native> {
+    Shared::new(move |context: Option<NativeCallContext<'_>>, arguments: &mut [&mut Dynamic]| {
+        let at = context.as_ref().map_or(Position::NONE, NativeCallContext::call_position);
+        function(context, arguments).map_err(|mut error| {
+            if error.position().is_none() {
+                error.set_position(at);
+            }
+            error
+        })
+    })
 }
 
 /// The bytes of a string or a blob.

@@ -11,9 +11,10 @@ mod programs;
 mod record;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use tokio::time::timeout;
 
 use self::admission::{Admission, Full};
 use self::programs::Programs;
@@ -165,9 +166,12 @@ impl Inner {
     async fn admitted(&self, call: Call) -> Ended {
         let started = Instant::now();
         let script = call.script.clone();
-        let program = match self.programs.get(&self.services, &self.sandbox, &script).await {
-            Ok(program) => program,
-            Err(error) => {
+        // A database that does not answer must not hold a place longer than the script itself may.
+        let time = Duration::from_millis(script.limits.timeout_ms.into());
+        let program = match timeout(time, self.programs.get(&self.services, &self.sandbox, &script)).await {
+            Ok(Ok(program)) => program,
+            Err(_) => return ended(Err(Failure::new(FailureCode::DeadlineExceeded, "the script could not be loaded in its time"))),
+            Ok(Err(error)) => {
                 tracing::error!(script.id = %script.script_id, script.version = script.version, cause = ?error.source, "a script could not be loaded");
                 return ended(Err(Failure::new(FailureCode::Internal, "the script could not be loaded")));
             }

@@ -185,7 +185,9 @@ async fn write(db: &PgPool, batch: &[Execution], counts: &Counts) {
             }
             Err(error) => {
                 tracing::warn!(attempt, records = batch.len(), cause = ?error.source, "execution records could not be written");
-                tokio::time::sleep(Duration::from_millis(RECORD_WRITE_RETRY_MS << attempt)).await;
+                if attempt < RECORD_WRITE_ATTEMPTS_MAX {
+                    tokio::time::sleep(Duration::from_millis(RECORD_WRITE_RETRY_MS << attempt)).await;
+                }
             }
         }
     }

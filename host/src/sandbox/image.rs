@@ -13,7 +13,8 @@ const MAGIC: &[u8; 8] = b"PCIMG\0\0\x01";
 const HASH_BYTES: usize = 32;
 const WORD: usize = 8;
 const COMPRESSION: i32 = 3;
-const WASM_PAGE_BYTES: usize = 64 << 10;
+/// A page of linear memory.
+pub(super) const WASM_PAGE_BYTES: usize = 64 << 10;
 
 /// An image ready to be placed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -26,7 +26,7 @@ use wasmtime::component::Linker;
 use wasmtime::{Engine, Store};
 
 pub use self::artifact::{COMPONENT, directory as artifact_directory, state as artifact_state};
-use self::image::MemoryImage;
+use self::image::{MemoryImage, WASM_PAGE_BYTES};
 use self::probe::Pool;
 use crate::clock::Clock;
 use crate::error::Error;
@@ -166,6 +166,12 @@ impl Sandbox {
         let invocation = invocation(call);
         let mut image_refused = false;
         if let Some(image) = &program.image {
+            // Parsing would not fit either: the script cannot run within what it asked for.
+            if image.pages as usize * WASM_PAGE_BYTES > memory_bytes(limits.memory_mb) {
+                let failure = outcome::of_memory(limits.memory_mb);
+                let run = Run { result: Err(failure), usage: Usage::default(), logs: Vec::new(), logs_dropped: 0, image_refused };
+                return finish(run, started, request_bytes, false);
+            }
             match self.attempt(Some(image), program, &invocation, reach.clone(), limits, deadline).await {
                 Attempt::Ran(run) => return finish(run, started, request_bytes, false),
                 Attempt::NotPlaced(error) => {

@@ -3,9 +3,10 @@
 use wasmtime::Trap;
 
 use crate::hostcall::MemoryExceeded;
-use crate::limits::{RESPONSE_BODY_BYTES_MAX, RESPONSE_HEADER_BYTES_MAX, RESPONSE_HEADERS_MAX};
+use crate::limits::{FAILURE_CALLS_MAX, FAILURE_MESSAGE_BYTES_MAX, FAILURE_NAME_BYTES_MAX, RESPONSE_BODY_BYTES_MAX, RESPONSE_HEADER_BYTES_MAX, RESPONSE_HEADERS_MAX};
 use crate::model::execution::{Failure, FailureCode, Frame};
 use crate::model::invocation::Answer;
+use crate::model::text::cut;
 use crate::wit::program;
 
 /// What the guest answered, held against HTTP.
@@ -34,25 +35,30 @@ pub(super) fn of_answer(answer: program::Answer) -> Result<Answer, Failure> {
     Ok(Answer { status: answer.status, headers: answer.headers, body: answer.body })
 }
 
-/// The guest's own account of a script's failure.
+/// The guest's own account of a script's failure, cut: a record waits in a queue of thousands, and a name may be as long
+/// as a source.
 pub(super) fn of_failure(failure: program::Failure) -> Failure {
     let code = match failure.code {
         program::FailureCode::ScriptError => FailureCode::ScriptError,
         program::FailureCode::InvalidResponse => FailureCode::InvalidResponse,
         program::FailureCode::ResponseTooLarge => FailureCode::ResponseTooLarge,
     };
-    let calls = failure
-        .calls
-        .into_iter()
-        .map(|frame| Frame { function: frame.function, line: frame.at.map(|at| at.line), column: frame.at.map(|at| at.column) })
-        .collect();
-    Failure { code, message: failure.message, script: failure.script, line: failure.at.map(|at| at.line), column: failure.at.map(|at| at.column), calls }
+    let name = |text: &str| cut(text, FAILURE_NAME_BYTES_MAX).into_owned();
+    let frame = |frame: &program::Frame| Frame { function: name(&frame.function), line: frame.at.map(|at| at.line), column: frame.at.map(|at| at.column) };
+    Failure {
+        code,
+        message: cut(&failure.message, FAILURE_MESSAGE_BYTES_MAX).into_owned(),
+        script: failure.script.as_deref().map(name),
+        line: failure.at.map(|at| at.line),
+        column: failure.at.map(|at| at.column),
+        calls: failure.calls.iter().take(FAILURE_CALLS_MAX).map(frame).collect(),
+    }
 }
 
 /// What ended the instance. Anything that a script cannot cause by its own bounds is ours, and logged here.
 pub(super) fn of_trap(error: &wasmtime::Error, fuel: u64) -> Failure {
     if let Some(exceeded) = error.downcast_ref::<MemoryExceeded>() {
-        return Failure::new(FailureCode::MemoryExceeded, format!("the script needed more than its {} MiB of memory", exceeded.bytes_max >> 20));
+        return of_memory(u32::try_from(exceeded.bytes_max >> 20).unwrap_or(u32::MAX));
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => Failure::new(FailureCode::FuelExhausted, format!("the script spent its {fuel} units of fuel")),
@@ -65,13 +71,18 @@ pub(super) fn of_trap(error: &wasmtime::Error, fuel: u64) -> Failure {
     }
 }
 
+/// Its bound of memory ended it, or it would not even fit.
+pub(super) fn of_memory(memory_mb: u32) -> Failure {
+    Failure::new(FailureCode::MemoryExceeded, format!("the script needed more than its {memory_mb} MiB of memory"))
+}
+
 /// The wall clock ended it, in the script or in a host call.
 pub(super) fn of_deadline(timeout_ms: u32) -> Failure {
     Failure::new(FailureCode::DeadlineExceeded, format!("the script took longer than its {timeout_ms} ms"))
 }
 
 fn invalid(message: String) -> Failure {
-    Failure::new(FailureCode::InvalidResponse, message)
+    Failure::new(FailureCode::InvalidResponse, cut(&message, FAILURE_MESSAGE_BYTES_MAX))
 }
 
 /// RFC 9110 §5.6.2 `tchar`.
@@ -98,6 +109,17 @@ mod tests {
         for (status, good) in [(199, false), (200, true), (599, true), (600, false), (100, false)] {
             assert_eq!(judged(status, &[], 0).is_ok(), good, "{status}");
         }
+    }
+
+    #[test]
+    fn a_failure_is_cut_to_what_a_record_may_hold() {
+        let long = "é".repeat(100_000);
+        let frame = program::Frame { function: long.clone(), at: None };
+        let failure = program::Failure { code: program::FailureCode::ScriptError, message: long.clone(), script: Some(long), at: None, calls: vec![frame; 1_000] };
+        let cut = of_failure(failure);
+        let mark = "…".len();
+        assert!(cut.message.len() <= FAILURE_MESSAGE_BYTES_MAX + mark && cut.calls.len() == FAILURE_CALLS_MAX);
+        assert!(cut.script.unwrap().len() <= FAILURE_NAME_BYTES_MAX + mark && cut.calls[0].function.len() <= FAILURE_NAME_BYTES_MAX + mark);
     }
 
     #[test]

@@ -32,7 +32,10 @@ async fn any_value_is_200_and_json() {
 async fn a_structured_response_sets_status_headers_and_body() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
-    let reply = shop.run(r#"#{ statusCode: 201, headers: #{ "X-Made-By": "script", location: "/x/1", n: 7 }, body: #{ ok: true } }"#).await.expect(201);
+    let reply = shop
+        .run(r#"#{ statusCode: 201, headers: #{ "X-Made-By": "script", location: "/x/1", n: 7 }, body: #{ ok: true } }"#)
+        .await
+        .expect(201);
     assert_eq!(reply.header("x-made-by"), Some("script"));
     assert_eq!(reply.header("location"), Some("/x/1"));
     assert_eq!(reply.header("n"), Some("7"));
@@ -80,7 +83,8 @@ async fn a_scripts_own_content_type_wins_in_any_case() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
     for name in ["content-type", "Content-Type", "CONTENT-TYPE"] {
-        let reply = shop.run(&format!(r#"#{{ statusCode: 200, headers: #{{ "{name}": "text/html" }}, body: "<p>" }}"#)).await.expect(200);
+        let reply =
+            shop.run(&format!(r#"#{{ statusCode: 200, headers: #{{ "{name}": "text/html" }}, body: "<p>" }}"#)).await.expect(200);
         assert_eq!(reply.headers_named("content-type"), ["text/html"], "{name}");
     }
 }
@@ -132,12 +136,22 @@ async fn what_is_not_a_response_is_an_invalid_one() {
 async fn a_script_cannot_break_the_framing_of_its_answer() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
-    for (name, value) in [("content-length", "3"), ("content-length", "9999"), ("transfer-encoding", "chunked"), ("connection", "close"), ("upgrade", "h2c"), ("trailer", "x"), ("keep-alive", "timeout=1")] {
+    for (name, value) in [
+        ("content-length", "3"),
+        ("content-length", "9999"),
+        ("transfer-encoding", "chunked"),
+        ("connection", "close"),
+        ("upgrade", "h2c"),
+        ("trailer", "x"),
+        ("keep-alive", "timeout=1"),
+    ] {
         let reply = shop.run(&format!(r#"#{{ statusCode: 200, headers: #{{ "{name}": "{value}" }}, body: "whole" }}"#)).await;
         // Either it is refused as forbidden, or it had no effect; never a cut or hanging answer.
         match reply.status {
             502 => drop(reply.fails(502, "invalid_response")),
-            status => assert_eq!((status, reply.text().as_str(), reply.header(name).unwrap_or("5")), (200, "whole", "5"), "{name}"),
+            status => {
+                assert_eq!((status, reply.text().as_str(), reply.header(name).unwrap_or("5")), (200, "whole", "5"), "{name}")
+            }
         }
     }
 }
@@ -146,7 +160,9 @@ async fn a_script_cannot_break_the_framing_of_its_answer() {
 async fn a_script_cannot_forge_the_platforms_ids() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
-    let reply = shop.run(r#"#{ statusCode: 200, headers: #{ "x-request-id": "forged", "picloud-execution-id": "forged" }, body: "b" }"#).await;
+    let reply = shop
+        .run(r#"#{ statusCode: 200, headers: #{ "x-request-id": "forged", "picloud-execution-id": "forged" }, body: "b" }"#)
+        .await;
     for name in ["x-request-id", "picloud-execution-id"] {
         let values = reply.headers_named(name);
         assert_eq!(values.len(), 1, "{name}: {values:?}");

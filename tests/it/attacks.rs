@@ -14,7 +14,9 @@ async fn versions_are_read_newest_first_and_one_by_one() {
     for source in ["2", "3"] {
         app.put(&path, json!({ "source": source })).await.expect(200);
     }
-    let numbers = |page: &Value| page["items"].as_array().expect("items").iter().map(|v| v["version"].as_i64().expect("a number")).collect::<Vec<_>>();
+    let numbers = |page: &Value| {
+        page["items"].as_array().expect("items").iter().map(|v| v["version"].as_i64().expect("a number")).collect::<Vec<_>>()
+    };
     let first = app.get(&format!("{path}/versions?limit=2")).await.expect(200).json();
     assert_eq!(numbers(&first), [3, 2]);
     assert!(first["items"][0].get("source").is_none(), "a list holds no sources: {first}");
@@ -53,7 +55,11 @@ async fn an_error_never_sends_a_large_body_back() {
     let app = TestApp::start().await;
     let many: serde_json::Map<_, _> = (0..50_000).map(|n| (format!("field-{n}"), json!(1))).collect();
     let long = "k".repeat(1 << 20);
-    for body in [json!(many), json!({ "app_id": "a", "name": "n", "source": "1", "kind": long }), json!({ "app_id": long, "name": "n", "source": "1" })] {
+    for body in [
+        json!(many),
+        json!({ "app_id": "a", "name": "n", "source": "1", "kind": long }),
+        json!({ "app_id": long, "name": "n", "source": "1" }),
+    ] {
         let refused = app.post("/admin/scripts", body).await.fails(422, "invalid");
         assert!(refused.body.len() < 8 << 10, "{} bytes: {}", refused.body.len(), refused.shown());
     }
@@ -133,7 +139,11 @@ async fn an_answer_says_nothing_that_is_the_platforms_to_say() {
 #[tokio::test]
 async fn a_session_that_was_ended_is_nobodys() {
     let app = TestApp::start().await;
-    let login = app.anonymous(Method::POST, "/admin/auth/login", Some(&json!({ "username": USERNAME, "password": PASSWORD }))).await.expect(200).json();
+    let login = app
+        .anonymous(Method::POST, "/admin/auth/login", Some(&json!({ "username": USERNAME, "password": PASSWORD })))
+        .await
+        .expect(200)
+        .json();
     let token = login["token"].as_str().expect("a token");
     let with = |method: Method, path: &str| send(app.request(method, path).bearer_auth(token));
     with(Method::POST, "/admin/auth/logout").await.expect(204);
@@ -158,7 +168,8 @@ async fn a_cookie_alone_writes_nothing() {
         (vec![("sec-fetch-site", "same-site"), ("origin", own.as_str())], 403),
         (vec![("origin", own.as_str())], 201),
     ] {
-        let mut request = app.request(Method::POST, "/admin/apps").header("cookie", &cookie).json(&json!({ "slug": "c", "name": "c" }));
+        let mut request =
+            app.request(Method::POST, "/admin/apps").header("cookie", &cookie).json(&json!({ "slug": "c", "name": "c" }));
         for (name, value) in &headers {
             request = request.header(*name, *value);
         }

@@ -15,7 +15,18 @@ fn operations() -> Vec<(Method, String, bool)> {
     picloud::api::endpoints()
         .into_iter()
         .map(|(method, path, rule)| {
-            let path: Vec<_> = path.split('/').map(|part| if part == "{number}" { "1" } else if part.starts_with('{') { NOBODY } else { part }).collect();
+            let path: Vec<_> = path
+                .split('/')
+                .map(|part| {
+                    if part == "{number}" {
+                        "1"
+                    } else if part.starts_with('{') {
+                        NOBODY
+                    } else {
+                        part
+                    }
+                })
+                .collect();
             (method, path.join("/"), rule == picloud::model::access::Rule::Public)
         })
         .collect()
@@ -29,7 +40,9 @@ async fn raw(app: &Client, method: Method, path: &str, body: &str, content_type:
 async fn a_syntax_error_is_422_with_line_and_column() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
-    for (source, line, column) in [("let x = ;", 1, 9), ("let a = 1;\nlet b = 2 +;\n", 2, 12), ("fn f( {", 1, 7), ("\n\n  }", 3, 3), ("\"open", 1, 1)] {
+    for (source, line, column) in
+        [("let x = ;", 1, 9), ("let a = 1;\nlet b = 2 +;\n", 2, 12), ("fn f( {", 1, 7), ("\n\n  }", 3, 3), ("\"open", 1, 1)]
+    {
         let refused = shop.try_upload("broken", source, json!({})).await.fails(422, "syntax_error");
         let details = refused.details();
         assert_eq!(details["line"], line, "{source:?}: {details}");
@@ -58,16 +71,40 @@ async fn unknown_fields_are_422_and_all_named() {
     for (method, path, body, unknown) in [
         (Method::POST, "/admin/apps".to_owned(), json!({ "slug": "a", "name": "b", "naem": 1, "zz": 2 }), vec!["naem", "zz"]),
         (Method::PATCH, "/admin/apps/shop".to_owned(), json!({ "nme": "x" }), vec!["nme"]),
-        (Method::POST, "/admin/scripts".to_owned(), json!({ "app_id": shop.id, "name": "n", "source": "1", "sources": "2" }), vec!["sources"]),
-        (Method::POST, "/admin/scripts".to_owned(), json!({ "app_id": shop.id, "name": "n", "source": "1", "limits": { "feul": 5 } }), vec!["limits.feul"]),
+        (
+            Method::POST,
+            "/admin/scripts".to_owned(),
+            json!({ "app_id": shop.id, "name": "n", "source": "1", "sources": "2" }),
+            vec!["sources"],
+        ),
+        (
+            Method::POST,
+            "/admin/scripts".to_owned(),
+            json!({ "app_id": shop.id, "name": "n", "source": "1", "limits": { "feul": 5 } }),
+            vec!["limits.feul"],
+        ),
         (Method::PUT, format!("/admin/scripts/{}", script.id), json!({ "source": "1", "name": "renamed" }), vec!["name"]),
-        (Method::POST, format!("/admin/scripts/{}/routes", script.id), json!({ "path": "/a", "methods": ["GET"] }), vec!["methods"]),
-        (Method::POST, "/admin/auth/login".to_owned(), json!({ "username": USERNAME, "password": PASSWORD, "remember": true }), vec!["remember"]),
+        (
+            Method::POST,
+            format!("/admin/scripts/{}/routes", script.id),
+            json!({ "path": "/a", "methods": ["GET"] }),
+            vec!["methods"],
+        ),
+        (
+            Method::POST,
+            "/admin/auth/login".to_owned(),
+            json!({ "username": USERNAME, "password": PASSWORD, "remember": true }),
+            vec!["remember"],
+        ),
     ] {
         let refused = app.api(method, &path, Some(&body)).await.fails(422, "invalid");
         for field in unknown {
             assert!(refused.message().contains(field), "{path}: {}", refused.text());
-            assert!(refused.details()["unknown_fields"].as_array().expect("fields").contains(&json!(field)), "{path}: {}", refused.text());
+            assert!(
+                refused.details()["unknown_fields"].as_array().expect("fields").contains(&json!(field)),
+                "{path}: {}",
+                refused.text()
+            );
         }
     }
 }
@@ -140,9 +177,13 @@ async fn a_wrong_method_is_405_with_allow() {
             if known.contains(&(method.clone(), path.clone())) {
                 continue;
             }
-            let refused = send(app.http.request(method.clone(), format!("{}{path}", app.admin)).bearer_auth(&app.token)).await.fails(405, "method_not_allowed");
-            let allow: HashSet<_> = refused.header("allow").expect("Allow").split(',').map(|method| method.trim().to_owned()).collect();
-            let expected: HashSet<_> = known.iter().filter(|(_, other)| *other == path).map(|(method, _)| method.to_string()).collect();
+            let refused = send(app.http.request(method.clone(), format!("{}{path}", app.admin)).bearer_auth(&app.token))
+                .await
+                .fails(405, "method_not_allowed");
+            let allow: HashSet<_> =
+                refused.header("allow").expect("Allow").split(',').map(|method| method.trim().to_owned()).collect();
+            let expected: HashSet<_> =
+                known.iter().filter(|(_, other)| *other == path).map(|(method, _)| method.to_string()).collect();
             assert!(expected.is_subset(&allow), "{method} {path}: {allow:?}");
         }
     }
@@ -209,7 +250,9 @@ async fn a_route_under_another_script_is_404() {
     let (one, two) = (app.create_app("one").await, app.create_app("two").await);
     let (mine, theirs) = (one.upload("s", "1").await, two.upload("s", "1").await);
     let route = two.route(&theirs, json!({ "path": "/x" })).await;
-    app.delete(&format!("/admin/scripts/{}/routes/{}", mine.id, route["id"].as_str().expect("an id"))).await.fails(404, "not_found");
+    app.delete(&format!("/admin/scripts/{}/routes/{}", mine.id, route["id"].as_str().expect("an id")))
+        .await
+        .fails(404, "not_found");
     two.get("/x").await.expect(200);
     let missing = json!({ "app_id": NOBODY, "name": "n", "source": "1" });
     let refused = app.post("/admin/scripts", missing).await;
@@ -237,7 +280,12 @@ async fn duplicate_names_are_409_and_name_the_other() {
 #[tokio::test]
 async fn of_many_equal_names_at_once_one_is_made() {
     let app = TestApp::start().await;
-    let tries: Vec<_> = (0..8).map(|_| { let client = app.client.clone(); tokio::spawn(async move { client.post("/admin/apps", json!({ "slug": "same", "name": "x" })).await.status }) }).collect();
+    let tries: Vec<_> = (0..8)
+        .map(|_| {
+            let client = app.client.clone();
+            tokio::spawn(async move { client.post("/admin/apps", json!({ "slug": "same", "name": "x" })).await.status })
+        })
+        .collect();
     let mut statuses = Vec::new();
     for attempt in tries {
         statuses.push(attempt.await.expect("a call"));
@@ -251,9 +299,14 @@ async fn a_write_with_another_states_tag_is_412() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
     let script = shop.upload("s", "1").await;
-    for (path, change) in [("/admin/apps/shop".to_owned(), json!({ "name": "changed" })), (format!("/admin/scripts/{}", script.id), json!({ "source": "2" }))] {
+    for (path, change) in [
+        ("/admin/apps/shop".to_owned(), json!({ "name": "changed" })),
+        (format!("/admin/scripts/{}", script.id), json!({ "source": "2" })),
+    ] {
         let method = if path.contains("scripts") { Method::PUT } else { Method::PATCH };
-        let write = async |tag: &str| send(app.request(method.clone(), &path).bearer_auth(&app.token).header("if-match", tag).json(&change)).await;
+        let write = async |tag: &str| {
+            send(app.request(method.clone(), &path).bearer_auth(&app.token).header("if-match", tag).json(&change)).await
+        };
         let read = app.get(&path).await.expect(200);
         let tag = read.header("etag").expect("an ETag").to_owned();
         assert!(tag.starts_with('"') && tag.ends_with('"'), "{tag}");
@@ -270,10 +323,16 @@ async fn a_write_with_another_states_tag_is_412() {
 #[tokio::test]
 async fn wrong_passwords_and_unknown_users_look_the_same() {
     let app = TestApp::start().await;
-    let login = async |username: &str, password: &str| app.anonymous(Method::POST, "/admin/auth/login", Some(&json!({ "username": username, "password": password }))).await;
+    let login = async |username: &str, password: &str| {
+        app.anonymous(Method::POST, "/admin/auth/login", Some(&json!({ "username": username, "password": password }))).await
+    };
     let wrong = login(USERNAME, "not the password at all").await.fails(401, "unauthenticated");
     let unknown = login("nobody", PASSWORD).await.fails(401, "unauthenticated");
-    let text = |reply: &crate::support::Reply| { let mut body = reply.json(); body["error"]["request_id"] = Value::Null; body };
+    let text = |reply: &crate::support::Reply| {
+        let mut body = reply.json();
+        body["error"]["request_id"] = Value::Null;
+        body
+    };
     assert_eq!(text(&wrong), text(&unknown));
     login(USERNAME, "").await.expect(401);
     login(USERNAME, &"x".repeat(1 << 20)).await.fails(401, "unauthenticated");
@@ -287,7 +346,9 @@ async fn a_session_ends_with_logout() {
     assert_eq!((&me["username"], &me["role"]), (&json!(USERNAME), &json!("owner")));
     let mut second = app.client.clone();
     let login = second.login(USERNAME, PASSWORD).await;
-    assert!(chrono::DateTime::parse_from_rfc3339(login["expires_at"].as_str().expect("a time")).expect("RFC 3339") > app.clock.now());
+    assert!(
+        chrono::DateTime::parse_from_rfc3339(login["expires_at"].as_str().expect("a time")).expect("RFC 3339") > app.clock.now()
+    );
     assert_eq!(login["user"]["username"], USERNAME);
     second.api(Method::POST, "/admin/auth/logout", None).await.expect(204);
     second.get("/admin/auth/me").await.fails(401, "unauthenticated");
@@ -297,12 +358,16 @@ async fn a_session_ends_with_logout() {
 #[tokio::test]
 async fn a_session_cookie_writes_only_from_its_own_origin() {
     let app = TestApp::start().await;
-    let reply = app.anonymous(Method::POST, "/admin/auth/login", Some(&json!({ "username": USERNAME, "password": PASSWORD }))).await.expect(200);
+    let reply = app
+        .anonymous(Method::POST, "/admin/auth/login", Some(&json!({ "username": USERNAME, "password": PASSWORD })))
+        .await
+        .expect(200);
     let cookie = reply.header("set-cookie").expect("a cookie").to_owned();
     assert!(["HttpOnly", "SameSite=Strict", "Path=/"].iter().all(|part| cookie.contains(part)), "{cookie}");
     let pair = cookie.split(';').next().expect("a pair").to_owned();
     let write = async |origin: Option<&str>| {
-        let mut request = app.request(Method::POST, "/admin/apps").header("cookie", &pair).json(&json!({ "slug": "by-cookie", "name": "x" }));
+        let mut request =
+            app.request(Method::POST, "/admin/apps").header("cookie", &pair).json(&json!({ "slug": "by-cookie", "name": "x" }));
         if let Some(origin) = origin {
             request = request.header("origin", origin);
         }

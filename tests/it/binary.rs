@@ -56,15 +56,25 @@ async fn a_first_start_makes_an_owner_and_a_hello_app_that_answers() {
     assert!(apps["items"].as_array().expect("items").iter().any(|app| app["slug"] == "hello"), "{apps}");
 
     // The three curl lines that it prints work when pasted, one after the other.
-    let output = crate::support::eventually("it says what to do next", Duration::from_secs(5), async || { let output = server.output(); output.contains("Ctrl-C").then_some(output) }).await;
+    let output = crate::support::eventually("it says what to do next", Duration::from_secs(5), async || {
+        let output = server.output();
+        output.contains("Ctrl-C").then_some(output)
+    })
+    .await;
     let lines: Vec<_> = output.lines().map(str::trim).filter(|line| line.contains("curl ")).collect();
     assert_eq!(lines.len(), 3, "{output}");
     let pasted = format!("set -e\n{}\n", lines.join("\necho\n"));
-    let ran = std::process::Command::new("sh").args(["-c", &pasted]).env("PICLOUD_ADMIN_PASSWORD", PASSWORD).env("no_proxy", "*").output().expect("sh");
+    let ran = std::process::Command::new("sh")
+        .args(["-c", &pasted])
+        .env("PICLOUD_ADMIN_PASSWORD", PASSWORD)
+        .env("no_proxy", "*")
+        .output()
+        .expect("sh");
     let said = String::from_utf8_lossy(&ran.stdout);
     assert!(ran.status.success(), "{pasted}: {said}{}", String::from_utf8_lossy(&ran.stderr));
     assert!(said.contains("HTTP/1.1 200 OK") && said.contains("picloud-execution-id"), "{said}");
-    let last: serde_json::Value = serde_json::from_str(said.lines().last().expect("an answer")).unwrap_or_else(|error| panic!("{error}: {said}"));
+    let last: serde_json::Value =
+        serde_json::from_str(said.lines().last().expect("an answer")).unwrap_or_else(|error| panic!("{error}: {said}"));
     assert!(last["items"].as_array().is_some_and(|items| !items.is_empty()), "{last}");
     server.stop();
 }
@@ -76,8 +86,15 @@ async fn a_generated_password_is_printed_once_and_works() {
     command.env_remove("PICLOUD_ADMIN_USERNAME").env_remove("PICLOUD_ADMIN_PASSWORD");
     let server = Server::spawn(&scratch, command);
     let ready = scratch.path().join("ready.json");
-    let found: serde_json::Value = crate::support::eventually("it is ready", Duration::from_secs(120), async || serde_json::from_slice(&std::fs::read(&ready).ok()?).ok()).await;
-    let output = crate::support::eventually("it shows the password", Duration::from_secs(5), async || { let output = server.output(); output.contains("Ctrl-C").then_some(output) }).await;
+    let found: serde_json::Value = crate::support::eventually("it is ready", Duration::from_secs(120), async || {
+        serde_json::from_slice(&std::fs::read(&ready).ok()?).ok()
+    })
+    .await;
+    let output = crate::support::eventually("it shows the password", Duration::from_secs(5), async || {
+        let output = server.output();
+        output.contains("Ctrl-C").then_some(output)
+    })
+    .await;
     let after = |word: &str| {
         let line = output.lines().find(|line| line.trim_start().starts_with(word)).unwrap_or_else(|| panic!("{word}: {output}"));
         line.split_whitespace().nth(1).expect("a word").to_owned()
@@ -102,7 +119,11 @@ async fn the_next_start_is_fast_and_has_kept_the_data() {
     let scratch = Scratch::prepared().await;
     let server = Server::dev(&scratch).await;
     let shop = server.client.create_app("shop").await;
-    shop.deploy("/k", r#"let c = kv::collection("c"); if ctx.request.method == "POST" { c.set("k", ctx.request.body); } c.get("k")"#).await;
+    shop.deploy(
+        "/k",
+        r#"let c = kv::collection("c"); if ctx.request.method == "POST" { c.set("k", ctx.request.body); } c.get("k")"#,
+    )
+    .await;
     shop.post("/k", "kept", "text/plain").await.expect(200);
     let reply = shop.get("/k").await.expect(200);
     shop.record(&reply).await;
@@ -124,8 +145,16 @@ async fn ctrl_c_ends_everything_cleanly() {
         let mut server = Server::dev(&scratch).await;
         assert!(!processes_naming(&scratch.data()).is_empty(), "a database runs in the data directory");
         let shop = server.client.create_app("shop").await;
-        shop.deploy_with("/slow", "let x = 0; while x < 3000000 { x += 1; } x", json!({ "limits": { "fuel": 50_000_000_000_u64 } })).await;
-        let running = { let shop = shop.clone(); tokio::spawn(async move { shop.get("/slow").await }) };
+        shop.deploy_with(
+            "/slow",
+            "let x = 0; while x < 3000000 { x += 1; } x",
+            json!({ "limits": { "fuel": 50_000_000_000_u64 } }),
+        )
+        .await;
+        let running = {
+            let shop = shop.clone();
+            tokio::spawn(async move { shop.get("/slow").await })
+        };
         tokio::time::sleep(Duration::from_millis(50)).await;
         server.signal(signal);
         let reply = running.await.expect("a running request is answered before the end");
@@ -175,7 +204,9 @@ async fn a_data_directory_that_cannot_be_written_is_named() {
 
 #[tokio::test]
 async fn a_foreign_data_directory_is_left_alone() {
-    for files in [&["thesis.txt", "photos/cat.jpg"][..], &["postgres/PG_VERSION", "postgres/base/1"], &["PG_VERSION", "postgresql.conf"]] {
+    for files in
+        [&["thesis.txt", "photos/cat.jpg"][..], &["postgres/PG_VERSION", "postgres/base/1"], &["PG_VERSION", "postgresql.conf"]]
+    {
         let scratch = Scratch::new();
         for file in files {
             let path = scratch.data().join(file);
@@ -197,7 +228,16 @@ async fn a_damaged_data_directory_is_left_alone() {
     let whole = std::fs::read(&path).expect("pg_control");
     for damage in [whole[..100].to_vec(), vec![0; whole.len()]] {
         std::fs::write(&path, damage).expect("damage");
-        let relevant = |tree: Fingerprint| tree.into_iter().filter(|(path, _)| !path.to_string_lossy().contains("log") && !path.to_string_lossy().contains("lock") && !path.ends_with("postmaster.opts") && !path.ends_with("postmaster.pid")).collect::<Fingerprint>();
+        let relevant = |tree: Fingerprint| {
+            tree.into_iter()
+                .filter(|(path, _)| {
+                    !path.to_string_lossy().contains("log")
+                        && !path.to_string_lossy().contains("lock")
+                        && !path.ends_with("postmaster.opts")
+                        && !path.ends_with("postmaster.pid")
+                })
+                .collect::<Fingerprint>()
+        };
         let before = relevant(fingerprint(&scratch.data()));
         refused(&finish(picloud(&scratch, &["dev"])), &[scratch.data().to_str().expect("UTF-8")]);
         untouched(&relevant(fingerprint(&scratch.data())), &before);
@@ -222,7 +262,14 @@ async fn without_postgresql_one_line_says_what_is_missing() {
 async fn a_corrupted_artifact_is_rebuilt_and_not_trusted() {
     let scratch = Scratch::new();
     Server::dev(&scratch).await.stop();
-    let artifacts: Vec<_> = walk(&scratch.data()).into_iter().filter(|path| std::fs::metadata(scratch.data().join(path)).is_ok_and(|m| m.len() > 1 << 20) && !path.to_string_lossy().contains("pg_") && !path.to_string_lossy().contains("base/")).collect();
+    let artifacts: Vec<_> = walk(&scratch.data())
+        .into_iter()
+        .filter(|path| {
+            std::fs::metadata(scratch.data().join(path)).is_ok_and(|m| m.len() > 1 << 20)
+                && !path.to_string_lossy().contains("pg_")
+                && !path.to_string_lossy().contains("base/")
+        })
+        .collect();
     assert!(!artifacts.is_empty(), "a compiled component is kept in the data directory");
     for artifact in &artifacts {
         let path = scratch.data().join(artifact);
@@ -245,7 +292,18 @@ async fn help_config_names_every_variable() {
     let scratch = Scratch::new();
     let help = finish(picloud(&scratch, &["help", "config"]));
     assert!(help.status.success(), "{help:?}");
-    for name in ["DATABASE_URL", "PICLOUD_DATA_DIR", "PICLOUD_BIND", "PICLOUD_ADMIN_BIND", "PICLOUD_APPS_DOMAIN", "PICLOUD_ADMIN_USERNAME", "PICLOUD_ADMIN_PASSWORD", "PICLOUD_MAX_CONCURRENT_EXECUTIONS", "PICLOUD_PUBLIC_BASE_URL", "PICLOUD_LOG"] {
+    for name in [
+        "DATABASE_URL",
+        "PICLOUD_DATA_DIR",
+        "PICLOUD_BIND",
+        "PICLOUD_ADMIN_BIND",
+        "PICLOUD_APPS_DOMAIN",
+        "PICLOUD_ADMIN_USERNAME",
+        "PICLOUD_ADMIN_PASSWORD",
+        "PICLOUD_MAX_CONCURRENT_EXECUTIONS",
+        "PICLOUD_PUBLIC_BASE_URL",
+        "PICLOUD_LOG",
+    ] {
         assert!(help.stdout.contains(name), "{name}: {}", help.stdout);
     }
     let wrong = finish(picloud(&scratch, &["frobnicate"]));

@@ -8,7 +8,9 @@ use crate::support::{Tenant, TestApp, raw};
 
 /// A Rhai expression for a string of `n` bytes, cheap in fuel.
 fn text(n: usize) -> String {
-    format!(r#"{{ let s = ""; let p = "x"; let n = {n}; while n > 0 {{ if n % 2 == 1 {{ s += p; }} n /= 2; if n > 0 {{ p += p; }} }} s }}"#)
+    format!(
+        r#"{{ let s = ""; let p = "x"; let n = {n}; while n > 0 {{ if n % 2 == 1 {{ s += p; }} n /= 2; if n > 0 {{ p += p; }} }} s }}"#
+    )
 }
 
 /// `()` when the call succeeds, else the error map.
@@ -77,7 +79,10 @@ async fn kv_pages() {
     let default = limits::KV_PAGE_ENTRIES_DEFAULT;
     shop.run(&format!(r#"let c = kv::collection("many"); for i in 0..={default} {{ c.set(`${{i}}`, 1); }}"#)).await.expect(200);
     assert_eq!(shop.value(r#"kv::collection("many").list().items.len()"#).await, default);
-    assert_eq!(shop.value(&format!(r#"kv::collection("many").list(#{{ limit: {} }}).items.len()"#, default + 1)).await, default + 1);
+    assert_eq!(
+        shop.value(&format!(r#"kv::collection("many").list(#{{ limit: {} }}).items.len()"#, default + 1)).await,
+        default + 1
+    );
 }
 
 #[tokio::test]
@@ -86,7 +91,12 @@ async fn a_kv_page_ends_at_its_bytes_and_still_walks_everything() {
     let shop = app.create_app("shop").await;
     let (value, page) = (limits::KV_VALUE_BYTES_MAX, limits::KV_PAGE_BYTES_MAX);
     let fitting = page / value;
-    shop.run(&format!(r#"let c = kv::collection("big"); for i in 10..{} {{ c.set(`${{i}}`, blob({value}, 1)); }}"#, 10 + fitting + 3)).await.expect(200);
+    shop.run(&format!(
+        r#"let c = kv::collection("big"); for i in 10..{} {{ c.set(`${{i}}`, blob({value}, 1)); }}"#,
+        10 + fitting + 3
+    ))
+    .await
+    .expect(200);
     let got = shop.value(r#"let c = kv::collection("big"); let a = c.list(); let b = c.list(#{ cursor: a.cursor }); [a.items.len(), b.items.len(), b.cursor]"#).await;
     assert_eq!(got, json!([fitting, 3, null]));
 }
@@ -97,7 +107,11 @@ async fn host_calls() {
     let shop = app.create_app("shop").await;
     let n = limits::HOST_CALLS_PER_INVOCATION_MAX;
     assert_eq!(n, 1_000);
-    let source = |n: u32| format!(r#"let c = kv::collection("c"); let done = 0; try {{ for i in 0..{n} {{ c.has("k"); done += 1; }} }} catch (e) {{ return [done, e.code]; }} [done, ()]"#);
+    let source = |n: u32| {
+        format!(
+            r#"let c = kv::collection("c"); let done = 0; try {{ for i in 0..{n} {{ c.has("k"); done += 1; }} }} catch (e) {{ return [done, e.code]; }} [done, ()]"#
+        )
+    };
     let reply = shop.run(&source(n)).await.expect(200);
     assert_eq!(reply.json(), json!([n, null]));
     assert_eq!(shop.record(&reply).await["usage"]["host_calls"], n);
@@ -129,13 +143,18 @@ async fn request_headers() {
     shop.deploy("/h", "1").await;
     let n = limits::REQUEST_HEADER_BYTES_MAX;
     // Names and values; the frame around them is not counted, so stay a little apart from the edge.
-    let sized = |bytes: usize| format!("GET /h HTTP/1.1\r\nhost: shop.localhost\r\nconnection: close\r\nx-long: {}\r\n\r\n", "y".repeat(bytes - 120));
+    let sized = |bytes: usize| {
+        format!("GET /h HTTP/1.1\r\nhost: shop.localhost\r\nconnection: close\r\nx-long: {}\r\n\r\n", "y".repeat(bytes - 120))
+    };
     for base in [&app.data, &app.admin] {
         let within = raw::status(base, sized(n).as_bytes()).await;
         assert_ne!(within, 431, "{base}");
         assert_eq!(raw::status(base, sized(n + 400).as_bytes()).await, 431, "{base}");
     }
-    let cookies = format!("GET /h HTTP/1.1\r\nhost: shop.localhost\r\nconnection: close\r\n{}\r\n", format!("cookie: {}\r\n", "a=b; ".repeat(200)).repeat(80));
+    let cookies = format!(
+        "GET /h HTTP/1.1\r\nhost: shop.localhost\r\nconnection: close\r\n{}\r\n",
+        format!("cookie: {}\r\n", "a=b; ".repeat(200)).repeat(80)
+    );
     assert_eq!(raw::status(&app.data, cookies.as_bytes()).await, 431, "however many headers share it");
 }
 
@@ -180,7 +199,11 @@ async fn response_bodies() {
             "text" => format!("#{{ statusCode: 200, body: {} }}", text(len)),
             _ => text(len),
         };
-        assert_eq!(shop.run_with(&answer(n - extra), json!({ "limits": { "memory_mb": 64 } })).await.expect(200).body.len(), n, "{body}");
+        assert_eq!(
+            shop.run_with(&answer(n - extra), json!({ "limits": { "memory_mb": 64 } })).await.expect(200).body.len(),
+            n,
+            "{body}"
+        );
         shop.run_with(&answer(n - extra + 1), json!({ "limits": { "memory_mb": 64 } })).await.fails(502, "response_too_large");
     }
 }
@@ -189,7 +212,8 @@ async fn response_bodies() {
 async fn response_headers() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
-    let many = |n: usize| format!(r#"let h = #{{}}; for i in 0..{n} {{ h[`x-${{i}}`] = "v"; }} #{{ statusCode: 204, headers: h }}"#);
+    let many =
+        |n: usize| format!(r#"let h = #{{}}; for i in 0..{n} {{ h[`x-${{i}}`] = "v"; }} #{{ statusCode: 204, headers: h }}"#);
     let n = limits::RESPONSE_HEADERS_MAX;
     // By hand: with the platform's own these are more than the client at hand takes.
     shop.deploy("/many", &many(n)).await;
@@ -215,7 +239,10 @@ async fn log_lines() {
     let record = shop.record(&reply).await;
     let message = |i: usize| record["logs"][i]["message"].as_str().expect("a message").to_owned();
     assert_eq!(message(0), "x".repeat(n), "a line of the bound is whole");
-    assert!(message(1).len() <= n + 8 && message(1).starts_with(&"x".repeat(n - 64)) && message(1) != "x".repeat(n + 1), "a longer one is cut");
+    assert!(
+        message(1).len() <= n + 8 && message(1).starts_with(&"x".repeat(n - 64)) && message(1) != "x".repeat(n + 1),
+        "a longer one is cut"
+    );
 }
 
 #[tokio::test]
@@ -258,7 +285,9 @@ async fn limits_a_script_asks_for() {
         ("memory_mb", limits::MEMORY_MB_MIN.into(), limits::MEMORY_MB_CEILING.into()),
         ("timeout_ms", limits::TIMEOUT_MS_MIN.into(), limits::TIMEOUT_MS_CEILING.into()),
     ] {
-        let asked = async |value: Value, name: &str| shop.try_upload(&format!("{}-{name}", field.replace('_', "-")), "1", json!({ "limits": { field: value } })).await;
+        let asked = async |value: Value, name: &str| {
+            shop.try_upload(&format!("{}-{name}", field.replace('_', "-")), "1", json!({ "limits": { field: value } })).await
+        };
         asked(json!(floor), "floor").await.expect(201);
         asked(json!(ceiling), "ceiling").await.expect(201);
         let over = asked(json!(ceiling + 1), "over").await.fails(422, "invalid");
@@ -288,7 +317,13 @@ async fn names() {
     let name = async |n: usize| app.patch("/admin/apps/shop", json!({ "name": "é".repeat(n) })).await;
     name(limits::APP_NAME_CHARS_MAX).await.expect(200);
     name(limits::APP_NAME_CHARS_MAX + 1).await.fails(422, "invalid");
-    let origins = async |n: usize| app.patch("/admin/apps/shop", json!({ "cors_origins": (0..n).map(|i| format!("https://o{i}.example")).collect::<Vec<_>>() })).await;
+    let origins = async |n: usize| {
+        app.patch(
+            "/admin/apps/shop",
+            json!({ "cors_origins": (0..n).map(|i| format!("https://o{i}.example")).collect::<Vec<_>>() }),
+        )
+        .await
+    };
     origins(limits::APP_CORS_ORIGINS_MAX).await.expect(200);
     origins(limits::APP_CORS_ORIGINS_MAX + 1).await.fails(422, "invalid");
 }
@@ -321,7 +356,15 @@ async fn bodies_of_the_control_plane() {
         let empty = r#"{"slug":"s","name":""}"#.len();
         format!(r#"{{"slug":"s","name":"{}"}}"#, "x".repeat(len - empty))
     };
-    let post = async |body: String| send(app.request(reqwest::Method::POST, "/admin/apps").bearer_auth(&app.token).header("content-type", "application/json").body(body)).await;
+    let post = async |body: String| {
+        send(
+            app.request(reqwest::Method::POST, "/admin/apps")
+                .bearer_auth(&app.token)
+                .header("content-type", "application/json")
+                .body(body),
+        )
+        .await
+    };
     post(body(n)).await.fails(422, "invalid");
     post(body(n + 1)).await.fails(413, "request_too_large");
 }
@@ -330,11 +373,29 @@ async fn bodies_of_the_control_plane() {
 async fn the_limits_page_shows_what_is_enforced() {
     let app = TestApp::start().await;
     let page = app.anonymous(reqwest::Method::GET, "/limits", None).await.expect(200).json();
-    let limit = |name: &str| page["items"].as_array().expect("items").iter().find(|limit| limit["name"] == name).unwrap_or_else(|| panic!("{name}: {page}")).clone();
+    let limit = |name: &str| {
+        page["items"]
+            .as_array()
+            .expect("items")
+            .iter()
+            .find(|limit| limit["name"] == name)
+            .unwrap_or_else(|| panic!("{name}: {page}"))
+            .clone()
+    };
     assert_eq!((&limit("fuel")["default"], &limit("fuel")["ceiling"]), (&json!(500_000_000), &json!(50_000_000_000_u64)));
     assert_eq!((&limit("memory_mb")["default"], &limit("memory_mb")["ceiling"]), (&json!(32), &json!(256)));
     assert_eq!((&limit("timeout_ms")["default"], &limit("timeout_ms")["ceiling"]), (&json!(10_000), &json!(300_000)));
-    for (name, value) in [("request_body_bytes", 1 << 20), ("response_body_bytes", 4 << 20), ("log_line_bytes", 8 << 10), ("log_bytes_per_invocation", 256 << 10), ("host_calls_per_invocation", 1_000), ("script_source_bytes", 256 << 10), ("kv_value_bytes", 64 << 10), ("kv_key_bytes", 512), ("collection_name_bytes", 128)] {
+    for (name, value) in [
+        ("request_body_bytes", 1 << 20),
+        ("response_body_bytes", 4 << 20),
+        ("log_line_bytes", 8 << 10),
+        ("log_bytes_per_invocation", 256 << 10),
+        ("host_calls_per_invocation", 1_000),
+        ("script_source_bytes", 256 << 10),
+        ("kv_value_bytes", 64 << 10),
+        ("kv_key_bytes", 512),
+        ("collection_name_bytes", 128),
+    ] {
         assert_eq!(limit(name)["ceiling"], value, "{name}");
         assert!(limit(name)["unit"].is_string());
     }

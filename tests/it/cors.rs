@@ -8,7 +8,16 @@ const PAGE: &str = "https://page.example";
 
 async fn preflight(tenant: &Tenant, path: &str, origin: &str, method: &str) -> Reply {
     tenant
-        .call("OPTIONS", path, "", &[("origin", origin), ("access-control-request-method", method), ("access-control-request-headers", "content-type,x-own")])
+        .call(
+            "OPTIONS",
+            path,
+            "",
+            &[
+                ("origin", origin),
+                ("access-control-request-method", method),
+                ("access-control-request-headers", "content-type,x-own"),
+            ],
+        )
         .await
 }
 

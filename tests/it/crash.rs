@@ -25,7 +25,8 @@ async fn a_killed_server_keeps_every_acknowledged_write() {
     let acknowledged = Arc::new(Mutex::new(Acknowledged::default()));
     let first = Server::dev(&scratch).await;
     let shop = first.client.create_app("shop").await;
-    shop.deploy("/set/:key/:value", r#"kv::collection("c").set(ctx.request.params.key, parse_int(ctx.request.params.value))"#).await;
+    shop.deploy("/set/:key/:value", r#"kv::collection("c").set(ctx.request.params.key, parse_int(ctx.request.params.value))"#)
+        .await;
     shop.deploy("/get/:key", r#"kv::collection("c").get(ctx.request.params.key)"#).await;
     first.crash();
 
@@ -37,10 +38,17 @@ async fn a_killed_server_keeps_every_acknowledged_write() {
         for (key, value) in &promised.values {
             let found = server.client.call("shop.localhost", "GET", &format!("/get/{key}"), "", &[]).await.expect(200).json();
             let later = promised.under_way.get(key);
-            assert!(found == json!(value) || later.is_some_and(|later| found == json!(later)), "round {round}: {key} is {found}, acknowledged was {value}");
+            assert!(
+                found == json!(value) || later.is_some_and(|later| found == json!(later)),
+                "round {round}: {key} is {found}, acknowledged was {value}"
+            );
         }
         for (path, value) in &scripts {
-            assert_eq!(server.client.call("shop.localhost", "GET", path, "", &[]).await.expect(200).json(), *value, "round {round}");
+            assert_eq!(
+                server.client.call("shop.localhost", "GET", path, "", &[]).await.expect(200).json(),
+                *value,
+                "round {round}"
+            );
         }
         let (path, tenant) = (format!("/made/{round}"), crate::support::Tenant { client: server.client.clone(), ..shop.clone() });
         tenant.deploy(&path, &format!("{round}")).await;
@@ -53,7 +61,9 @@ async fn a_killed_server_keeps_every_acknowledged_write() {
                     for n in 0_u64.. {
                         let (key, value) = (format!("{writer}-{}", n % 5), u64::from(round) << 32 | n);
                         acknowledged.lock().expect("a lock").under_way.insert(key.clone(), value);
-                        let Ok(response) = client.to("shop.localhost", "GET", &format!("/set/{key}/{value}")).send().await else { return };
+                        let Ok(response) = client.to("shop.localhost", "GET", &format!("/set/{key}/{value}")).send().await else {
+                            return;
+                        };
                         if response.status() == 200 && response.bytes().await.is_ok() {
                             acknowledged.lock().expect("a lock").values.insert(key, value);
                         }
@@ -61,7 +71,10 @@ async fn a_killed_server_keeps_every_acknowledged_write() {
                 })
             })
             .collect();
-        eventually("some writes are acknowledged", Duration::from_secs(20), async || (acknowledged.lock().expect("a lock").values.len() >= 5).then_some(())).await;
+        eventually("some writes are acknowledged", Duration::from_secs(20), async || {
+            (acknowledged.lock().expect("a lock").values.len() >= 5).then_some(())
+        })
+        .await;
         // A moment nobody chose: somewhere within the next few writes.
         tokio::time::sleep(Duration::from_micros(rand::random_range(0..60_000))).await;
         server.crash();
@@ -78,7 +91,10 @@ async fn a_killed_server_leaves_no_database_behind_for_long() {
     let scratch = Scratch::prepared().await;
     let server = Server::dev(&scratch).await;
     server.crash();
-    eventually("the private database follows its server", Duration::from_secs(20), async || processes_naming(&scratch.data()).is_empty().then_some(())).await;
+    eventually("the private database follows its server", Duration::from_secs(20), async || {
+        processes_naming(&scratch.data()).is_empty().then_some(())
+    })
+    .await;
 }
 
 /// A first start that is killed anywhere on its way must not be in the way of the next.

@@ -5,11 +5,22 @@ use serde_json::{Value, json};
 use crate::support::{Tenant, TestApp};
 
 /// A tenant whose script answers with one expression about its request.
-async fn ask(tenant: &Tenant, expression: &str, method: &str, path: &str, body: impl Into<reqwest::Body>, headers: &[(&str, &str)]) -> Value {
+async fn ask(
+    tenant: &Tenant,
+    expression: &str,
+    method: &str,
+    path: &str,
+    body: impl Into<reqwest::Body>,
+    headers: &[(&str, &str)],
+) -> Value {
     let script = tenant.upload(&format!("ask-{}", uuid::Uuid::now_v7()), &format!("#{{ v: {expression} }}")).await;
     let route = tenant.route(&script, json!({ "path": "/t/*" })).await;
     let reply = tenant.call(method, &format!("/t{path}"), body, headers).await.expect(200);
-    tenant.client.delete(&format!("/admin/scripts/{}/routes/{}", script.id, route["id"].as_str().expect("an id"))).await.expect(204);
+    tenant
+        .client
+        .delete(&format!("/admin/scripts/{}/routes/{}", script.id, route["id"].as_str().expect("an id")))
+        .await
+        .expect(204);
     reply.json()["v"].clone()
 }
 
@@ -62,7 +73,8 @@ async fn an_event_is_absent_when_no_trigger_called() {
 async fn a_direct_call_is_told_from_a_public_one() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
-    let script = shop.upload("direct", "#{ type: ctx.invocation_type, body: ctx.request.body, method: ctx.request.method }").await;
+    let script =
+        shop.upload("direct", "#{ type: ctx.invocation_type, body: ctx.request.body, method: ctx.request.method }").await;
     let reply = app.post(&format!("/execute/{}", script.id), json!({ "n": 1 })).await.expect(200);
     assert_eq!(reply.json(), json!({ "type": "direct", "body": { "n": 1 }, "method": "POST" }));
     assert_eq!(app.execution(reply.execution_id()).await["outcome"], "responded");
@@ -113,7 +125,8 @@ async fn query_is_a_map_of_decoded_strings() {
 async fn header_names_are_lower_case() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
-    let headers = ask(&shop, "ctx.request.headers", "GET", "/h", "", &[("X-Custom-Thing", "Kept As Is"), ("Accept", "text/html")]).await;
+    let headers =
+        ask(&shop, "ctx.request.headers", "GET", "/h", "", &[("X-Custom-Thing", "Kept As Is"), ("Accept", "text/html")]).await;
     assert_eq!(headers["x-custom-thing"], "Kept As Is");
     assert_eq!(headers["accept"], "text/html");
     assert!(headers.as_object().expect("a map").keys().all(|name| *name == name.to_ascii_lowercase()), "{headers}");
@@ -123,7 +136,10 @@ async fn header_names_are_lower_case() {
 async fn a_header_sent_twice_reaches_the_script_joined() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
-    assert_eq!(ask(&shop, r#"ctx.request.headers["x-tag"]"#, "GET", "/h", "", &[("x-tag", "one"), ("x-tag", "two")]).await, "one, two");
+    assert_eq!(
+        ask(&shop, r#"ctx.request.headers["x-tag"]"#, "GET", "/h", "", &[("x-tag", "one"), ("x-tag", "two")]).await,
+        "one, two"
+    );
 }
 
 #[tokio::test]
@@ -139,7 +155,15 @@ async fn cookies_are_a_map() {
 async fn a_url_encoded_body_is_a_form_and_stays_text() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
-    let got = ask(&shop, "[ctx.request.form, ctx.request.body]", "POST", "/f", "name=Ada+L&n=1&e=%C3%A9", &[("content-type", "application/x-www-form-urlencoded; charset=UTF-8")]).await;
+    let got = ask(
+        &shop,
+        "[ctx.request.form, ctx.request.body]",
+        "POST",
+        "/f",
+        "name=Ada+L&n=1&e=%C3%A9",
+        &[("content-type", "application/x-www-form-urlencoded; charset=UTF-8")],
+    )
+    .await;
     assert_eq!(got, json!([{ "name": "Ada L", "n": "1", "e": "é" }, "name=Ada+L&n=1&e=%C3%A9"]));
     assert_eq!(ask(&shop, "ctx.request.form", "POST", "/f", "a=1", &[("content-type", "text/plain")]).await, json!({}));
 }
@@ -148,9 +172,14 @@ async fn a_url_encoded_body_is_a_form_and_stays_text() {
 async fn a_json_body_is_parsed() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
-    let body = async |text: &'static str, content_type: &str| ask(&shop, "ctx.request.body", "POST", "/b", text, &[("content-type", content_type)]).await;
+    let body = async |text: &'static str, content_type: &str| {
+        ask(&shop, "ctx.request.body", "POST", "/b", text, &[("content-type", content_type)]).await
+    };
     let text = r#"{"s":"é\u0041","i":-9007199254740993,"f":1.5,"b":true,"n":null,"a":[1,[2,{}]]}"#;
-    assert_eq!(body(text, "application/json").await, json!({ "s": "éA", "i": -9_007_199_254_740_993_i64, "f": 1.5, "b": true, "n": null, "a": [1, [2, {}]] }));
+    assert_eq!(
+        body(text, "application/json").await,
+        json!({ "s": "éA", "i": -9_007_199_254_740_993_i64, "f": 1.5, "b": true, "n": null, "a": [1, [2, {}]] })
+    );
     assert_eq!(body("[1,2]", "application/json; charset=utf-8").await, json!([1, 2]));
     assert_eq!(body("17", "application/problem+json").await, json!(17));
     assert_eq!(body("null", "application/json").await, Value::Null);
@@ -160,7 +189,15 @@ async fn a_json_body_is_parsed() {
 async fn json_that_does_not_parse_reaches_the_script_as_text() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
-    let got = ask(&shop, "[type_of(ctx.request.body), ctx.request.body]", "POST", "/b", "{nope", &[("content-type", "application/json")]).await;
+    let got = ask(
+        &shop,
+        "[type_of(ctx.request.body), ctx.request.body]",
+        "POST",
+        "/b",
+        "{nope",
+        &[("content-type", "application/json")],
+    )
+    .await;
     assert_eq!(got, json!(["string", "{nope"]));
 }
 
@@ -168,7 +205,9 @@ async fn json_that_does_not_parse_reaches_the_script_as_text() {
 async fn a_text_body_is_a_string_and_any_other_a_blob() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
-    let kind = async |body: &'static [u8], headers: &[(&str, &str)]| ask(&shop, "[type_of(ctx.request.body), ctx.request.body.len()]", "POST", "/b", body, headers).await;
+    let kind = async |body: &'static [u8], headers: &[(&str, &str)]| {
+        ask(&shop, "[type_of(ctx.request.body), ctx.request.body.len()]", "POST", "/b", body, headers).await
+    };
     assert_eq!(kind("grün".as_bytes(), &[("content-type", "text/plain")]).await, json!(["string", 4]));
     assert_eq!(kind(b"<a/>", &[("content-type", "application/xml")]).await, json!(["string", 4]));
     assert_eq!(kind(b"abc", &[("content-type", "application/octet-stream")]).await, json!(["blob", 3]));
@@ -186,7 +225,9 @@ async fn platform_credentials_never_reach_a_script() {
     let got = ask(&shop, "ctx.request", "GET", "/x", "", &[("authorization", &bearer), ("cookie", &cookie)]).await;
     assert!(!got.to_string().contains(&app.token), "{got}");
     assert_eq!(got["cookies"], json!({ "theirs": "1", "also": "2" }));
-    let theirs = ask(&shop, r#"ctx.request.headers["authorization"]"#, "GET", "/x", "", &[("authorization", "Bearer of-the-tenants-own")]).await;
+    let theirs =
+        ask(&shop, r#"ctx.request.headers["authorization"]"#, "GET", "/x", "", &[("authorization", "Bearer of-the-tenants-own")])
+            .await;
     assert_eq!(theirs, "Bearer of-the-tenants-own", "a tenant's own scheme is the tenant's");
 }
 

@@ -34,7 +34,18 @@ async fn what_a_script_throws_is_422() {
 async fn a_runtime_error_is_422() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
-    for source in ["1 / 0", "nothing_of_that_name", "no_such_function(1)", "[1][5]", "let x = 1; x.y", r#""a" - 1"#, "9223372036854775807 + 1", r#"parse_int("x")"#, "kv::nope(1)", "1 << 64 >> -1; 5 % 0"] {
+    for source in [
+        "1 / 0",
+        "nothing_of_that_name",
+        "no_such_function(1)",
+        "[1][5]",
+        "let x = 1; x.y",
+        r#""a" - 1"#,
+        "9223372036854775807 + 1",
+        r#"parse_int("x")"#,
+        "kv::nope(1)",
+        "1 << 64 >> -1; 5 % 0",
+    ] {
         shop.run(source).await.fails(422, "script_error");
     }
 }
@@ -111,7 +122,10 @@ async fn spent_fuel_is_507() {
 async fn memory_past_its_bound_is_507() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
-    let reply = shop.run_with(r#"let s = "0123456789abcdef"; loop { s += s; }"#, json!({ "limits": { "memory_mb": 16 } })).await.fails(507, "memory_exceeded");
+    let reply = shop
+        .run_with(r#"let s = "0123456789abcdef"; loop { s += s; }"#, json!({ "limits": { "memory_mb": 16 } }))
+        .await
+        .fails(507, "memory_exceeded");
     let record = shop.record(&reply).await;
     assert_eq!((&record["outcome"], &record["status"]), (&json!("memory_exceeded"), &json!(507)));
     let peak = record["usage"]["memory_peak_bytes"].as_u64().expect("a number");
@@ -145,7 +159,12 @@ async fn the_deadline_also_ends_a_pending_host_call() {
     // More calls than the server has connections: none may be lost to an ended invocation.
     let mut ended = Vec::new();
     for _ in 0..3 {
-        let calls: Vec<_> = (0..12).map(|_| { let shop = shop.clone(); tokio::spawn(async move { shop.get("/wait").await }) }).collect();
+        let calls: Vec<_> = (0..12)
+            .map(|_| {
+                let shop = shop.clone();
+                tokio::spawn(async move { shop.get("/wait").await })
+            })
+            .collect();
         for call in calls {
             let reply = call.await.expect("a call");
             match reply.status {
@@ -172,7 +191,10 @@ async fn a_full_node_answers_503_and_when_to_come_back() {
         tenant.deploy_with("/wait", r#"kv::collection("c").get("k")"#, json!({ "limits": { "timeout_ms": 20_000 } })).await;
         holders.push(tokio::spawn(async move { tenant.get("/wait").await }));
     }
-    eventually("both places are taken", Duration::from_secs(8), async || (app.get("/admin/node").await.json()["running"] == 2).then_some(())).await;
+    eventually("both places are taken", Duration::from_secs(8), async || {
+        (app.get("/admin/node").await.json()["running"] == 2).then_some(())
+    })
+    .await;
 
     let shop = app.create_app("shop").await;
     shop.deploy("/free", "1").await;
@@ -197,8 +219,16 @@ async fn one_app_cannot_fill_the_node() {
     let (burner, neighbour) = (app.create_app("burner").await, app.create_app("neighbour").await);
     burner.deploy_with("/burn", "loop {}", json!({ "limits": { "fuel": PLENTY, "timeout_ms": 3_000 } })).await;
     neighbour.deploy("/hello", "1").await;
-    let burning: Vec<_> = (0..12).map(|_| { let burner = burner.clone(); tokio::spawn(async move { burner.get("/burn").await.status }) }).collect();
-    eventually("the burner runs", Duration::from_secs(5), async || (app.get("/admin/node").await.json()["running"] == 2).then_some(())).await;
+    let burning: Vec<_> = (0..12)
+        .map(|_| {
+            let burner = burner.clone();
+            tokio::spawn(async move { burner.get("/burn").await.status })
+        })
+        .collect();
+    eventually("the burner runs", Duration::from_secs(5), async || {
+        (app.get("/admin/node").await.json()["running"] == 2).then_some(())
+    })
+    .await;
     for _ in 0..20 {
         neighbour.get("/hello").await.expect(200);
     }
@@ -212,7 +242,10 @@ async fn one_app_cannot_fill_the_node() {
 async fn an_answer_past_its_bound_is_502() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
-    let reply = shop.run(r#"let s = "0123456789abcdef"; while s.len() < 5000000 { s += s; } #{ statusCode: 200, body: s }"#).await.fails(502, "response_too_large");
+    let reply = shop
+        .run(r#"let s = "0123456789abcdef"; while s.len() < 5000000 { s += s; } #{ statusCode: 200, body: s }"#)
+        .await
+        .fails(502, "response_too_large");
     let record = shop.record(&reply).await;
     assert_eq!((&record["outcome"], &record["error"]["code"]), (&json!("script_failed"), &json!("response_too_large")));
     shop.run(r#"let s = ""; s.pad(1000000, "x"); [s, s, s, s, s]"#).await.fails(502, "response_too_large");
@@ -223,7 +256,14 @@ async fn an_unknown_host_or_route_is_404_and_runs_nothing() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
     shop.deploy("/there", "1").await;
-    for (host, path) in [("nobody.localhost", "/there"), ("localhost", "/there"), ("shop.example", "/there"), ("127.0.0.1", "/there"), ("shop.localhost", "/not-there"), ("shop.localhost", "/there/below")] {
+    for (host, path) in [
+        ("nobody.localhost", "/there"),
+        ("localhost", "/there"),
+        ("shop.example", "/there"),
+        ("127.0.0.1", "/there"),
+        ("shop.localhost", "/not-there"),
+        ("shop.localhost", "/there/below"),
+    ] {
         let reply = app.call(host, "GET", path, "", &[]).await.fails(404, "not_found");
         assert!(reply.header("picloud-execution-id").is_none(), "{host}{path}");
     }
@@ -262,8 +302,15 @@ async fn neither_trap_can_be_caught_by_a_script() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
     shop.run_with("try { loop {} } catch { 1 }", json!({ "limits": { "fuel": 5_000_000 } })).await.fails(507, "fuel_exhausted");
-    shop.run_with(r#"try { let s = "0123456789abcdef"; loop { s += s; } } catch { 1 }"#, json!({ "limits": { "memory_mb": 16 } })).await.fails(507, "memory_exceeded");
-    shop.run_with("try { loop {} } catch { 1 }", json!({ "limits": { "fuel": PLENTY, "timeout_ms": 100 } })).await.fails(504, "deadline_exceeded");
+    shop.run_with(
+        r#"try { let s = "0123456789abcdef"; loop { s += s; } } catch { 1 }"#,
+        json!({ "limits": { "memory_mb": 16 } }),
+    )
+    .await
+    .fails(507, "memory_exceeded");
+    shop.run_with("try { loop {} } catch { 1 }", json!({ "limits": { "fuel": PLENTY, "timeout_ms": 100 } }))
+        .await
+        .fails(504, "deadline_exceeded");
 }
 
 #[tokio::test]

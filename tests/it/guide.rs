@@ -28,7 +28,11 @@ fn blocks(markdown: &str, language: &str) -> Vec<Example> {
                 example.source.push('\n');
             }
             None if line.trim() == format!("```{language}") => open = Some(Example { line: n + 2, source: String::new() }),
-            None => assert!(!line.trim_start().starts_with(&format!("```{language}")), "line {}: every {language} block runs: {line}", n + 1),
+            None => assert!(
+                !line.trim_start().starts_with(&format!("```{language}")),
+                "line {}: every {language} block runs: {line}",
+                n + 1
+            ),
         }
     }
     assert!(open.is_none(), "an open block");
@@ -44,16 +48,26 @@ async fn answer(tenant: &Tenant, name: &str, source: &str) -> Result<Reply, Stri
     let script = crate::support::client::Script { id, name: name.to_owned(), created: uploaded.json() };
     let route = tenant.route(&script, json!({ "path": "/", "method": "GET" })).await;
     let reply = tenant.get("/").await;
-    tenant.client.delete(&format!("/admin/scripts/{}/routes/{}", script.id, route["id"].as_str().expect("an id"))).await.expect(204);
+    tenant
+        .client
+        .delete(&format!("/admin/scripts/{}/routes/{}", script.id, route["id"].as_str().expect("an id")))
+        .await
+        .expect(204);
     // An example may answer what it likes; it may not fail.
-    if reply.status < 500 && !reply.text().contains("\"script_error\"") { Ok(reply) } else { Err(format!("{} {}", reply.status, reply.shown())) }
+    if reply.status < 500 && !reply.text().contains("\"script_error\"") {
+        Ok(reply)
+    } else {
+        Err(format!("{} {}", reply.status, reply.shown()))
+    }
 }
 
 async fn run(tenant: &Tenant, example: &Example) -> Result<bool, String> {
     let got = answer(tenant, "example", &example.source).await?;
     let Some(expected) = example.expected() else { return Ok(false) };
     let expected = answer(tenant, "expected", expected).await?;
-    let seen = |reply: &Reply| (reply.status, reply.text(), reply.header("content-type").map(str::to_owned), reply.header("location").map(str::to_owned));
+    let seen = |reply: &Reply| {
+        (reply.status, reply.text(), reply.header("content-type").map(str::to_owned), reply.header("location").map(str::to_owned))
+    };
     if seen(&got) == seen(&expected) { Ok(true) } else { Err(format!("{:?} instead of {:?}", seen(&got), seen(&expected))) }
 }
 

@@ -47,7 +47,12 @@ impl Scene {
         let neighbour = server.client.create_app("neighbour").await;
         let attacker = server.client.create_app("attacker").await;
         neighbour.deploy("/hello/:n", NEIGHBOUR).await;
-        let warm: Vec<_> = (0..4 * ABREAST).map(|_| { let neighbour = neighbour.clone(); tokio::spawn(async move { neighbour.get("/hello/0").await.expect(200) }) }).collect();
+        let warm: Vec<_> = (0..4 * ABREAST)
+            .map(|_| {
+                let neighbour = neighbour.clone();
+                tokio::spawn(async move { neighbour.get("/hello/0").await.expect(200) })
+            })
+            .collect();
         for call in warm {
             call.await.expect("a call");
         }
@@ -59,7 +64,11 @@ impl Scene {
                 let mut calls = 0;
                 while !done.load(Ordering::Relaxed) {
                     let reply = neighbour.get(&format!("/hello/{calls}")).await;
-                    assert_eq!((reply.status, reply.text()), (200, format!(r#"{{"hello":"{calls}"}}"#)), "the neighbour's call {calls}");
+                    assert_eq!(
+                        (reply.status, reply.text()),
+                        (200, format!(r#"{{"hello":"{calls}"}}"#)),
+                        "the neighbour's call {calls}"
+                    );
                     calls += 1;
                 }
                 calls
@@ -77,10 +86,14 @@ impl Scene {
                 check();
             }
             let bound = settled.map_or(self.idle + KEPT_AFTER_FIRST_ROUND, |settled| settled + KEPT_AFTER_MORE);
-            let resident = eventually(&format!("memory is back under {} MiB (idle was {} MiB)", bound / MIB, self.idle / MIB), Duration::from_secs(15), async || {
-                let resident = self.server.resident();
-                (resident <= bound).then_some(resident)
-            })
+            let resident = eventually(
+                &format!("memory is back under {} MiB (idle was {} MiB)", bound / MIB, self.idle / MIB),
+                Duration::from_secs(15),
+                async || {
+                    let resident = self.server.resident();
+                    (resident <= bound).then_some(resident)
+                },
+            )
             .await;
             settled.get_or_insert(resident);
         }
@@ -105,7 +118,10 @@ async fn attack(name: &str, fuel: u64, expected: &[(u16, &'static str)]) -> Valu
             let (reply, expected, name) = (scene.attacker.get("/attack").await, expected.clone(), name.to_owned());
             Box::new(move || {
                 let code = reply.json()["error"]["code"].as_str().unwrap_or_default().to_owned();
-                let (status, code) = *expected.iter().find(|told| **told == (reply.status, code.as_str())).unwrap_or_else(|| panic!("{name}: {} {}", reply.status, reply.shown()));
+                let (status, code) = *expected
+                    .iter()
+                    .find(|told| **told == (reply.status, code.as_str()))
+                    .unwrap_or_else(|| panic!("{name}: {} {}", reply.status, reply.shown()));
                 reply.fails(status, code);
             }) as Box<dyn FnOnce() + Send>
         })
@@ -181,7 +197,18 @@ async fn refused_source(sources: Vec<String>) {
 async fn deep_expression() {
     let n = 100_000;
     let nested = |open: &str, close: &str| format!("{}1{}", open.repeat(n / open.len()), close.repeat(n / open.len()));
-    let sources = vec![nested("(", ")"), nested("[", "]"), nested("{", "}"), nested("#{a:", "}"), nested("if true {", "}"), nested("-", ""), nested("!", ""), nested("f(", ")"), nested("|x|", ""), nested("`${", "}`")];
+    let sources = vec![
+        nested("(", ")"),
+        nested("[", "]"),
+        nested("{", "}"),
+        nested("#{a:", "}"),
+        nested("if true {", "}"),
+        nested("-", ""),
+        nested("!", ""),
+        nested("f(", ")"),
+        nested("|x|", ""),
+        nested("`${", "}`"),
+    ];
     let scene = Scene::set().await;
     for source in &sources[..4] {
         let refused = scene.attacker.try_upload("deep", source, json!({})).await.fails(422, "syntax_error");
@@ -194,7 +221,8 @@ async fn deep_expression() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn huge_source() {
     let cap = picloud::limits::SCRIPT_SOURCE_BYTES_MAX;
-    let fill = |unit: &str, head: &str, tail: &str| format!("{head}{}{tail}", unit.repeat((cap - head.len() - tail.len()) / unit.len()));
+    let fill =
+        |unit: &str, head: &str, tail: &str| format!("{head}{}{tail}", unit.repeat((cap - head.len() - tail.len()) / unit.len()));
     refused_source(vec![
         fill("1+", "", "1"),
         fill("let a=1;", "", ""),
@@ -216,12 +244,18 @@ async fn huge_source() {
 async fn deep_json_body() {
     let scene = Scene::set().await;
     scene.attacker.deploy("/echo", "type_of(ctx.request.body)").await;
-    let deep = [("[".repeat(500_000), "string"), (format!("{}{}", "[".repeat(400_000), "]".repeat(400_000)), "string"), (format!("{}1{}", "{\"a\":".repeat(150_000), "}".repeat(150_000)), "string"), (format!("{}{}", "[".repeat(100), "]".repeat(100)), "array")];
+    let deep = [
+        ("[".repeat(500_000), "string"),
+        (format!("{}{}", "[".repeat(400_000), "]".repeat(400_000)), "string"),
+        (format!("{}1{}", "{\"a\":".repeat(150_000), "}".repeat(150_000)), "string"),
+        (format!("{}{}", "[".repeat(100), "]".repeat(100)), "array"),
+    ];
     scene
         .storm(async |n| {
             let (body, expected) = deep[n % deep.len()].clone();
             let reply = scene.attacker.post("/echo", &body, "application/json").await;
-            Box::new(move || assert_eq!((reply.status, reply.text()), (200, format!("\"{expected}\"")))) as Box<dyn FnOnce() + Send>
+            Box::new(move || assert_eq!((reply.status, reply.text()), (200, format!("\"{expected}\""))))
+                as Box<dyn FnOnce() + Send>
         })
         .await;
     scene.end().await;
@@ -231,7 +265,8 @@ async fn deep_json_body() {
 async fn header_bomb() {
     let scene = Scene::set().await;
     scene.attacker.deploy("/h", "ctx.request.headers.len()").await;
-    let request = |headers: &str| format!("GET /h HTTP/1.1\r\nhost: attacker.localhost\r\nconnection: close\r\n{headers}\r\n").into_bytes();
+    let request =
+        |headers: &str| format!("GET /h HTTP/1.1\r\nhost: attacker.localhost\r\nconnection: close\r\n{headers}\r\n").into_bytes();
     let bombs = [
         request(&(0..50_000).map(|n| format!("x-{n}: 1\r\n")).collect::<String>()),
         request(&format!("x-long: {}\r\n", "y".repeat(2 << 20))),

@@ -41,7 +41,13 @@ impl Bare {
     }
 
     async fn run(&self, program: &Program, limits: Limits) -> Run {
-        let script = Deployed { app_id: self.app_id, script_id: ScriptId(uuid::Uuid::nil()), version: 1, name: program.name.clone(), limits };
+        let script = Deployed {
+            app_id: self.app_id,
+            script_id: ScriptId(uuid::Uuid::nil()),
+            version: 1,
+            name: program.name.clone(),
+            limits,
+        };
         let call = Call {
             execution_id: ExecutionId(uuid::Uuid::nil()),
             request_id: RequestId(uuid::Uuid::nil()),
@@ -56,7 +62,10 @@ impl Bare {
 /// What of a run must not depend on how the script came into memory.
 fn essence(run: &Run) -> String {
     let logs: Vec<_> = run.logs.iter().map(|line| (line.level, &line.message, &line.data)).collect();
-    format!("{:?} fuel {} calls {} logs {:?} dropped {}", run.result, run.usage.fuel, run.usage.host_calls, logs, run.logs_dropped)
+    format!(
+        "{:?} fuel {} calls {} logs {:?} dropped {}",
+        run.result, run.usage.fuel, run.usage.host_calls, logs, run.logs_dropped
+    )
 }
 
 /// Scripts that use much of the language, and every attack.
@@ -69,7 +78,19 @@ fn corpus() -> Vec<(String, String)> {
             (path.file_stem().expect("a name").to_string_lossy().into_owned(), std::fs::read_to_string(path).expect("a script"))
         })
         // Memory bombs end where the allocator is, which a placed heap may move by a page.
-        .filter(|(name, _)| !["string_doubling", "array_bomb", "map_bomb", "giant_allocation", "hash_flood", "kv_hammer", "deep_value", "response_bomb"].contains(&name.as_str()))
+        .filter(|(name, _)| {
+            ![
+                "string_doubling",
+                "array_bomb",
+                "map_bomb",
+                "giant_allocation",
+                "hash_flood",
+                "kv_hammer",
+                "deep_value",
+                "response_bomb",
+            ]
+            .contains(&name.as_str())
+        })
         .collect();
     for (n, source) in [
         "1 + 1",
@@ -93,7 +114,11 @@ fn corpus() -> Vec<(String, String)> {
         corpus.push((format!("corpus-{n}"), source.to_owned()));
     }
     for functions in [60, 300] {
-        let many: String = (0..functions).map(|n| format!("fn f{n}(a, b) {{ let x = #{{ n: {n}, s: \"text {n}\" }}; if a > b {{ a + {n} }} else {{ x.n + b }} }}\n")).collect();
+        let many: String = (0..functions)
+            .map(|n| {
+                format!("fn f{n}(a, b) {{ let x = #{{ n: {n}, s: \"text {n}\" }}; if a > b {{ a + {n} }} else {{ x.n + b }} }}\n")
+            })
+            .collect();
         corpus.push((format!("functions-{functions}"), format!("{many}\nf{}(1, 2)", functions - 1)));
     }
     corpus
@@ -121,7 +146,9 @@ async fn a_placed_script_runs_as_a_parsed_one_to_the_last_unit_of_fuel() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_image_serves_many_runs_at_once() {
     let bare = Arc::new(Bare::open().await);
-    let program = Arc::new(bare.program("parallel", "fn add(m) { m.n += 1; m } let m = #{ n: 0 }; for i in 0..200 { m = add(m); } m.n").await);
+    let program = Arc::new(
+        bare.program("parallel", "fn add(m) { m.n += 1; m } let m = #{ n: 0 }; for i in 0..200 { m = add(m); } m.n").await,
+    );
     let runs: Vec<_> = (0..16)
         .map(|_| {
             let (bare, program) = (bare.clone(), program.clone());
@@ -143,7 +170,8 @@ async fn hostile_extents_trap_and_the_script_runs_all_the_same() {
     let whole = bare.program("victim", "40 + 2").await;
     let image = whole.image.clone().expect("an image");
     let layout = bare.sandbox.layout();
-    let at = |address: u32, len: usize| MemoryImage { pages: image.pages, extents: vec![Extent { address, bytes: vec![0xaa; len] }] };
+    let at =
+        |address: u32, len: usize| MemoryImage { pages: image.pages, extents: vec![Extent { address, bytes: vec![0xaa; len] }] };
     for (what, forged) in [
         ("the bottom of the stack", at(0, 8)),
         ("the top of the stack", at(layout.data_start - 8, 8)),
@@ -161,21 +189,35 @@ async fn hostile_extents_trap_and_the_script_runs_all_the_same() {
         match &run.result {
             Ok(answer) => assert_eq!((answer.status, answer.body.as_slice()), (200, &b"42"[..]), "{what}"),
             // A memory that the script may not have is the script's bound, and says so.
-            Err(failure) => assert_eq!(failure.code, picloud::model::execution::FailureCode::MemoryExceeded, "{what}: {failure:?}"),
+            Err(failure) => {
+                assert_eq!(failure.code, picloud::model::execution::FailureCode::MemoryExceeded, "{what}: {failure:?}")
+            }
         }
     }
     let run = bare.run(&whole, Limits::default()).await;
     assert_eq!(run.result.expect("an answer").body, b"42", "nobody's next run has felt it");
 }
 
+/// What becomes of a sealed image on its way.
+type Damage = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+
 async fn images(app: &TestApp, script_id: &str) -> Vec<(String, Vec<u8>)> {
     let mut db = app.database.connect().await;
-    sqlx::query_as("SELECT component, sealed FROM images WHERE script_id = $1").bind(script_id.parse::<uuid::Uuid>().expect("an id")).fetch_all(&mut db).await.expect("images")
+    sqlx::query_as("SELECT component, sealed FROM images WHERE script_id = $1")
+        .bind(script_id.parse::<uuid::Uuid>().expect("an id"))
+        .fetch_all(&mut db)
+        .await
+        .expect("images")
 }
 
 async fn store(app: &TestApp, script_id: &str, sealed: &[u8]) {
     let mut db = app.database.connect().await;
-    let stored = sqlx::query("UPDATE images SET sealed = $2 WHERE script_id = $1").bind(script_id.parse::<uuid::Uuid>().expect("an id")).bind(sealed).execute(&mut db).await.expect("images");
+    let stored = sqlx::query("UPDATE images SET sealed = $2 WHERE script_id = $1")
+        .bind(script_id.parse::<uuid::Uuid>().expect("an id"))
+        .bind(sealed)
+        .execute(&mut db)
+        .await
+        .expect("images");
     assert_eq!(stored.rows_affected(), 1);
 }
 
@@ -202,17 +244,47 @@ async fn a_stored_image_that_cannot_be_trusted_is_made_anew() {
         (shop.clone(), script, whole)
     };
     let mut n = 0;
-    let damages: Vec<(&str, Box<dyn Fn(&[u8]) -> Vec<u8>>)> = vec![
+    let damages: Vec<(&str, Damage)> = vec![
         ("nothing", Box::new(|_| Vec::new())),
         ("one byte", Box::new(|_| vec![7])),
         ("zeroes", Box::new(|whole| vec![0; whole.len()])),
         ("cut short", Box::new(|whole| whole[..whole.len() - 1].to_vec())),
         ("cut in half", Box::new(|whole| whole[..whole.len() / 2].to_vec())),
         ("one more byte", Box::new(|whole| [whole, &[0]].concat())),
-        ("a flipped bit at the start", Box::new(|whole| { let mut bytes = whole.to_vec(); bytes[0] ^= 1; bytes })),
-        ("a flipped bit in the key", Box::new(|whole| { let mut bytes = whole.to_vec(); bytes[20] ^= 1; bytes })),
-        ("a flipped bit in the middle", Box::new(|whole| { let mut bytes = whole.to_vec(); let at = bytes.len() / 2; bytes[at] ^= 1; bytes })),
-        ("a flipped bit at the end", Box::new(|whole| { let mut bytes = whole.to_vec(); let at = bytes.len() - 1; bytes[at] ^= 0x80; bytes })),
+        (
+            "a flipped bit at the start",
+            Box::new(|whole| {
+                let mut bytes = whole.to_vec();
+                bytes[0] ^= 1;
+                bytes
+            }),
+        ),
+        (
+            "a flipped bit in the key",
+            Box::new(|whole| {
+                let mut bytes = whole.to_vec();
+                bytes[20] ^= 1;
+                bytes
+            }),
+        ),
+        (
+            "a flipped bit in the middle",
+            Box::new(|whole| {
+                let mut bytes = whole.to_vec();
+                let at = bytes.len() / 2;
+                bytes[at] ^= 1;
+                bytes
+            }),
+        ),
+        (
+            "a flipped bit at the end",
+            Box::new(|whole| {
+                let mut bytes = whole.to_vec();
+                let at = bytes.len() - 1;
+                bytes[at] ^= 0x80;
+                bytes
+            }),
+        ),
         ("another script's", Box::new(move |_| foreign.clone())),
     ];
     for (what, damage) in damages {

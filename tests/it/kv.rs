@@ -21,7 +21,8 @@ async fn what_is_set_is_what_is_got() {
         ("1.0", json!(1.0)),
         ("'x'", json!("x")),
     ] {
-        let got = shop.value(&format!(r#"let c = kv::collection("c"); c.set("k", {value}); [c.get("k"), type_of(c.get("k"))]"#)).await;
+        let got =
+            shop.value(&format!(r#"let c = kv::collection("c"); c.set("k", {value}); [c.get("k"), type_of(c.get("k"))]"#)).await;
         assert_eq!(got[0], expected, "{value}");
     }
     let kinds = shop.value(r#"let c = kv::collection("c"); c.set("f", 1.0); c.set("i", 1); c.set("b", blob(3, 9)); [type_of(c.get("f")), type_of(c.get("i")), type_of(c.get("b")), c.get("b")[2]]"#).await;
@@ -40,7 +41,8 @@ async fn set_answers_nothing_and_replaces() {
 async fn what_is_not_there_is_unit() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
-    let got = shop.value(r#"let c = kv::collection("c"); [c.get("k") == (), c.has("k"), c.list().items, c.list().cursor == ()]"#).await;
+    let got =
+        shop.value(r#"let c = kv::collection("c"); [c.get("k") == (), c.has("k"), c.list().items, c.list().cursor == ()]"#).await;
     assert_eq!(got, json!([true, false, [], true]));
 }
 
@@ -56,7 +58,9 @@ async fn has_tells_an_entry_of_unit_from_no_entry() {
 async fn delete_answers_whether_it_was_there() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
-    let got = shop.value(r#"let c = kv::collection("c"); c.set("k", 1); [c.delete("k"), c.delete("k"), c.has("k"), c.get("k") == ()]"#).await;
+    let got = shop
+        .value(r#"let c = kv::collection("c"); c.set("k", 1); [c.delete("k"), c.delete("k"), c.has("k"), c.get("k") == ()]"#)
+        .await;
     assert_eq!(got, json!([true, false, false, true]));
 }
 
@@ -72,7 +76,9 @@ async fn entries_outlive_the_invocation_and_the_version() {
 async fn list_answers_items_in_bytewise_key_order() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
-    let got = shop.value(r#"let c = kv::collection("c"); for k in ["b", "a", "B", "é", "a/2", "a/10", "Z"] { c.set(k, k); } c.list()"#).await;
+    let got = shop
+        .value(r#"let c = kv::collection("c"); for k in ["b", "a", "B", "é", "a/2", "a/10", "Z"] { c.set(k, k); } c.list()"#)
+        .await;
     let keys: Vec<_> = got["items"].as_array().expect("items").iter().map(|item| item["key"].as_str().expect("a key")).collect();
     assert_eq!(keys, ["B", "Z", "a", "a/10", "a/2", "b", "é"]);
     assert_eq!(got["items"][2], json!({ "key": "a", "value": "a" }));
@@ -133,7 +139,10 @@ async fn two_apps_never_see_each_other() {
     let app = TestApp::start().await;
     let (one, two) = (app.create_app("one").await, app.create_app("two").await);
     one.run(r#"let c = kv::collection("shared"); c.set("k", "one's"); c.set("only", 1);"#).await.expect(200);
-    assert_eq!(two.value(r#"let c = kv::collection("shared"); [c.get("k"), c.has("only"), c.delete("k"), c.list().items]"#).await, json!([null, false, false, []]));
+    assert_eq!(
+        two.value(r#"let c = kv::collection("shared"); [c.get("k"), c.has("only"), c.delete("k"), c.list().items]"#).await,
+        json!([null, false, false, []])
+    );
     two.run(r#"kv::collection("shared").set("k", "two's")"#).await.expect(200);
     assert_eq!(one.value(r#"kv::collection("shared").get("k")"#).await, "one's");
     assert_eq!(one.value(r#"kv::collection("shared").list().items.len()"#).await, 2);
@@ -197,7 +206,12 @@ async fn concurrent_writers_lose_no_key() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
     shop.deploy("/set/:k", r#"kv::collection("c").set(ctx.request.params.k, 1)"#).await;
-    let calls: Vec<_> = (0..64).map(|i| { let shop = shop.clone(); tokio::spawn(async move { shop.get(&format!("/set/{i}")).await.expect(200) }) }).collect();
+    let calls: Vec<_> = (0..64)
+        .map(|i| {
+            let shop = shop.clone();
+            tokio::spawn(async move { shop.get(&format!("/set/{i}")).await.expect(200) })
+        })
+        .collect();
     for call in calls {
         call.await.expect("a call");
     }

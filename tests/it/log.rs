@@ -21,7 +21,8 @@ async fn each_level_is_its_own_function() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
     let got = lines(&shop, r#"log::trace("a"); log::info("b"); log::warn("c"); log::error("d");"#).await;
-    let pairs: Vec<_> = got.iter().map(|line| (line["level"].as_str().expect("a level"), line["message"].as_str().expect("a message"))).collect();
+    let pairs: Vec<_> =
+        got.iter().map(|line| (line["level"].as_str().expect("a level"), line["message"].as_str().expect("a message"))).collect();
     assert_eq!(pairs, [("trace", "a"), ("info", "b"), ("warn", "c"), ("error", "d")]);
 }
 
@@ -29,7 +30,8 @@ async fn each_level_is_its_own_function() {
 async fn data_is_kept_as_json() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
-    let got = lines(&shop, r#"log::info("m", #{ user: "ada", n: [1, 2.5, ()] }); log::info("f", Fn("x")); log::info(7, 8);"#).await;
+    let got =
+        lines(&shop, r#"log::info("m", #{ user: "ada", n: [1, 2.5, ()] }); log::info("f", Fn("x")); log::info(7, 8);"#).await;
     assert_eq!(got[0]["data"], json!({ "user": "ada", "n": [1, 2.5, null] }));
     assert!(got[1]["data"].is_string(), "what has no JSON form is written as text: {}", got[1]);
     assert_eq!((&got[2]["message"], &got[2]["data"]), (&json!("7"), &json!(8)));
@@ -51,7 +53,11 @@ async fn print_and_debug_go_to_the_log() {
 async fn what_a_failing_script_logged_is_kept() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
-    for source in [r#"log::info("before"); throw "x";"#, r#"log::info("before"); loop {}"#, r#"log::info("before"); let s = "0123456789abcdef"; loop { s += s; }"#] {
+    for source in [
+        r#"log::info("before"); throw "x";"#,
+        r#"log::info("before"); loop {}"#,
+        r#"log::info("before"); let s = "0123456789abcdef"; loop { s += s; }"#,
+    ] {
         let reply = shop.run_with(source, json!({ "limits": { "fuel": 50_000_000, "memory_mb": 16 } })).await;
         assert!(reply.status >= 400, "{}", reply.text());
         let record = shop.record(&reply).await;
@@ -64,7 +70,8 @@ async fn a_log_keeps_its_order_and_any_character() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
     let got = lines(&shop, "for i in 0..50 { log::info(`${i}`); }").await;
-    let order: Vec<_> = got.iter().map(|line| line["message"].as_str().expect("text").parse::<u32>().expect("a number")).collect();
+    let order: Vec<_> =
+        got.iter().map(|line| line["message"].as_str().expect("text").parse::<u32>().expect("a number")).collect();
     assert_eq!(order, (0..50).collect::<Vec<_>>());
     let strange = lines(&shop, r#"log::info("a\nb\tc\x00d é 🦀", #{ "k": "\x00" });"#).await;
     let message = strange[0]["message"].as_str().expect("text");

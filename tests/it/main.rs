@@ -1,4 +1,5 @@
 //! Everything that needs a database, the sandbox, HTTP or the binary, as one test binary. `tests/README.md` is its manual.
+#![allow(clippy::disallowed_methods, reason = "tests spawn their own tasks and read the system's clock")]
 
 mod support;
 

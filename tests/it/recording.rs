@@ -64,7 +64,8 @@ async fn two_hundred_concurrent_calls_are_all_recorded() {
     }
     let page = app.get(&format!("/admin/scripts/{}/executions?limit=200", script.id)).await.expect(200).json();
     assert_eq!(page["items"].as_array().map(Vec::len), Some(200));
-    let started: Vec<_> = page["items"].as_array().expect("items").iter().map(|record| record["id"].as_str().expect("an id").to_owned()).collect();
+    let started: Vec<_> =
+        page["items"].as_array().expect("items").iter().map(|record| record["id"].as_str().expect("an id").to_owned()).collect();
     assert!(started.is_sorted_by(|a, b| a > b), "newest first");
 }
 
@@ -132,8 +133,13 @@ async fn records_past_the_queue_are_counted() {
     }
     assert!(calls + 400 >= limits::RECORD_QUEUE_EXECUTIONS_MAX, "dropped after {calls}");
     run(&mut blocker, "ROLLBACK").await;
-    let node = eventually("the queue is written", Duration::from_secs(20), async || { let node = app.get("/admin/node").await.json(); (node["recorder"]["queued"] == 0).then_some(node) }).await;
-    let (written, dropped) = (node["recorder"]["written"].as_u64().expect("a number"), node["recorder"]["dropped"].as_u64().expect("a number"));
+    let node = eventually("the queue is written", Duration::from_secs(20), async || {
+        let node = app.get("/admin/node").await.json();
+        (node["recorder"]["queued"] == 0).then_some(node)
+    })
+    .await;
+    let (written, dropped) =
+        (node["recorder"]["written"].as_u64().expect("a number"), node["recorder"]["dropped"].as_u64().expect("a number"));
     assert_eq!(written + dropped, calls as u64, "every call is written or counted: {node}");
 }
 

@@ -6,14 +6,24 @@ use crate::support::{Tenant, TestApp, raw};
 
 /// Routes a pattern to a script that answers the pattern's own text.
 async fn sign(tenant: &Tenant, route: Value) -> Value {
-    let label = format!("{} {}{}", route["method"].as_str().unwrap_or("ANY"), route["host"].as_str().unwrap_or(""), route["path"].as_str().expect("a path"));
-    let script = tenant.upload(&format!("sign-{}", uuid::Uuid::now_v7()), &format!("#{{ statusCode: 200, body: `{label}` }}")).await;
+    let label = format!(
+        "{} {}{}",
+        route["method"].as_str().unwrap_or("ANY"),
+        route["host"].as_str().unwrap_or(""),
+        route["path"].as_str().expect("a path")
+    );
+    let script =
+        tenant.upload(&format!("sign-{}", uuid::Uuid::now_v7()), &format!("#{{ statusCode: 200, body: `{label}` }}")).await;
     tenant.route(&script, route).await
 }
 
 async fn answers(tenant: &Tenant, host: &str, method: &str, path: &str) -> String {
     let reply = tenant.client.call(host, method, path, "", &[]).await;
-    if reply.status == 200 { reply.text() } else { format!("{} {}", reply.status, reply.json()["error"]["code"].as_str().unwrap_or("?")) }
+    if reply.status == 200 {
+        reply.text()
+    } else {
+        format!("{} {}", reply.status, reply.json()["error"]["code"].as_str().unwrap_or("?"))
+    }
 }
 
 #[tokio::test]
@@ -44,7 +54,13 @@ async fn more_literal_leading_segments_go_first() {
     for path in ["/a/:x/:y", "/a/b/:y", "/:x/b/c", "/a/*", "/a/b/*"] {
         sign(&shop, json!({ "path": path })).await;
     }
-    for (path, expected) in [("/a/b/c", "ANY /a/b/:y"), ("/a/x/c", "ANY /a/:x/:y"), ("/z/b/c", "ANY /:x/b/c"), ("/a/b/c/d", "ANY /a/b/*"), ("/a/x/y/z", "ANY /a/*")] {
+    for (path, expected) in [
+        ("/a/b/c", "ANY /a/b/:y"),
+        ("/a/x/c", "ANY /a/:x/:y"),
+        ("/z/b/c", "ANY /:x/b/c"),
+        ("/a/b/c/d", "ANY /a/b/*"),
+        ("/a/x/y/z", "ANY /a/*"),
+    ] {
         assert_eq!(answers(&shop, "shop.localhost", "GET", path).await, expected, "{path}");
     }
 }
@@ -166,7 +182,12 @@ async fn routes_that_would_tie_are_409_and_name_the_other() {
         assert_eq!(refused.details()["route"]["path"], there["path"], "{second}");
         assert!(refused.message().contains(there["path"].as_str().expect("a path")), "{}", refused.message());
     }
-    for fine in [json!({ "path": "/a", "method": "GET" }), json!({ "path": "/a", "host": "shop.localhost" }), json!({ "path": "/b/*" }), json!({ "path": "/a/" })] {
+    for fine in [
+        json!({ "path": "/a", "method": "GET" }),
+        json!({ "path": "/a", "host": "shop.localhost" }),
+        json!({ "path": "/b/*" }),
+        json!({ "path": "/a/" }),
+    ] {
         shop.route(&script, fine).await;
     }
 }
@@ -273,7 +294,11 @@ async fn match_tells_which_route_would_answer_without_running_it() {
     let shop = app.create_app("shop").await;
     let script = shop.upload("s", "throw 1;").await;
     let route = shop.route(&script, json!({ "path": "/users/:id", "method": "GET" })).await;
-    let found = app.post("/admin/routes:match", json!({ "host": "shop.localhost", "method": "GET", "path": "/users/7" })).await.expect(200).json();
+    let found = app
+        .post("/admin/routes:match", json!({ "host": "shop.localhost", "method": "GET", "path": "/users/7" }))
+        .await
+        .expect(200)
+        .json();
     assert_eq!(found["route"]["id"], route["id"], "{found}");
     assert_eq!(found["params"], json!({ "id": "7" }), "{found}");
 }

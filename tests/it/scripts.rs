@@ -8,7 +8,10 @@ use crate::support::TestApp;
 async fn an_upload_answers_with_the_whole_script() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
-    let created = shop.upload_with("hello", r#"let c = kv::collection("c"); log::info("x"); 1"#, json!({ "description": "greets" })).await.created;
+    let created = shop
+        .upload_with("hello", r#"let c = kv::collection("c"); log::info("x"); 1"#, json!({ "description": "greets" }))
+        .await
+        .created;
     assert_eq!(created["name"], "hello");
     assert_eq!(created["app_id"], shop.id);
     assert_eq!(created["version"], 1);
@@ -114,7 +117,9 @@ async fn lists_walk_every_item_once() {
     loop {
         let more = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
         let page = app.get(&format!("/admin/scripts?app=shop&limit=3{more}")).await.expect(200).json();
-        seen.extend(page["items"].as_array().expect("items").iter().map(|item| item["name"].as_str().expect("a name").to_owned()));
+        seen.extend(
+            page["items"].as_array().expect("items").iter().map(|item| item["name"].as_str().expect("a name").to_owned()),
+        );
         pages += 1;
         match page["cursor"].as_str() {
             Some(next) => cursor = Some(next.to_owned()),
@@ -157,7 +162,10 @@ async fn a_direct_call_never_becomes_a_page_of_the_control_plane() {
     assert!(reply.text().contains("alert"));
     assert!(reply.header("set-cookie").is_none(), "{reply:?}");
     let policy = reply.header("content-security-policy").unwrap_or_default();
-    assert!(policy.contains("sandbox") || policy.contains("default-src 'none'") || reply.header("content-disposition").is_some(), "{reply:?}");
+    assert!(
+        policy.contains("sandbox") || policy.contains("default-src 'none'") || reply.header("content-disposition").is_some(),
+        "{reply:?}"
+    );
     assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
 }
 

@@ -12,10 +12,19 @@ async fn published_vectors_hold() {
         // FIPS 180-4, RFC 4231 case 2.
         (r#"crypto::sha256("abc")"#, json!("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")),
         (r#"crypto::sha256("")"#, json!("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")),
-        (r#"crypto::hmac_sha256("Jefe", "what do ya want for nothing?")"#, json!("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")),
-        (r#"[crypto::equal("a", "a"), crypto::equal("a", "b"), crypto::equal("a", "aa"), crypto::equal("", "")]"#, json!([true, false, false, true])),
+        (
+            r#"crypto::hmac_sha256("Jefe", "what do ya want for nothing?")"#,
+            json!("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"),
+        ),
+        (
+            r#"[crypto::equal("a", "a"), crypto::equal("a", "b"), crypto::equal("a", "aa"), crypto::equal("", "")]"#,
+            json!([true, false, false, true]),
+        ),
         // RFC 4648 §10.
-        (r#"["", "f", "fo", "foo", "foob", "fooba", "foobar"].map(|s| base64::encode(s))"#, json!(["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"])),
+        (
+            r#"["", "f", "fo", "foo", "foob", "fooba", "foobar"].map(|s| base64::encode(s))"#,
+            json!(["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"]),
+        ),
         (r#"hex::encode("foobar")"#, json!("666f6f626172")),
         (r#"json::parse("{\"a\":[1,2.5,true,null,\"x\"]}")"#, json!({ "a": [1, 2.5, true, null, "x"] })),
         (r#"json::stringify(#{ b: [1, 2.5, (), "é"], a: true })"#, json!("{\"a\":true,\"b\":[1,2.5,null,\"é\"]}")),
@@ -42,7 +51,15 @@ async fn encodings_read_back_what_they_wrote() {
 async fn what_cannot_be_read_is_a_map_that_catch_can_read() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
-    for call in [r#"base64::decode("***")"#, r#"hex::decode("zz")"#, r#"json::parse("{")"#, r#"time::parse("yesterday")"#, r#"regex::is_match("(", "x")"#, "random::int(2, 1)", "random::bytes(-1)"] {
+    for call in [
+        r#"base64::decode("***")"#,
+        r#"hex::decode("zz")"#,
+        r#"json::parse("{")"#,
+        r#"time::parse("yesterday")"#,
+        r#"regex::is_match("(", "x")"#,
+        "random::int(2, 1)",
+        "random::bytes(-1)",
+    ] {
         let caught = shop.caught(call).await;
         assert_eq!(caught["code"], "invalid_argument", "{call}: {caught}");
         assert!(caught["message"].as_str().is_some_and(|message| !message.is_empty()), "{call}: {caught}");
@@ -53,7 +70,8 @@ async fn what_cannot_be_read_is_a_map_that_catch_can_read() {
 async fn randomness_differs_between_calls_and_invocations() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
-    shop.deploy("/r", "[crypto::uuid(), random::uuid(), random::string(20), base64::encode(random::bytes(16)), random::float()]").await;
+    shop.deploy("/r", "[crypto::uuid(), random::uuid(), random::string(20), base64::encode(random::bytes(16)), random::float()]")
+        .await;
     let mut seen = std::collections::HashSet::new();
     for _ in 0..20 {
         for value in shop.get("/r").await.expect(200).json().as_array().expect("values") {

@@ -52,8 +52,14 @@ fn named_modules(code: &str) -> Vec<(usize, String)> {
                     match c {
                         '}' if depth == 0 => break,
                         ',' if depth == 0 => named.push((line, word(&std::mem::take(&mut item)))),
-                        '{' => { depth += 1; item.push(c); }
-                        '}' => { depth -= 1; item.push(c); }
+                        '{' => {
+                            depth += 1;
+                            item.push(c);
+                        }
+                        '}' => {
+                            depth -= 1;
+                            item.push(c);
+                        }
                         c => item.push(c),
                     }
                 }
@@ -67,7 +73,9 @@ fn named_modules(code: &str) -> Vec<(usize, String)> {
 
 fn layers(path: &Path, source: &Split) -> Vec<String> {
     let Some(own) = module_of(path) else { return Vec::new() };
-    let Some(layer) = layer_of(own) else { return vec![format!("`{own}` has no layer: give it one in tests/it/tidy.rs and host/README.md")] };
+    let Some(layer) = layer_of(own) else {
+        return vec![format!("`{own}` has no layer: give it one in tests/it/tidy.rs and host/README.md")];
+    };
     named_modules(&source.code)
         .into_iter()
         .filter(|(_, other)| other != own)
@@ -83,11 +91,20 @@ fn layers(path: &Path, source: &Split) -> Vec<String> {
 fn no_climbing(path: &Path, source: &Split) -> Vec<String> {
     let depth = path.components().count() - usize::from(path.ends_with("mod.rs"));
     let climb = "super::".repeat(depth);
-    without_tests(&source.code).lines().enumerate().filter(|(_, line)| line.contains(&climb)).map(|(n, line)| format!("line {}: {}", n + 1, line.trim())).collect()
+    without_tests(&source.code)
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| line.contains(&climb))
+        .map(|(n, line)| format!("line {}: {}", n + 1, line.trim()))
+        .collect()
 }
 
 fn lines_with(code: &str, needles: &[&str]) -> Vec<String> {
-    code.lines().enumerate().filter(|(_, line)| needles.iter().any(|needle| line.contains(needle))).map(|(n, line)| format!("line {}: {}", n + 1, line.trim())).collect()
+    code.lines()
+        .enumerate()
+        .filter(|(_, line)| needles.iter().any(|needle| line.contains(needle)))
+        .map(|(n, line)| format!("line {}: {}", n + 1, line.trim()))
+        .collect()
 }
 
 fn is_in(path: &Path, homes: &[&str]) -> bool {
@@ -102,7 +119,13 @@ fn sql_only_in_store(path: &Path, source: &Split) -> Vec<String> {
     let mut found = lines_with(code, &["sqlx::query", "query!(", "query_as!(", "query_scalar!(", "raw_sql("]);
     let lines = code.matches('\n').count() + 1;
     let verbs = ["SELECT ", "INSERT INTO ", "DELETE FROM ", "UPDATE ", "LOCK TABLE ", "CREATE TABLE ", "ALTER TABLE ", "NOTIFY "];
-    found.extend(source.strings.iter().filter(|(line, text)| *line < lines && verbs.iter().any(|verb| text.trim_start().starts_with(verb))).map(|(line, text)| format!("line {line}: {text:?}")));
+    found.extend(
+        source
+            .strings
+            .iter()
+            .filter(|(line, text)| *line < lines && verbs.iter().any(|verb| text.trim_start().starts_with(verb)))
+            .map(|(line, text)| format!("line {line}: {text:?}")),
+    );
     found
 }
 
@@ -136,15 +159,26 @@ fn bounds_only_in_limits(path: &Path, source: &Split) -> Vec<String> {
     if is_in(path, &["limits"]) {
         return Vec::new();
     }
-    let integer = |line: &str| ["u8", "u16", "u32", "u64", "usize", "i32", "i64"].iter().any(|kind| line.contains(&format!(": {kind} =")));
+    let integer =
+        |line: &str| ["u8", "u16", "u32", "u64", "usize", "i32", "i64"].iter().any(|kind| line.contains(&format!(": {kind} =")));
     let bound = |line: &str| {
-        let name: String = line.split("const ").nth(1).unwrap_or_default().chars().take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == '_').collect();
+        let name: String = line
+            .split("const ")
+            .nth(1)
+            .unwrap_or_default()
+            .chars()
+            .take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == '_')
+            .collect();
         name.split('_').any(|word| ["MAX", "MIN", "LIMIT", "CEILING", "DEFAULT", "TIMEOUT"].contains(&word))
     };
     // A name for a bound that stands in `limits` is no bound of its own.
     let alias = |line: &str| line.contains("limits::");
     let code = without_tests(&source.code);
-    code.lines().enumerate().filter(|(_, line)| line.contains("const ") && integer(line) && bound(line) && !alias(line)).map(|(n, line)| format!("line {}: {}", n + 1, line.trim())).collect()
+    code.lines()
+        .enumerate()
+        .filter(|(_, line)| line.contains("const ") && integer(line) && bound(line) && !alias(line))
+        .map(|(n, line)| format!("line {}: {}", n + 1, line.trim()))
+        .collect()
 }
 
 fn nothing_left_undone(_: &Path, source: &Split) -> Vec<String> {
@@ -155,7 +189,8 @@ fn check(dirs: &[&str], rule: Rule) {
     let mut violations = Vec::new();
     for dir in dirs {
         for (path, text) in rust(dir) {
-            violations.extend(rule(&path, &split(&text)).into_iter().map(|violation| format!("{dir}/{}: {violation}", path.display())));
+            violations
+                .extend(rule(&path, &split(&text)).into_iter().map(|violation| format!("{dir}/{}: {violation}", path.display())));
         }
     }
     assert!(violations.is_empty(), "\n{}", violations.join("\n"));
@@ -220,12 +255,23 @@ fn each_rule_catches_its_sample() {
         (transactions_only_in_service, "store/kv.rs", "db.begin_with(\"BEGIN\").await;\ntx.commit().await", 1),
         (time_only_from_the_clock, "service/x.rs", "let now = Utc::now();", 1),
         (the_sandbox_only_through_invoke, "api/execute.rs", "use crate::sandbox::Sandbox;", 1),
-        (bounds_only_in_limits, "api/x.rs", "const BODY_BYTES_MAX: usize = 7;\nconst NAME: &str = \"MAX\";\nconst X_MAX: usize = limits::X;\n", 1),
+        (
+            bounds_only_in_limits,
+            "api/x.rs",
+            "const BODY_BYTES_MAX: usize = 7;\nconst NAME: &str = \"MAX\";\nconst X_MAX: usize = limits::X;\n",
+            1,
+        ),
     ];
     for (rule, path, source, expected) in samples {
         assert_eq!(rule(Path::new(path), &split(source)).len(), expected, "{path}: {source}");
     }
-    assert_eq!(layers(Path::new("service/kv.rs"), &split("use crate::store; // crate::api\nuse crate::{limits, model::kv::{Entry, Page}};")), Vec::<String>::new());
+    assert_eq!(
+        layers(
+            Path::new("service/kv.rs"),
+            &split("use crate::store; // crate::api\nuse crate::{limits, model::kv::{Entry, Page}};")
+        ),
+        Vec::<String>::new()
+    );
     assert_eq!(lines_with("// fine\n#[ignore = \"x\"]", &["#[ignore"]).len(), 1);
 }
 
@@ -251,6 +297,24 @@ fn the_host_does_not_link_the_interpreter() {
     assert!(!own.lines().any(|line| line.starts_with("rhai")), "rhai reads tenants' sources: it belongs into the guest alone");
 }
 
+/// Names of integer constants with what they are set to.
+fn constants(source: &str) -> std::collections::BTreeMap<String, String> {
+    let lines = split(source).code;
+    let pairs = lines.lines().filter_map(|line| line.split("const ").nth(1)?.split_once(": "));
+    pairs.filter_map(|(name, rest)| Some((name.to_owned(), rest.split_once(" = ")?.1.trim_end_matches(';').to_owned()))).collect()
+}
+
+#[test]
+fn a_bound_that_the_guest_repeats_is_the_hosts() {
+    let read = |path: &str| constants(&std::fs::read_to_string(repository().join(path)).expect("limits"));
+    let (host, guest) = (read("host/src/limits.rs"), read("guest/src/limits.rs"));
+    let shared: Vec<_> = guest.iter().filter(|(name, _)| host.contains_key(*name)).collect();
+    assert!(!shared.is_empty(), "the guest knows at least the size of a KV value");
+    for (name, value) in shared {
+        assert_eq!(Some(value), host.get(name), "{name}");
+    }
+}
+
 #[test]
 fn no_tracked_file_names_a_persons_machine() {
     let homes = ["work", "home", "root", "Users"].map(|dir| format!("/{dir}/"));
@@ -259,7 +323,13 @@ fn no_tracked_file_names_a_persons_machine() {
         let Ok(text) = std::fs::read_to_string(repository().join(&file)) else { continue };
         for (n, line) in text.lines().enumerate() {
             // A path, not a word between slashes in a URL.
-            let named = homes.iter().any(|home| line.match_indices(home.as_str()).any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '.' || c == '/' || c == '}' || c == '-' || c == '_' || c == ']')));
+            let named = homes.iter().any(|home| {
+                line.match_indices(home.as_str()).any(|(at, _)| {
+                    !line[..at].ends_with(|c: char| {
+                        c.is_alphanumeric() || c == '.' || c == '/' || c == '}' || c == '-' || c == '_' || c == ']'
+                    })
+                })
+            });
             if named {
                 found.push(format!("{}:{}: {}", file.display(), n + 1, line.trim()));
             }
@@ -270,7 +340,13 @@ fn no_tracked_file_names_a_persons_machine() {
 
 #[test]
 fn every_directory_at_the_top_has_its_manual() {
-    let directories: BTreeSet<_> = repository_files().into_iter().filter_map(|file| (file.components().count() > 1).then(|| file.components().next().expect("a part").as_os_str().to_owned())).filter(|name| !name.to_string_lossy().starts_with('.')).collect();
+    let directories: BTreeSet<_> = repository_files()
+        .into_iter()
+        .filter_map(|file| {
+            (file.components().count() > 1).then(|| file.components().next().expect("a part").as_os_str().to_owned())
+        })
+        .filter(|name| !name.to_string_lossy().starts_with('.'))
+        .collect();
     assert!(directories.len() >= 5, "{directories:?}");
     let missing: Vec<_> = directories.iter().filter(|dir| !repository().join(dir).join("README.md").is_file()).collect();
     assert!(missing.is_empty(), "without README.md: {missing:?}");
@@ -279,8 +355,29 @@ fn every_directory_at_the_top_has_its_manual() {
 
 #[test]
 fn the_top_level_holds_what_was_agreed() {
-    let agreed = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "rustfmt.toml", "clippy.toml", "Makefile", "README.md", "CHANGELOG.md", "host", "guest", "wit", "migrations", "dashboard", "caddy", "docker", "tests"];
-    let strange: BTreeSet<_> = repository_files().into_iter().map(|file| file.components().next().expect("a part").as_os_str().to_string_lossy().into_owned()).filter(|name| !agreed.contains(&name.as_str()) && !name.starts_with('.') && !name.starts_with("LICENSE")).collect();
+    let agreed = [
+        "Cargo.toml",
+        "Cargo.lock",
+        "rust-toolchain.toml",
+        "rustfmt.toml",
+        "clippy.toml",
+        "Makefile",
+        "README.md",
+        "CHANGELOG.md",
+        "host",
+        "guest",
+        "wit",
+        "migrations",
+        "dashboard",
+        "caddy",
+        "docker",
+        "tests",
+    ];
+    let strange: BTreeSet<_> = repository_files()
+        .into_iter()
+        .map(|file| file.components().next().expect("a part").as_os_str().to_string_lossy().into_owned())
+        .filter(|name| !agreed.contains(&name.as_str()) && !name.starts_with('.') && !name.starts_with("LICENSE"))
+        .collect();
     assert!(strange.is_empty(), "{strange:?}");
 }
 
@@ -289,7 +386,9 @@ fn uncommented_columns(sql: &str) -> Vec<String> {
     let (mut in_table, mut commented, mut found) = (false, false, Vec::new());
     for line in sql.lines().map(str::trim) {
         let first = line.split_whitespace().next().unwrap_or_default();
-        let is_column = in_table && line.split_whitespace().count() > 1 && first.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit());
+        let is_column = in_table
+            && line.split_whitespace().count() > 1
+            && first.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit());
         let is_added = line.starts_with("ADD COLUMN") || (line.starts_with("ALTER TABLE") && line.contains(" ADD COLUMN "));
         if (is_column || is_added) && !commented {
             found.push(line.to_owned());
@@ -310,7 +409,10 @@ fn every_column_says_what_it_is() {
     assert_eq!(uncommented_columns(sample), ["bare text,", "ALTER TABLE t ADD COLUMN more text;"]);
 
     let mut found = Vec::new();
-    let migrations: Vec<_> = repository_files().into_iter().filter(|file| file.starts_with("migrations") && file.extension().is_some_and(|extension| extension == "sql")).collect();
+    let migrations: Vec<_> = repository_files()
+        .into_iter()
+        .filter(|file| file.starts_with("migrations") && file.extension().is_some_and(|extension| extension == "sql"))
+        .collect();
     assert!(!migrations.is_empty());
     for file in migrations {
         let sql = std::fs::read_to_string(repository().join(&file)).expect("a migration");

@@ -15,7 +15,9 @@ fn imports(component: &[u8]) -> BTreeMap<String, Vec<String>> {
         match payload.expect("a payload") {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth -= 1,
-            Payload::ComponentImportSection(section) if depth == 0 => names.extend(section.into_iter().map(|import| import.expect("an import").name.name.to_owned())),
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                names.extend(section.into_iter().map(|import| import.expect("an import").name.name.to_owned()))
+            }
             _ => {}
         }
     }
@@ -25,7 +27,11 @@ fn imports(component: &[u8]) -> BTreeMap<String, Vec<String>> {
             let functions = match types.as_ref().component_item_for_import(&name).expect("a type").ty {
                 ComponentEntityType::Instance(id) => {
                     let exports = &types.as_ref()[id].exports;
-                    exports.iter().filter(|(_, item)| matches!(item.ty, ComponentEntityType::Func(_))).map(|(name, _)| name.clone()).collect()
+                    exports
+                        .iter()
+                        .filter(|(_, item)| matches!(item.ty, ComponentEntityType::Func(_)))
+                        .map(|(name, _)| name.clone())
+                        .collect()
                 }
                 // The world names a shape of an interface by itself.
                 ComponentEntityType::Type { .. } => Vec::new(),
@@ -56,7 +62,10 @@ fn the_component_imports_exactly_its_world() {
     // What the guest does not call is not in the component; what it calls is in the world.
     for (name, functions) in &found {
         let allowed = expected.get(name).unwrap_or_else(|| panic!("`{name}` is not of the world"));
-        let strange: Vec<_> = functions.iter().filter(|function| !allowed.contains(function) && *function != "resolution" && *function != "get-random-u64").collect();
+        let strange: Vec<_> = functions
+            .iter()
+            .filter(|function| !allowed.contains(function) && *function != "resolution" && *function != "get-random-u64")
+            .collect();
         assert!(strange.is_empty(), "{name}: {strange:?}");
     }
     assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
@@ -65,8 +74,14 @@ fn the_component_imports_exactly_its_world() {
 #[test]
 fn nothing_of_the_system_is_even_named() {
     for name in imports(COMPONENT).keys().filter(|name| name.contains(':')) {
-        assert!(name.starts_with("picloud:sandbox/") || name.starts_with("wasi:clocks/wall-clock@") || name.starts_with("wasi:random/random@"), "{name}");
-        for forbidden in ["filesystem", "sockets", "cli", "environment", "stdin", "stdout", "stderr", "exit", "http", "monotonic"] {
+        assert!(
+            name.starts_with("picloud:sandbox/")
+                || name.starts_with("wasi:clocks/wall-clock@")
+                || name.starts_with("wasi:random/random@"),
+            "{name}"
+        );
+        for forbidden in ["filesystem", "sockets", "cli", "environment", "stdin", "stdout", "stderr", "exit", "http", "monotonic"]
+        {
             assert!(!name.contains(forbidden), "{name}");
         }
     }
@@ -99,8 +114,9 @@ fn the_stack_pointer_is_the_only_mutable_global() {
     }
     let [(kind, init)] = mutable.as_slice() else { panic!("one mutable global, the stack pointer: {mutable:?}") };
     assert_eq!(*kind, wasmparser::ValType::I32);
-    let at: u32 = init.trim_start_matches("I32Const { value: ").trim_end_matches(" }").parse().unwrap_or_else(|_| panic!("{init}"));
-    assert!(at >= 64 << 10 && at % 16 == 0, "it begins at the top of a stack: {at}");
+    let at: u32 =
+        init.trim_start_matches("I32Const { value: ").trim_end_matches(" }").parse().unwrap_or_else(|_| panic!("{init}"));
+    assert!(at >= 64 << 10 && at.is_multiple_of(16), "it begins at the top of a stack: {at}");
 }
 
 #[test]
@@ -114,7 +130,14 @@ fn no_instruction_writes_a_table_or_a_segment() {
                 let operator = operator.expect("an operator");
                 let writes = matches!(
                     operator,
-                    Operator::TableSet { .. } | Operator::TableGrow { .. } | Operator::TableInit { .. } | Operator::TableFill { .. } | Operator::TableCopy { .. } | Operator::ElemDrop { .. } | Operator::DataDrop { .. } | Operator::MemoryInit { .. }
+                    Operator::TableSet { .. }
+                        | Operator::TableGrow { .. }
+                        | Operator::TableInit { .. }
+                        | Operator::TableFill { .. }
+                        | Operator::TableCopy { .. }
+                        | Operator::ElemDrop { .. }
+                        | Operator::DataDrop { .. }
+                        | Operator::MemoryInit { .. }
                 );
                 assert!(!writes, "{operator:?}");
             }

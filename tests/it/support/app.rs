@@ -78,7 +78,9 @@ pub(crate) async fn sandbox(places: usize, clock: Clock) -> Sandbox {
 /// The compiled component in the cache: what a data directory needs to start fast.
 pub(crate) async fn compiled() -> std::path::PathBuf {
     drop(sandbox(16, Clock::system()).await);
-    picloud::sandbox::artifact_state(&Probe::take().choose(None), &super::cache_dir()).expect("an engine").expect("compiled just now")
+    picloud::sandbox::artifact_state(&Probe::take().choose(None), &super::cache_dir())
+        .expect("an engine")
+        .expect("compiled just now")
 }
 
 async fn serve(router: axum::Router) -> String {

@@ -41,12 +41,20 @@ pub(crate) struct Script {
 
 impl Client {
     pub(crate) fn new(data: impl Into<String>, admin: impl Into<String>) -> Self {
-        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_secs(60)).build().expect("a client");
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::from_secs(60))
+            .build()
+            .expect("a client");
         Self { data: data.into(), admin: admin.into(), token: String::new(), http }
     }
 
     pub(crate) async fn login(&mut self, username: &str, password: &str) -> Value {
-        let reply = self.anonymous(Method::POST, "/admin/auth/login", Some(&json!({ "username": username, "password": password }))).await.expect(200);
+        let reply = self
+            .anonymous(Method::POST, "/admin/auth/login", Some(&json!({ "username": username, "password": password })))
+            .await
+            .expect(200);
         let answer = reply.json();
         self.token = answer["token"].as_str().expect("a token").to_owned();
         answer
@@ -99,7 +107,14 @@ impl Client {
         self.http.request(method, format!("{}{path}", self.data)).header("host", host)
     }
 
-    pub(crate) async fn call(&self, host: &str, method: &str, path: &str, body: impl Into<reqwest::Body>, headers: &[(&str, &str)]) -> Reply {
+    pub(crate) async fn call(
+        &self,
+        host: &str,
+        method: &str,
+        path: &str,
+        body: impl Into<reqwest::Body>,
+        headers: &[(&str, &str)],
+    ) -> Reply {
         let mut request = self.to(host, method, path).body(body);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -109,7 +124,12 @@ impl Client {
 
     pub(crate) async fn create_app(&self, slug: &str) -> Tenant {
         let created = self.post("/admin/apps", json!({ "slug": slug, "name": slug })).await.expect(201).json();
-        Tenant { client: self.clone(), id: created["id"].as_str().expect("an id").to_owned(), slug: slug.to_owned(), host: format!("{slug}.localhost") }
+        Tenant {
+            client: self.clone(),
+            id: created["id"].as_str().expect("an id").to_owned(),
+            slug: slug.to_owned(),
+            host: format!("{slug}.localhost"),
+        }
     }
 
     /// The record of an execution; recording runs behind the answer.

@@ -73,7 +73,10 @@ impl Drop for Database {
 
 /// Runs one statement that takes no arguments.
 pub(crate) async fn run(connection: &mut PgConnection, statement: &str) {
-    sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    sqlx::raw_sql(AssertSqlSafe(statement))
+        .execute(&mut *connection)
+        .await
+        .unwrap_or_else(|error| panic!("{statement}: {error}"));
 }
 
 async fn administrator() -> PgConnection {
@@ -99,7 +102,11 @@ async fn make_template(base: String) -> String {
     let (base, query) = split_query(&base);
     let mut admin = PgConnection::connect(&format!("{base}postgres{query}")).await.expect("the test server answers");
     run(&mut admin, "SELECT pg_advisory_lock(7150225)").await;
-    let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)").bind(&template).fetch_one(&mut admin).await.expect("a catalogue");
+    let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+        .bind(&template)
+        .fetch_one(&mut admin)
+        .await
+        .expect("a catalogue");
     if !there {
         let draft = format!("{template}_draft");
         run(&mut admin, &format!("DROP DATABASE IF EXISTS {draft} WITH (FORCE)")).await;
@@ -111,7 +118,10 @@ async fn make_template(base: String) -> String {
 }
 
 fn schema_digest() -> String {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(super::repository().join("migrations")).expect("migrations/").map(|entry| entry.expect("an entry").path()).collect();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(super::repository().join("migrations"))
+        .expect("migrations/")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
     files.sort();
     let mut hasher = blake3::Hasher::new();
     for file in files {
@@ -175,7 +185,9 @@ fn split_query(url: &str) -> (&str, &str) {
 
 fn on_own_runtime<T: Send>(work: impl Future<Output = T> + Send) -> T {
     std::thread::scope(|scope| {
-        let ran = scope.spawn(|| tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work)).join();
+        let ran = scope
+            .spawn(|| tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work))
+            .join();
         ran.unwrap_or_else(|panic| {
             let _ = std::io::stderr().flush();
             std::panic::resume_unwind(panic)

@@ -41,7 +41,12 @@ pub(crate) fn postgres_binaries() -> Option<PathBuf> {
         .collect();
     debian.sort();
     let on_path = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
-    debian.into_iter().rev().map(|(_, dir)| dir).chain(on_path).find(|dir| dir.join("initdb").is_file() && dir.join("postgres").is_file())
+    debian
+        .into_iter()
+        .rev()
+        .map(|(_, dir)| dir)
+        .chain(on_path)
+        .find(|dir| dir.join("initdb").is_file() && dir.join("postgres").is_file())
 }
 
 /// PostgreSQL refuses root: then it runs as `postgres`.
@@ -50,7 +55,8 @@ pub(crate) fn postgres_user() -> Option<(u32, u32)> {
         return None;
     }
     let passwd = std::fs::read_to_string("/etc/passwd").expect("/etc/passwd");
-    let line = passwd.lines().find(|line| line.starts_with("postgres:")).expect("a user `postgres`, as root cannot run PostgreSQL");
+    let line =
+        passwd.lines().find(|line| line.starts_with("postgres:")).expect("a user `postgres`, as root cannot run PostgreSQL");
     let field = |n: usize| line.split(':').nth(n).and_then(|id| id.parse().ok()).expect("a numeric id");
     Some((field(2), field(3)))
 }
@@ -69,13 +75,26 @@ pub(crate) async fn eventually<T>(what: &str, within: Duration, mut ask: impl As
 
 /// Every tracked or trackable file of the repository (ignored ones left out), relative to its root.
 pub(crate) fn repository_files() -> Vec<PathBuf> {
-    let listed = Command::new("git").args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(repository()).output();
+    let listed = Command::new("git")
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .current_dir(repository())
+        .output();
     match listed {
         Ok(out) if out.status.success() => {
             let names = String::from_utf8(out.stdout).expect("UTF-8 names");
-            names.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).filter(|name| repository().join(name).is_file()).collect()
+            names
+                .split('\0')
+                .filter(|name| !name.is_empty())
+                .map(PathBuf::from)
+                .filter(|name| repository().join(name).is_file())
+                .collect()
         }
         // A source archive has no git: then everything beside the build's output counts.
-        _ => sources::walk(repository()).into_iter().filter(|name| !["target", "node_modules", ".picloud"].iter().any(|skip| name.components().any(|part| part.as_os_str() == *skip))).collect(),
+        _ => sources::walk(repository())
+            .into_iter()
+            .filter(|name| {
+                !["target", "node_modules", ".picloud"].iter().any(|skip| name.components().any(|part| part.as_os_str() == *skip))
+            })
+            .collect(),
     }
 }

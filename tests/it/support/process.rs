@@ -88,10 +88,18 @@ pub(crate) fn finish(mut command: Command) -> Ended {
     if waiting.recv_timeout(READY_WITHIN).is_err() {
         let _ = kill_process(pid, Signal::KILL);
         let out = reader.join().expect("a reader");
-        panic!("still running after {READY_WITHIN:?}: {}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        panic!(
+            "still running after {READY_WITHIN:?}: {}{}",
+            String::from_utf8_lossy(&out.stdout),
+            String::from_utf8_lossy(&out.stderr)
+        );
     }
     let out = reader.join().expect("a reader");
-    Ended { status: out.status, stdout: String::from_utf8_lossy(&out.stdout).into_owned(), stderr: String::from_utf8_lossy(&out.stderr).into_owned() }
+    Ended {
+        status: out.status,
+        stdout: String::from_utf8_lossy(&out.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&out.stderr).into_owned(),
+    }
 }
 
 /// A running server: killed, if it still runs, when the test ends.

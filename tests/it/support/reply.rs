@@ -64,7 +64,8 @@ impl Reply {
         let id = self.header("x-request-id").unwrap_or_else(|| panic!("no x-request-id: {:?}", self.headers));
         assert_eq!(error["request_id"], id, "{envelope}");
         assert_eq!(envelope.as_object().map(serde_json::Map::len), Some(1), "{envelope}");
-        let strange: Vec<_> = error.keys().filter(|key| !["code", "message", "request_id", "details"].contains(&key.as_str())).collect();
+        let strange: Vec<_> =
+            error.keys().filter(|key| !["code", "message", "request_id", "details"].contains(&key.as_str())).collect();
         assert!(strange.is_empty(), "{envelope}");
         self
     }

@@ -61,9 +61,19 @@ pub(crate) fn split(source: &str) -> Split {
             let mut depth = 0;
             loop {
                 match (at(i), at(i + 1)) {
-                    ('/', '*') => { depth += 1; i += 2; }
-                    ('*', '/') => { depth -= 1; i += 2; }
-                    ('\n', _) => { code.push('\n'); line += 1; i += 1; }
+                    ('/', '*') => {
+                        depth += 1;
+                        i += 2;
+                    }
+                    ('*', '/') => {
+                        depth -= 1;
+                        i += 2;
+                    }
+                    ('\n', _) => {
+                        code.push('\n');
+                        line += 1;
+                        i += 1;
+                    }
                     _ => i += 1,
                 }
                 if depth == 0 || i >= chars.len() {
@@ -77,7 +87,10 @@ pub(crate) fn split(source: &str) -> Split {
             }
             i += 1;
             while i < chars.len() && !(at(i) == '"' && (0..hashes).all(|n| at(i + 1 + n) == '#')) {
-                if at(i) == '\n' { code.push('\n'); line += 1; }
+                if at(i) == '\n' {
+                    code.push('\n');
+                    line += 1;
+                }
                 text.push(at(i));
                 i += 1;
             }
@@ -92,7 +105,10 @@ pub(crate) fn split(source: &str) -> Split {
                     text.push(at(i));
                     i += 1;
                 }
-                if at(i) == '\n' { code.push('\n'); line += 1; }
+                if at(i) == '\n' {
+                    code.push('\n');
+                    line += 1;
+                }
                 text.push(at(i));
                 i += 1;
             }
@@ -108,7 +124,9 @@ pub(crate) fn split(source: &str) -> Split {
             i += 1;
             code.push_str("' '");
         } else {
-            if c == '\n' { line += 1; }
+            if c == '\n' {
+                line += 1;
+            }
             code.push(c);
             i += 1;
         }

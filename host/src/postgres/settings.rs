@@ -27,10 +27,7 @@ pub(super) struct Tuning {
 impl Tuning {
     pub(super) fn of_this_machine(connections_max: u32) -> Self {
         let info = rustix::system::sysinfo();
-        Self {
-            ram_bytes: u64::try_from(info.totalram).unwrap_or(u64::MAX).saturating_mul(u64::from(info.mem_unit)),
-            connections_max,
-        }
+        Self { ram_bytes: info.totalram.saturating_mul(u64::from(info.mem_unit)), connections_max }
     }
 }
 

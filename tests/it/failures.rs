@@ -181,6 +181,25 @@ async fn the_deadline_also_ends_a_pending_host_call() {
     shop.get("/wait").await.expect(200);
 }
 
+/// What hangs below ended invocations must not take everybody else's connections with it.
+#[tokio::test]
+async fn host_calls_that_hang_leave_the_control_plane_its_connections() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    shop.deploy_with("/wait", r#"kv::collection("c").get("k")"#, json!({ "limits": { "timeout_ms": 100 } })).await;
+    let mut blocker = app.database.connect().await;
+    run(&mut blocker, "BEGIN; LOCK TABLE kv_entries IN ACCESS EXCLUSIVE MODE").await;
+    for _ in 0..5 {
+        for reply in futures_util::future::join_all((0..8).map(|_| shop.get("/wait"))).await {
+            assert!([503, 504].contains(&reply.status), "{}", reply.shown());
+        }
+    }
+    app.get("/admin/auth/me").await.expect(200);
+    app.create_app("other").await.run("1").await.expect(200);
+    run(&mut blocker, "ROLLBACK").await;
+    shop.get("/wait").await.expect(200);
+}
+
 #[tokio::test]
 async fn a_full_node_answers_503_and_when_to_come_back() {
     let app = TestApp::start_with(Options { places: 2 }).await;

@@ -124,12 +124,10 @@ pub(super) fn wait_for_earlier(home: &Path, progress: &(dyn Fn(&str) + Send + Sy
                 let _ = kill_process(*pid, Signal::INT);
             }
             if ours.is_none() || began.elapsed() > Duration::from_millis(limits::POSTGRES_ORPHAN_MS) {
-                let pids: Vec<String> = residents.iter().map(|pid| pid.as_raw_nonzero().to_string()).collect();
+                let pid = server_of(&pid_file, &residents);
                 return Err(Error::Directory(format!(
-                    "another PostgreSQL (process {}) works in {}; stop it first: kill -INT {}",
-                    pids.join(", "),
+                    "another PostgreSQL (process {pid}) works in {}; stop it first: kill -INT {pid}",
                     home.display(),
-                    pids.join(" ")
                 )));
             }
         }
@@ -212,6 +210,14 @@ fn residents(home: &Path) -> Vec<Pid> {
             std::fs::metadata(entry.path().join("cwd")).is_ok_and(here).then_some(pid)
         })
         .collect()
+}
+
+/// Of the processes that live there the one that the lock names: the others end with it.
+fn server_of(pid_file: &Path, residents: &[Pid]) -> String {
+    let named =
+        std::fs::read_to_string(pid_file).ok().and_then(|text| text.lines().next()?.trim().parse().ok()).and_then(Pid::from_raw);
+    let server = named.filter(|pid| residents.contains(pid)).or_else(|| residents.first().copied());
+    server.map_or_else(String::new, |pid| pid.as_raw_nonzero().to_string())
 }
 
 /// Whether a process is a PostgreSQL that picloud started on `home`.

@@ -31,11 +31,22 @@ fn build(root: &Path, out_dir: &Path) -> Result<PathBuf, Box<dyn Error>> {
     // <target>/<profile>/build/<package>/out
     let target_dir = out_dir.ancestors().nth(4).ok_or("OUT_DIR is not inside a target directory")?.join("guest");
     let mut cargo = Command::new(env::var("CARGO")?);
-    cargo.current_dir(root).args(["build", "--package", "picloud-guest", "--profile", "guest", "--target", TARGET, "--locked", "--target-dir"]).arg(&target_dir);
+    cargo
+        .current_dir(root)
+        .args(["build", "--package", "picloud-guest", "--profile", "guest", "--target", TARGET, "--locked", "--target-dir"])
+        .arg(&target_dir);
     // What the outer cargo set for the host's compilation does not hold for the guest's.
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("CARGO_CFG_") || text.starts_with("CARGO_FEATURE_") || text.starts_with("RUSTC_") || text == "CARGO_ENCODED_RUSTFLAGS" || text == "RUSTFLAGS" || text == "TARGET" || text == "HOST" || text == "RUSTC" {
+        if text.starts_with("CARGO_CFG_")
+            || text.starts_with("CARGO_FEATURE_")
+            || text.starts_with("RUSTC_")
+            || text == "CARGO_ENCODED_RUSTFLAGS"
+            || text == "RUSTFLAGS"
+            || text == "TARGET"
+            || text == "HOST"
+            || text == "RUSTC"
+        {
             cargo.env_remove(name);
         }
     }

@@ -31,7 +31,8 @@ fn structured(map: &Map, body_bytes_max: usize) -> Result<Answer, Failure> {
     let status = map.get(STATUS_KEY).map_or(Err("()"), Dynamic::as_int);
     let status = status.map_err(|kind| invalid(format!("`statusCode` is {kind}: it must be an integer from 200 to 599")))?;
     let status = u16::try_from(status).ok().filter(|status| (200..=599).contains(status));
-    let status = status.ok_or_else(|| invalid(format!("`statusCode` is {}: it must be an integer from 200 to 599", map[STATUS_KEY])))?;
+    let status =
+        status.ok_or_else(|| invalid(format!("`statusCode` is {}: it must be an integer from 200 to 599", map[STATUS_KEY])))?;
     let mut headers = match map.get("headers") {
         Some(given) => headers(given)?,
         None => Vec::new(),
@@ -80,7 +81,10 @@ fn header_value(name: &str, value: &Dynamic) -> Result<String, Failure> {
     if value.is_string() || value.is_int() || value.is_float() || value.is_bool() || value.is_char() {
         Ok(value.to_string())
     } else {
-        Err(invalid(format!("header `{name}` is {}: it must be a string, a number, a boolean or an array of them", value.type_name())))
+        Err(invalid(format!(
+            "header `{name}` is {}: it must be a string, a number, a boolean or an array of them",
+            value.type_name()
+        )))
     }
 }
 

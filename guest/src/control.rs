@@ -29,8 +29,15 @@ struct Control {
     scratch: [u8; SCRATCH_BYTES],
 }
 
-static mut CONTROL: Control =
-    Control { armed: 0, scratch_used: 0, extents: 0, extents_len: 0, extents_placed: 0, returned: [0; 4], scratch: [0; SCRATCH_BYTES] };
+static mut CONTROL: Control = Control {
+    armed: 0,
+    scratch_used: 0,
+    extents: 0,
+    extents_len: 0,
+    extents_placed: 0,
+    returned: [0; 4],
+    scratch: [0; SCRATCH_BYTES],
+};
 
 unsafe extern "C" {
     /// Placed by the linker where static data begins; the stack ends there.
@@ -177,7 +184,8 @@ unsafe extern "C" fn layout() -> *const u32 {
     let control = addr_of_mut!(CONTROL);
     let start = control as usize;
     unsafe {
-        (*control).returned = [addr_of!(__global_base) as u32, start as u32, (start + size_of::<Control>()) as u32, memory_bytes() as u32];
+        (*control).returned =
+            [addr_of!(__global_base) as u32, start as u32, (start + size_of::<Control>()) as u32, memory_bytes() as u32];
         addr_of!((*control).returned).cast()
     }
 }

@@ -111,7 +111,11 @@ impl Encoder {
 
     fn deeper(&mut self) -> Result<(), EncodeError> {
         self.depth += 1;
-        if self.depth > JSON_DEPTH_MAX { Err(EncodeError::NotJson(format!("nested deeper than {JSON_DEPTH_MAX}"))) } else { Ok(()) }
+        if self.depth > JSON_DEPTH_MAX {
+            Err(EncodeError::NotJson(format!("nested deeper than {JSON_DEPTH_MAX}")))
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -44,7 +44,7 @@ async fn bench(quick: bool) -> Result<(), Failure> {
     let dir = tempfile::Builder::new().prefix("picloud-bench").tempdir()?;
     open_to_all(dir.path())?;
     let options = picloud::postgres::Options { data_dir: dir.path().to_owned(), binaries: None, connections_max: 50 };
-    let postgres = picloud::postgres::start(options, |_| {}).await?;
+    let postgres = picloud::postgres::start(picloud::postgres::plan(options)?, |_| {}).await?;
     let mut database = sqlx::PgConnection::connect_with(&postgres.connect_options()).await?;
     let url = format!("postgres:///picloud?host={}&user=picloud", postgres.socket_dir().display());
 
@@ -64,7 +64,9 @@ async fn bench(quick: bool) -> Result<(), Failure> {
     let client = Client::login(&node).await?;
     let app = client.post("/api/v1/admin/apps", json!({ "slug": "bench", "name": "Bench" })).await?;
     client.deploy(&app, "hello", HELLO, "/hello").await?;
-    client.deploy(&app, "kv", r#"let c = kv::collection("c"); c.set("k", 1); #{ statusCode: 200, body: c.get("k") }"#, "/kv").await?;
+    client
+        .deploy(&app, "kv", r#"let c = kv::collection("c"); c.set("k", 1); #{ statusCode: 200, body: c.get("k") }"#, "/kv")
+        .await?;
     println!("\n## memory of the server (resident)");
     println!("idle after the start: {:.1} MiB", node.resident_mib()?);
 
@@ -91,7 +93,12 @@ async fn bench(quick: bool) -> Result<(), Failure> {
     for ((name, ..), loads) in subjects.iter().zip(&loads) {
         let of = |value: fn(&Load) -> f64| median(&mut loads.iter().map(value).collect::<Vec<_>>());
         let per_second = of(|load| load.per_second);
-        println!("{name:24} {per_second:>12.0} {:>16.2} {:>10.2} {:>10.2}", per_second / base, of(|load| load.p50_ms), of(|load| load.p99_ms));
+        println!(
+            "{name:24} {per_second:>12.0} {:>16.2} {:>10.2} {:>10.2}",
+            per_second / base,
+            of(|load| load.p50_ms),
+            of(|load| load.p99_ms)
+        );
     }
     let failed: u64 = loads.iter().flatten().map(|load| load.failed).sum();
     let recorder = client.get("/api/v1/admin/node").await?;
@@ -106,7 +113,10 @@ async fn bench(quick: bool) -> Result<(), Failure> {
     for number in 0..SCRIPTS {
         client.call(&node, &format!("/s{number}")).await?;
     }
-    println!("each called once, first call after its upload: {:.2} ms on average", called.elapsed().as_secs_f64() * 1e3 / SCRIPTS as f64);
+    println!(
+        "each called once, first call after its upload: {:.2} ms on average",
+        called.elapsed().as_secs_f64() * 1e3 / SCRIPTS as f64
+    );
     println!("resident memory: {:.1} MiB", node.resident_mib()?);
     node.stop().await?;
     let (node, _) = Node::start(dir.path(), &url).await?;
@@ -195,7 +205,14 @@ impl Client {
     async fn login(node: &Node) -> Result<Self, Failure> {
         let http = reqwest::Client::builder().no_proxy().build()?;
         let body = json!({ "username": "admin", "password": PASSWORD });
-        let answer: Value = http.post(format!("{}/api/v1/admin/auth/login", node.admin)).json(&body).send().await?.error_for_status()?.json().await?;
+        let answer: Value = http
+            .post(format!("{}/api/v1/admin/auth/login", node.admin))
+            .json(&body)
+            .send()
+            .await?
+            .error_for_status()?
+            .json()
+            .await?;
         Ok(Self { http, token: answer["token"].as_str().unwrap_or_default().to_owned(), admin: node.admin.clone() })
     }
 
@@ -205,7 +222,15 @@ impl Client {
     }
 
     async fn get(&self, path: &str) -> Result<Value, Failure> {
-        Ok(self.http.get(format!("{}{path}", self.admin)).bearer_auth(&self.token).send().await?.error_for_status()?.json().await?)
+        Ok(self
+            .http
+            .get(format!("{}{path}", self.admin))
+            .bearer_auth(&self.token)
+            .send()
+            .await?
+            .error_for_status()?
+            .json()
+            .await?)
     }
 
     async fn deploy(&self, app: &Value, name: &str, source: &str, path: &str) -> Result<(), Failure> {
@@ -293,7 +318,8 @@ fn wrk(url: &str, host: Option<&str>, seconds: u32) -> Result<Load, Failure> {
     if let Some(host) = host {
         command.args(["-H", &format!("Host: {host}")]);
     }
-    let output = command.arg(url).output().map_err(|error| format!("wrk cannot be started ({error}); on Debian: apt-get install wrk"))?;
+    let output =
+        command.arg(url).output().map_err(|error| format!("wrk cannot be started ({error}); on Debian: apt-get install wrk"))?;
     let text = String::from_utf8(output.stdout)?;
     let field = |name: &str| text.lines().find_map(|line| line.trim().strip_prefix(name)).map(str::trim);
     let per_second = field("Requests/sec:").ok_or_else(|| format!("wrk said: {text}"))?.parse()?;
@@ -312,7 +338,10 @@ fn milliseconds(text: Option<&str>) -> Result<f64, Failure> {
 }
 
 async fn committed(database: &mut sqlx::PgConnection) -> Result<i64, Failure> {
-    let (count,): (i64,) = sqlx::query_as("select xact_commit + xact_rollback from pg_stat_database where datname = current_database()").fetch_one(database).await?;
+    let (count,): (i64,) =
+        sqlx::query_as("select xact_commit + xact_rollback from pg_stat_database where datname = current_database()")
+            .fetch_one(database)
+            .await?;
     Ok(count)
 }
 

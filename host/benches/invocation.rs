@@ -27,7 +27,9 @@ const FIB: &str = "fn fib(n) { if n < 2 { n } else { fib(n - 1) + fib(n - 2) } }
 fn functions(n: usize) -> String {
     let mut source = String::new();
     for i in 0..n {
-        source += &format!("fn f{i}(a, b) {{ let x = a + b * {i}; if x > 100 {{ throw \"too big\" }} else {{ #{{ value: x, name: `n${{x}}` }} }} }}\n");
+        source += &format!(
+            "fn f{i}(a, b) {{ let x = a + b * {i}; if x > 100 {{ throw \"too big\" }} else {{ #{{ value: x, name: `n${{x}}` }} }} }}\n"
+        );
     }
     source + "f3(1, 2)"
 }
@@ -52,13 +54,28 @@ fn main() {
         let data_dir = tempfile::tempdir().unwrap();
         let pool = Probe::take().choose(None);
         let sandbox = Sandbox::open(data_dir.path(), pool, Clock::system(), &|line| eprintln!("{line}")).await.unwrap();
-        println!("{:24} {:>10} {:>10} {:>12} {:>12} {:>10} {:>12}", "script", "p50 µs", "p99 µs", "native p50", "native p99", "× hello", "× native");
+        println!(
+            "{:24} {:>10} {:>10} {:>12} {:>12} {:>10} {:>12}",
+            "script", "p50 µs", "p99 µs", "native p50", "native p99", "× hello", "× native"
+        );
         let mut hello = None;
-        for subject in subjects.iter().filter(|subject| filter.is_empty() || filter.iter().any(|part| subject.name.contains(part))) {
+        for subject in
+            subjects.iter().filter(|subject| filter.is_empty() || filter.iter().any(|part| subject.name.contains(part)))
+        {
             let (mut sandboxed, mut native) = measure(&sandbox, subject).await;
-            let (p50, p99, native_p50, native_p99) = (quantile(&mut sandboxed, 0.50), quantile(&mut sandboxed, 0.99), quantile(&mut native, 0.50), quantile(&mut native, 0.99));
+            let (p50, p99, native_p50, native_p99) = (
+                quantile(&mut sandboxed, 0.50),
+                quantile(&mut sandboxed, 0.99),
+                quantile(&mut native, 0.50),
+                quantile(&mut native, 0.99),
+            );
             let hello = *hello.get_or_insert(p50);
-            println!("{:24} {p50:>10.1} {p99:>10.1} {native_p50:>12.1} {native_p99:>12.1} {:>10.2} {:>12.2}", subject.name, p50 / hello, p50 / native_p50);
+            println!(
+                "{:24} {p50:>10.1} {p99:>10.1} {native_p50:>12.1} {native_p99:>12.1} {:>10.2} {:>12.2}",
+                subject.name,
+                p50 / hello,
+                p50 / native_p50
+            );
         }
     });
 }
@@ -70,7 +87,8 @@ async fn measure(sandbox: &Sandbox, subject: &Subject) -> (Vec<Duration>, Vec<Du
     let (mut sandboxed_times, mut native_times) = (Vec::new(), Vec::new());
     for round in 0..subject.rounds + subject.rounds / 10 {
         let call = call();
-        let reach = Reach { app_id: call.script.app_id, db: sqlx::PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none").unwrap() };
+        let reach =
+            Reach { app_id: call.script.app_id, db: sqlx::PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none").unwrap() };
         let started = Instant::now();
         run(sandbox, &program, call, reach).await;
         let sandboxed = started.elapsed();
@@ -114,7 +132,7 @@ impl Native {
         ctx.insert("request".into(), request.into());
         let mut scope = Scope::new();
         scope.push_constant("ctx", ctx);
-        black_box(self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &self.ast).unwrap());
+        let _ = black_box(self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &self.ast).unwrap());
     }
 }
 

@@ -26,6 +26,8 @@ pub enum Kind {
     PreconditionFailed,
     /// More bytes than the bound (413).
     TooLarge,
+    /// More header bytes than the bound (431).
+    HeadersTooLarge,
     /// Understood, and refused for what it says (422).
     Invalid,
     /// An allowance is spent (429).
@@ -75,7 +77,10 @@ impl Error {
 
     /// 500 `internal`: `context` is for the log, the caller sees neither.
     pub fn internal(context: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { source: Some(context.into()), ..Self::new(Kind::Internal, "internal", "something of ours failed; quote the request id") }
+        Self {
+            source: Some(context.into()),
+            ..Self::new(Kind::Internal, "internal", "something of ours failed; quote the request id")
+        }
     }
 
     #[must_use]

@@ -117,8 +117,12 @@ pub const PASSWORD_HASHES_AT_ONCE: usize = 2;
 /// Logins waiting for their hash; one more is refused at once with 503 `overloaded`.
 pub const PASSWORD_HASHES_WAITING_MAX: usize = 64;
 
-/// Connections to the database that one node holds.
-pub const DATABASE_CONNECTIONS_MAX: u32 = 16;
+/// Connections to the database that one node holds for itself: administration, records, programs.
+pub const DATABASE_CONNECTIONS_MAX: u32 = 8;
+/// Connections to the database that one node holds for scripts: what hangs in them is not the platform's own.
+pub const DATABASE_SCRIPT_CONNECTIONS_MAX: u32 = 12;
+/// One statement of a script's host call, ms: the database ends it then.
+pub const DATABASE_SCRIPT_STATEMENT_MS: u32 = 10_000;
 /// A caller waits at most this long for one of them, ms.
 pub const DATABASE_ACQUIRE_MS: u64 = 10_000;
 /// A connection unused for longer than this is tried before it is used again, ms.

@@ -2,7 +2,15 @@
 //!
 //! Imports are linked by hand in `hostcall`, where every call passes one door; the generated import traits stay unused.
 
-#![allow(unreachable_pub, unused_qualifications, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "generated code")]
+#![allow(
+    unreachable_pub,
+    unused_qualifications,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "generated code"
+)]
 
 wasmtime::component::bindgen!({
     world: "script",

@@ -84,7 +84,9 @@ fn encode(value: &Dynamic) -> Result<Value> {
 fn decode(value: Value) -> Result<Dynamic> {
     match value.encoding {
         Encoding::Blob => Ok(Dynamic::from_blob(value.bytes)),
-        Encoding::Json => json::decode(&value.bytes).map_err(|error| super::error("internal", format!("the stored value is not JSON: {error}"))),
+        Encoding::Json => {
+            json::decode(&value.bytes).map_err(|error| super::error("internal", format!("the stored value is not JSON: {error}")))
+        }
     }
 }
 
@@ -98,4 +100,3 @@ fn text_option(options: &Map, name: &str) -> Result<Option<String>> {
         },
     }
 }
-

@@ -11,7 +11,9 @@ pub(crate) mod regex;
 pub(crate) mod time;
 pub(crate) mod url;
 
-use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, Map, Module, NativeCallContext, Position, RhaiFunc, RhaiNativeFunc, Shared};
+use rhai::{
+    Dynamic, Engine, EvalAltResult, FuncRegistration, Map, Module, NativeCallContext, Position, RhaiFunc, RhaiNativeFunc, Shared,
+};
 
 use crate::picloud::sandbox::types::Error;
 
@@ -64,8 +66,12 @@ where
     FUNC: RhaiNativeFunc<A, N, X, R, F> + 'static,
 {
     let function = match function.into_rhai_function(true, false) {
-        RhaiFunc::Pure { func, is_pure, is_volatile, .. } => RhaiFunc::Pure { func: placed(func), has_context: true, is_pure, is_volatile },
-        RhaiFunc::Method { func, is_pure, is_volatile, .. } => RhaiFunc::Method { func: placed(func), has_context: true, is_pure, is_volatile },
+        RhaiFunc::Pure { func, is_pure, is_volatile, .. } => {
+            RhaiFunc::Pure { func: placed(func), has_context: true, is_pure, is_volatile }
+        }
+        RhaiFunc::Method { func, is_pure, is_volatile, .. } => {
+            RhaiFunc::Method { func: placed(func), has_context: true, is_pure, is_volatile }
+        }
         other => other,
     };
     FuncRegistration::new(name).set_into_module_raw(module, FUNC::param_types(), function);

@@ -30,7 +30,8 @@ pub(crate) fn register(engine: &mut Engine) {
     });
     function(&mut module, "string", |len: INT| -> Result<ImmutableString> {
         let len = length(len)?;
-        Ok(with(|stream| (0..len).filter_map(|_| LETTERS.choose(stream)).map(|letter| char::from(*letter)).collect::<String>()).into())
+        Ok(with(|stream| (0..len).filter_map(|_| LETTERS.choose(stream)).map(|letter| char::from(*letter)).collect::<String>())
+            .into())
     });
     function(&mut module, "choice", |items: Array| with(|stream| items.choose(stream).cloned().unwrap_or(Dynamic::UNIT)));
     function(&mut module, "shuffle", |mut items: Array| {

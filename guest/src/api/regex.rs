@@ -36,7 +36,9 @@ pub(crate) fn register(engine: &mut Engine) {
     function(&mut module, "replace_all", |pattern: &str, text: &str, with: &str| -> Result<ImmutableString> {
         Ok(compile(pattern)?.replace_all(text, with).into_owned().into())
     });
-    function(&mut module, "split", |pattern: &str, text: &str| -> Result<Array> { Ok(compile(pattern)?.split(text).map(|part| part.into()).collect()) });
+    function(&mut module, "split", |pattern: &str, text: &str| -> Result<Array> {
+        Ok(compile(pattern)?.split(text).map(|part| part.into()).collect())
+    });
     function(&mut module, "escape", |text: &str| -> ImmutableString { regex::escape(text).into() });
     engine.register_static_module("regex", module.into());
 }

@@ -36,7 +36,8 @@ fn format(ms: INT, pattern: &str) -> Result<ImmutableString> {
         return Err(invalid(format!("`{pattern}` is not a strftime pattern such as %Y-%m-%d")));
     }
     let mut out = String::new();
-    write!(out, "{}", instant(ms)?.format_with_items(items.iter())).map_err(|_| invalid(format!("`{pattern}` asks for what a time does not have")))?;
+    write!(out, "{}", instant(ms)?.format_with_items(items.iter()))
+        .map_err(|_| invalid(format!("`{pattern}` asks for what a time does not have")))?;
     Ok(out.into())
 }
 

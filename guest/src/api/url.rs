@@ -74,7 +74,9 @@ fn parse(text: &str) -> Result<Map> {
 /// `reference` as seen from `base` (RFC 3986 §5).
 fn join(base: &str, reference: &str) -> Result<ImmutableString> {
     let base_uri = Uri::parse(base).map_err(|error| invalid(format!("`{base}` is not an absolute URL: {error}")))?;
-    let reference_uri = UriRef::parse(reference).map_err(|error| invalid(format!("`{reference}` is not a URL reference: {error}")))?;
-    let joined = reference_uri.resolve_against(&base_uri).map_err(|error| invalid(format!("cannot join to `{base}`: {error}")))?;
+    let reference_uri =
+        UriRef::parse(reference).map_err(|error| invalid(format!("`{reference}` is not a URL reference: {error}")))?;
+    let joined =
+        reference_uri.resolve_against(&base_uri).map_err(|error| invalid(format!("cannot join to `{base}`: {error}")))?;
     Ok(joined.as_str().into())
 }

@@ -202,7 +202,9 @@ mod tests {
 
     #[test]
     fn malformed_text_is_400_with_its_place() {
-        for (text, line, column) in [("{\n  \"name\": }", 2, 11), ("{\"name\": \"a\"} x", 1, 15), ("", 1, 1), ("[1,", 1, 3), ("nope", 1, 2)] {
+        for (text, line, column) in
+            [("{\n  \"name\": }", 2, 11), ("{\"name\": \"a\"} x", 1, 15), ("", 1, 1), ("[1,", 1, 3), ("nope", 1, 2)]
+        {
             let error = refuse(text);
             assert_eq!((error.kind, error.code), (Kind::Malformed, "malformed_json"), "{text}");
             assert_eq!(error.details.unwrap(), json!({ "line": line, "column": column }), "{text}");

@@ -115,7 +115,9 @@ mod tests {
 
     #[test]
     fn base64_is_that_of_the_rfc() {
-        for (plain, coded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("foobar", "Zm9vYmFy")] {
+        for (plain, coded) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("foobar", "Zm9vYmFy")]
+        {
             assert_eq!(base64(plain.as_bytes()), coded);
         }
     }
@@ -131,7 +133,9 @@ mod tests {
 
     #[tokio::test]
     async fn unknown_endpoints_and_writes_are_never_pages() {
-        for (method, path) in [(Method::GET, "/api"), (Method::GET, "/api/v1/nope"), (Method::POST, "/"), (Method::GET, "/_app/gone.js")] {
+        for (method, path) in
+            [(Method::GET, "/api"), (Method::GET, "/api/v1/nope"), (Method::POST, "/"), (Method::GET, "/_app/gone.js")]
+        {
             let failed = serve(method, path.parse().unwrap(), HeaderMap::new()).await.unwrap_err();
             assert_eq!(failed.status(), 404, "{path}");
         }

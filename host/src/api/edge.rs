@@ -41,7 +41,7 @@ pub(super) async fn wrap(State(api): State<Api>, mut request: Request, next: Nex
     let span = tracing::info_span!("api", request.id = %request_id, method = %request.method(), path = request.uri().path());
     let (request, unread) = hold_body(request);
     let mut response = async {
-        let mut response = match one_host(&request) {
+        let mut response = match one_host(&request).and_then(|()| bounded_headers(&request)) {
             Ok(()) => next.run(request).await,
             Err(failed) => failed.into_response(),
         };
@@ -75,6 +75,15 @@ pub(super) async fn wrap(State(api): State<Api>, mut request: Request, next: Nex
 fn one_host(request: &Request) -> Answer<()> {
     if request.headers().get_all(header::HOST).iter().nth(1).is_some() {
         return Err(Error::new(Kind::Malformed, "malformed_request", "the request has more than one Host header").into());
+    }
+    Ok(())
+}
+
+fn bounded_headers(request: &Request) -> Answer<()> {
+    let bytes: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if bytes > limits::REQUEST_HEADER_BYTES_MAX {
+        let message = format!("the request's headers are {bytes} bytes: at most {} are taken", limits::REQUEST_HEADER_BYTES_MAX);
+        return Err(Error::new(Kind::HeadersTooLarge, "headers_too_large", message).into());
     }
     Ok(())
 }

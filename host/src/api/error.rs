@@ -75,7 +75,12 @@ impl Failed {
             tracing::error!(request.id = %request_id, error = causes(error), "a request failed on our side");
         }
         let envelope = Envelope {
-            error: Body { code: error.code, message: &text::cut(&error.message, limits::API_ERROR_MESSAGE_BYTES_MAX), request_id, details: error.details.as_ref() },
+            error: Body {
+                code: error.code,
+                message: &text::cut(&error.message, limits::API_ERROR_MESSAGE_BYTES_MAX),
+                request_id,
+                details: error.details.as_ref(),
+            },
         };
         let mut response = (*status, axum::Json(envelope)).into_response();
         response.headers_mut().extend(headers.clone());
@@ -112,6 +117,7 @@ fn status(kind: Kind) -> StatusCode {
         Kind::Conflict => StatusCode::CONFLICT,
         Kind::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Kind::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Kind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
         Kind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,

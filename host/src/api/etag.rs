@@ -32,8 +32,12 @@ impl IfMatch {
         let tag = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).filter(|t| !t.contains('"'));
         match tag {
             Some(tag) if given.next().is_none() => Ok(Self(Some(tag.to_owned()))),
-            _ => Err(Error::new(Kind::Invalid, "invalid", "if-match must be * or one strong entity tag as ETag gave it, in quotes")
-                .with_details(json!({ "header": "if-match" }))),
+            _ => Err(Error::new(
+                Kind::Invalid,
+                "invalid",
+                "if-match must be * or one strong entity tag as ETag gave it, in quotes",
+            )
+            .with_details(json!({ "header": "if-match" }))),
         }
     }
 }

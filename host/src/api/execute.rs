@@ -122,7 +122,8 @@ fn answered(answer: invocation::Answer, execution_id: HeaderValue) -> Result<Res
             headers.append(name, HeaderValue::try_from(value).map_err(Error::internal)?);
         }
     }
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'; frame-ancestors 'none'"));
+    headers
+        .insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'; frame-ancestors 'none'"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(EXECUTION_ID, execution_id);
     Ok(response)

@@ -42,7 +42,20 @@ impl ExecutionJson {
 
 impl From<Execution> for ExecutionJson {
     fn from(execution: Execution) -> Self {
-        let Execution { id, app_id, script_id, version, request_id, outcome, status, usage, error, started_at, logs: _, logs_dropped } = execution;
+        let Execution {
+            id,
+            app_id,
+            script_id,
+            version,
+            request_id,
+            outcome,
+            status,
+            usage,
+            error,
+            started_at,
+            logs: _,
+            logs_dropped,
+        } = execution;
         Self { id, app_id, script_id, version, request_id, outcome, status, usage, error, started_at, logs: None, logs_dropped }
     }
 }
@@ -83,14 +96,22 @@ pub(super) async fn get(State(api): State<Api>, Path(id): Path<ExecutionId>) -> 
     Ok(Json(ExecutionJson::with_logs(service::executions::get(&api.services, id).await?)).into_response())
 }
 
-pub(super) async fn list(State(api): State<Api>, Path(script): Path<ScriptId>, Query(page): Query<PageQuery>) -> Answer<Response> {
+pub(super) async fn list(
+    State(api): State<Api>,
+    Path(script): Path<ScriptId>,
+    Query(page): Query<PageQuery>,
+) -> Answer<Response> {
     service::scripts::get(&api.services, script).await?;
     api.invoker.flush_records().await;
     let page = service::executions::list(&api.services, script, &page).await?;
     Ok(List::of(page, ExecutionJson::from).into_response())
 }
 
-pub(super) async fn logs(State(api): State<Api>, Path(script): Path<ScriptId>, Query(page): Query<PageQuery>) -> Answer<Response> {
+pub(super) async fn logs(
+    State(api): State<Api>,
+    Path(script): Path<ScriptId>,
+    Query(page): Query<PageQuery>,
+) -> Answer<Response> {
     service::scripts::get(&api.services, script).await?;
     api.invoker.flush_records().await;
     let page = service::executions::logs(&api.services, script, &page).await?;

@@ -57,7 +57,9 @@ async fn admit(gate: &Gate, method: &Method, headers: &HeaderMap) -> Result<Call
     let config = &gate.api.config;
     let credential = credential(headers, config);
     let principal = match &credential {
-        Some(Credential::Bearer(token) | Credential::Cookie(token)) => service::sessions::authenticate(&gate.api.services, token).await?,
+        Some(Credential::Bearer(token) | Credential::Cookie(token)) => {
+            service::sessions::authenticate(&gate.api.services, token).await?
+        }
         None => None,
     };
     access::decide(principal.as_ref(), gate.rule).map_err(denied)?;
@@ -139,7 +141,8 @@ fn attributes(config: &Config) -> &'static str {
 /// The cookies of a request without the platform's, for a script to see; `None` when nothing is left.
 pub(super) fn foreign_cookies(headers: &HeaderMap) -> Option<String> {
     let values = headers.get_all(header::COOKIE).into_iter().filter_map(|v| v.to_str().ok());
-    let kept: Vec<_> = values.flat_map(|v| v.split(';')).map(str::trim).filter(|pair| !pair.is_empty() && !is_ours(pair)).collect();
+    let kept: Vec<_> =
+        values.flat_map(|v| v.split(';')).map(str::trim).filter(|pair| !pair.is_empty() && !is_ours(pair)).collect();
     (!kept.is_empty()).then(|| kept.join("; "))
 }
 
@@ -180,13 +183,15 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap())).collect::<Vec<(header::HeaderName, HeaderValue)>>().into_iter().fold(
-            HeaderMap::new(),
-            |mut map, (name, value)| {
+        pairs
+            .iter()
+            .map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap()))
+            .collect::<Vec<(header::HeaderName, HeaderValue)>>()
+            .into_iter()
+            .fold(HeaderMap::new(), |mut map, (name, value)| {
                 map.append(name, value);
                 map
-            },
-        )
+            })
     }
 
     fn http() -> Config {
@@ -225,7 +230,8 @@ mod tests {
 
     #[test]
     fn our_cookies_never_reach_a_script() {
-        let mixed = headers(&[("cookie", "a=1; picloud_session=t; b=2; =picloud_session=t"), ("cookie", "__HOST-picloud_session=t")]);
+        let mixed =
+            headers(&[("cookie", "a=1; picloud_session=t; b=2; =picloud_session=t"), ("cookie", "__HOST-picloud_session=t")]);
         assert_eq!(foreign_cookies(&mixed).as_deref(), Some("a=1; b=2"));
         assert_eq!(foreign_cookies(&headers(&[("cookie", "picloud_session=t")])), None);
     }

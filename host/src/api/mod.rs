@@ -53,7 +53,8 @@ impl Config {
     /// the data plane too; otherwise the data plane is reached as it listens.
     fn app_url(&self, host: &str) -> String {
         let public = self.public_base_url.as_deref().and_then(|url| url.split_once("://"));
-        let port_of = |authority: &str| authority.rsplit_once(':').and_then(|(_, port)| port.trim_end_matches('/').parse::<u16>().ok());
+        let port_of =
+            |authority: &str| authority.rsplit_once(':').and_then(|(_, port)| port.trim_end_matches('/').parse::<u16>().ok());
         let (scheme, port) = match public.map(|(_, authority)| port_of(authority)) {
             Some(port) if self.is_https() => ("https", port.filter(|port| *port != 443)),
             Some(None) => ("http", None),

@@ -22,7 +22,9 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Answer<Self> {
         match axum::extract::Path::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
-            Err(_) => Err(Error::new(Kind::NotFound, "not_found", "nothing is here: the path holds an id that is not one").into()),
+            Err(_) => {
+                Err(Error::new(Kind::NotFound, "not_found", "nothing is here: the path holds an id that is not one").into())
+            }
         }
     }
 }

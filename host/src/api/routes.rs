@@ -98,7 +98,11 @@ enum MatchAnswer {
     },
 }
 
-pub(super) async fn list(State(api): State<Api>, Path(script): Path<ScriptId>, Query(page): Query<PageQuery>) -> Answer<Response> {
+pub(super) async fn list(
+    State(api): State<Api>,
+    Path(script): Path<ScriptId>,
+    Query(page): Query<PageQuery>,
+) -> Answer<Response> {
     let after = page.after_id()?;
     let mut routes = service::routes::list(&api.services, script).await?;
     routes.retain(|route| after.is_none_or(|after| route.id.0 > after));
@@ -148,7 +152,9 @@ fn matched(directory: &Directory, host: &str, method: &str, path: &str) -> Match
         Resolution::OtherMethod { app, allow } => {
             none(named(app), "method_not_allowed", format!("routes match this path, none of them {method}"), allow)
         }
-        Resolution::NoRoute { app } => none(named(app), "no_route", format!("no route of {} matches this path", app.slug), Vec::new()),
+        Resolution::NoRoute { app } => {
+            none(named(app), "no_route", format!("no route of {} matches this path", app.slug), Vec::new())
+        }
         Resolution::Malformed { app, fault } => none(named(app), "malformed_path", fault.message().into(), Vec::new()),
         Resolution::UnknownHost => none(None, "unknown_host", format!("no app answers at {host}"), Vec::new()),
     }

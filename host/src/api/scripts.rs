@@ -71,9 +71,24 @@ impl Links {
 
 impl From<Summary> for ScriptJson {
     fn from(script: Summary) -> Self {
-        let Summary { id, app_id, name, kind, description, version, digest, limits, capabilities, created_at, updated_at } = script;
+        let Summary { id, app_id, name, kind, description, version, digest, limits, capabilities, created_at, updated_at } =
+            script;
         let links = Links::of(id, kind);
-        Self { id, app_id, name, kind, description, version, digest, capabilities, limits, source: None, links, created_at, updated_at }
+        Self {
+            id,
+            app_id,
+            name,
+            kind,
+            description,
+            version,
+            digest,
+            capabilities,
+            limits,
+            source: None,
+            links,
+            created_at,
+            updated_at,
+        }
     }
 }
 
@@ -83,7 +98,21 @@ impl ScriptJson {
         let script::Version { number, digest, source, limits, capabilities, .. } = active;
         let links = Links::of(id, kind);
         let source = Some(source);
-        Self { id, app_id, name, kind, description, version: number, digest, capabilities, limits, source, links, created_at, updated_at }
+        Self {
+            id,
+            app_id,
+            name,
+            kind,
+            description,
+            version: number,
+            digest,
+            capabilities,
+            limits,
+            source,
+            links,
+            created_at,
+            updated_at,
+        }
     }
 
     fn without_source(script: Script) -> Self {
@@ -222,7 +251,11 @@ pub(super) async fn get(State(api): State<Api>, Path(id): Path<ScriptId>) -> Ans
     Ok(([etag::header(script.tag())?], Json(ScriptJson::with_source(script))).into_response())
 }
 
-pub(super) async fn versions(State(api): State<Api>, Path(id): Path<ScriptId>, Query(page): Query<PageQuery>) -> Answer<Response> {
+pub(super) async fn versions(
+    State(api): State<Api>,
+    Path(id): Path<ScriptId>,
+    Query(page): Query<PageQuery>,
+) -> Answer<Response> {
     let page = service::scripts::versions(&api.services, id, &page).await?;
     Ok(List::of(page, |version| VersionJson::of(id, version)).into_response())
 }

@@ -58,7 +58,9 @@ pub(super) fn plan(source: Source, data_dir: &Path, settings: &Settings) -> Resu
         Source::Embedded => Plan::Embedded(postgres::plan(postgres::Options {
             data_dir: data_dir.to_owned(),
             binaries: settings.postgres_bin.clone(),
-            connections_max: limits::DATABASE_CONNECTIONS_MAX + limits::DATABASE_CONNECTIONS_SPARE,
+            connections_max: limits::DATABASE_CONNECTIONS_MAX
+                + limits::DATABASE_SCRIPT_CONNECTIONS_MAX
+                + limits::DATABASE_CONNECTIONS_SPARE,
         })?),
     })
 }

@@ -15,7 +15,9 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     clock.func_wrap("now", |store: StoreContextMut<'_, Guest>, (): ()| {
         door::local(store, 0, |guest| Given { value: (now(guest),), bytes: size_of::<Datetime>() })
     })?;
-    clock.func_wrap("resolution", |store: StoreContextMut<'_, Guest>, (): ()| door::local(store, 0, |_| Given { value: (RESOLUTION,), bytes: size_of::<Datetime>() }))
+    clock.func_wrap("resolution", |store: StoreContextMut<'_, Guest>, (): ()| {
+        door::local(store, 0, |_| Given { value: (RESOLUTION,), bytes: size_of::<Datetime>() })
+    })
 }
 
 fn now(guest: &Guest) -> Datetime {

@@ -41,7 +41,11 @@ pub(super) async fn outward<T>(
 }
 
 /// Lets a call in that is answered inside the process and cannot fail.
-pub(super) fn local<T>(mut store: StoreContextMut<'_, Guest>, bytes_out: usize, work: impl FnOnce(&mut Guest) -> Given<T>) -> wasmtime::Result<T> {
+pub(super) fn local<T>(
+    mut store: StoreContextMut<'_, Guest>,
+    bytes_out: usize,
+    work: impl FnOnce(&mut Guest) -> Given<T>,
+) -> wasmtime::Result<T> {
     enter(&mut store, bytes_out)?;
     let given = work(store.data_mut());
     leave(&mut store, given.bytes)?;

@@ -7,7 +7,9 @@ use crate::wit;
 pub(super) fn to_guest(error: Error) -> wit::Error {
     let message = error.message.to_string();
     match error.kind {
-        Kind::Malformed | Kind::Invalid | Kind::TooLarge | Kind::NotFound | Kind::MethodNotAllowed => wit::Error::InvalidArgument(message),
+        Kind::Malformed | Kind::Invalid | Kind::TooLarge | Kind::HeadersTooLarge | Kind::NotFound | Kind::MethodNotAllowed => {
+            wit::Error::InvalidArgument(message)
+        }
         Kind::Unauthenticated | Kind::Forbidden => wit::Error::Denied(message),
         Kind::Conflict | Kind::PreconditionFailed => wit::Error::Conflict(message),
         Kind::RateLimited => wit::Error::LimitExceeded(message),

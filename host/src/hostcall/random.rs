@@ -8,6 +8,7 @@ use super::door::{self, Given};
 use super::guest::Guest;
 use crate::limits::RANDOM_BYTES_MAX;
 
+#[allow(clippy::disallowed_methods, reason = "the home of scripts' randomness")]
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     let mut random = linker.instance("wasi:random/random@0.2.6")?;
     random.func_wrap("get-random-bytes", |store: StoreContextMut<'_, Guest>, (len,): (u64,)| {

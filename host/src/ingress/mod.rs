@@ -139,6 +139,9 @@ fn decide(directory: &Directory, parts: &Parts) -> Decision {
     if path.len() + parts.uri.query().map_or(0, str::len) > limits::REQUEST_TARGET_BYTES_MAX {
         return refuse(None, Refusal::URI_TOO_LONG);
     }
+    if header_bytes(&parts.headers) > limits::REQUEST_HEADER_BYTES_MAX {
+        return refuse(None, Refusal::HEADERS_TOO_LARGE);
+    }
     let host = match host(parts) {
         Ok(host) => host,
         Err(refusal) => return refuse(None, refusal),
@@ -166,6 +169,10 @@ fn decide(directory: &Directory, parts: &Parts) -> Decision {
         Lookup::OtherMethod { allow } => refuse(Some(app.clone()), Refusal::method_not_allowed(&allow)),
         Lookup::NotFound => refuse(Some(app.clone()), Refusal::NOT_FOUND),
     }
+}
+
+fn header_bytes(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }
 
 /// The host a request is for: that of an absolute target, else the one `Host` header. `X-Forwarded-Host` is not heard.

@@ -32,6 +32,11 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, "malformed_request", "the request has more than one Host header");
     pub(super) const URI_TOO_LONG: Self =
         Self::new(StatusCode::URI_TOO_LONG, "uri_too_long", "path and query are longer than this server takes");
+    pub(super) const HEADERS_TOO_LARGE: Self = Self::new(
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "headers_too_large",
+        "the request's headers are larger than this server takes",
+    );
     pub(super) const REQUEST_TOO_LARGE: Self =
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", "the request's body is larger than this server takes")
             .closing();

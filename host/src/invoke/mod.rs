@@ -63,7 +63,9 @@ pub struct NodeStatus {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// It can be published; interfaces that it can reach, sorted.
-    Good { capabilities: Vec<String> },
+    Good {
+        capabilities: Vec<String>,
+    },
     Bad(Diagnostic),
 }
 
@@ -117,6 +119,7 @@ impl Invoker {
     /// Writes what is left and ends the recorder. Calls after it are answered but not recorded.
     pub async fn close(&self) {
         self.inner.recorder.close().await;
+        self.inner.services.script_db.close().await;
     }
 
     pub fn status(&self) -> NodeStatus {
@@ -170,13 +173,15 @@ impl Inner {
         let time = Duration::from_millis(script.limits.timeout_ms.into());
         let program = match timeout(time, self.programs.get(&self.services, &self.sandbox, &script)).await {
             Ok(Ok(program)) => program,
-            Err(_) => return ended(Err(Failure::new(FailureCode::DeadlineExceeded, "the script could not be loaded in its time"))),
+            Err(_) => {
+                return ended(Err(Failure::new(FailureCode::DeadlineExceeded, "the script could not be loaded in its time")));
+            }
             Ok(Err(error)) => {
                 tracing::error!(script.id = %script.script_id, script.version = script.version, cause = ?error.source, "a script could not be loaded");
                 return ended(Err(Failure::new(FailureCode::Internal, "the script could not be loaded")));
             }
         };
-        let reach = Reach { app_id: script.app_id, db: self.services.db.clone() };
+        let reach = Reach { app_id: script.app_id, db: self.services.script_db.clone() };
         let mut run = self.sandbox.run(&program, call, reach).await;
         if run.image_refused {
             self.programs.forget(&script);

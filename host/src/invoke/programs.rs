@@ -23,7 +23,8 @@ struct ByBytes;
 
 impl Weighter<Key, Arc<Program>> for ByBytes {
     fn weight(&self, _: &Key, program: &Arc<Program>) -> u64 {
-        let image = program.image.as_ref().map_or(0, |image| image.bytes() + image.extents.len() * size_of::<crate::wit::Extent>());
+        let image =
+            program.image.as_ref().map_or(0, |image| image.bytes() + image.extents.len() * size_of::<crate::wit::Extent>());
         (program.name.len() + program.source.len() + image + size_of::<Program>()) as u64
     }
 }
@@ -52,7 +53,9 @@ impl Programs {
 
 async fn load(services: &Services, sandbox: &Sandbox, script: &Deployed) -> Result<Arc<Program>, Error> {
     let (id, version) = (script.script_id, script.version);
-    let stored = service::scripts::executable(services, id, version, sandbox.component()).await?.ok_or_else(|| Error::internal("the version is not stored"))?;
+    let stored = service::scripts::executable(services, id, version, sandbox.component())
+        .await?
+        .ok_or_else(|| Error::internal("the version is not stored"))?;
     let (mut program, _) = sandbox.program(stored.name, stored.source, stored.image.as_ref());
     if program.image.is_none()
         && let Some(image) = sandbox.image(&program.name, &program.source).await?

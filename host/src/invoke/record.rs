@@ -13,7 +13,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use crate::limits::{
-    RECORD_BATCH_DELAY_MS, RECORD_BATCH_EXECUTIONS_MAX, RECORD_QUEUE_EXECUTIONS_MAX, RECORD_QUEUE_LOG_BYTES_MAX, RECORD_WRITE_ATTEMPTS_MAX, RECORD_WRITE_RETRY_MS,
+    RECORD_BATCH_DELAY_MS, RECORD_BATCH_EXECUTIONS_MAX, RECORD_QUEUE_EXECUTIONS_MAX, RECORD_QUEUE_LOG_BYTES_MAX,
+    RECORD_WRITE_ATTEMPTS_MAX, RECORD_WRITE_RETRY_MS,
 };
 use crate::model::execution::Execution;
 use crate::service;
@@ -65,7 +66,8 @@ impl Recorder {
         let counts = &self.counts;
         let log_bytes = log_bytes(&execution);
         if log_bytes > 0 && counts.queued_log_bytes.load(Ordering::Relaxed) + log_bytes > RECORD_QUEUE_LOG_BYTES_MAX {
-            execution.logs_dropped = execution.logs_dropped.saturating_add(u32::try_from(execution.logs.len()).unwrap_or(u32::MAX));
+            execution.logs_dropped =
+                execution.logs_dropped.saturating_add(u32::try_from(execution.logs.len()).unwrap_or(u32::MAX));
             execution.logs = Vec::new();
             counts.dropped_logs.fetch_add(1, Ordering::Relaxed);
         } else {
@@ -118,7 +120,10 @@ impl Counts {
         let before = self.dropped.fetch_add(records as u64, Ordering::Relaxed);
         // Once at the first, then at every power of two: a flood must not flood the log.
         if (before + records as u64).ilog2() > before.checked_ilog2().unwrap_or(0) || before == 0 {
-            tracing::warn!(records.dropped = before + records as u64, "execution records are dropped: the database does not keep up");
+            tracing::warn!(
+                records.dropped = before + records as u64,
+                "execution records are dropped: the database does not keep up"
+            );
         }
     }
 }

@@ -231,7 +231,10 @@ pub fn check_source(source: &str) -> Result<()> {
 /// At most `SCRIPT_DESCRIPTION_CHARS_MAX` characters; lines and tabs, but nothing that steers its reader (`text::is_unseen`).
 pub fn check_description(description: &str) -> Result<()> {
     if description.chars().any(text::is_unseen) {
-        return Err(Error::invalid("description", "a description holds no control or invisible characters but line ends and tabs"));
+        return Err(Error::invalid(
+            "description",
+            "a description holds no control or invisible characters but line ends and tabs",
+        ));
     }
     text::at_most("description", description, limits::SCRIPT_DESCRIPTION_CHARS_MAX)
 }

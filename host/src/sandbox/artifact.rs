@@ -107,7 +107,8 @@ enum Distrust {
 
 fn trusted(code_path: &Path, manifest_path: &Path, key: &str) -> Result<Manifest, Distrust> {
     let text = fs::read(manifest_path).map_err(|_| Distrust::Absent)?;
-    let manifest: Manifest = serde_json::from_slice(&text).map_err(|error| Distrust::Because(format!("its manifest: {error}")))?;
+    let manifest: Manifest =
+        serde_json::from_slice(&text).map_err(|error| Distrust::Because(format!("its manifest: {error}")))?;
     if manifest.key != key {
         return Err(Distrust::Because("it belongs to another build or machine".to_owned()));
     }
@@ -155,7 +156,9 @@ async fn warm(component: &[u8]) -> wasmtime::Result<Vec<u8>> {
     let mut wizer = Wizer::new();
     wizer.init_func("warm()").keep_init_func(true);
     let (warm, _) = wizer
-        .run_component(&mut store, component, async |store: &mut Store<Guest>, component: &Component| linker.instantiate_async(store, component).await)
+        .run_component(&mut store, component, async |store: &mut Store<Guest>, component: &Component| {
+            linker.instantiate_async(store, component).await
+        })
         .await?;
     Ok(warm)
 }

@@ -3,7 +3,7 @@
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::probe::Pool;
-use crate::limits::{GUEST_STACK_BYTES, PREPARATIONS_AT_ONCE, MEMORY_MB_CEILING, MIB};
+use crate::limits::{GUEST_STACK_BYTES, MEMORY_MB_CEILING, MIB, PREPARATIONS_AT_ONCE};
 
 /// An engine that runs instances from `pool`.
 pub(super) fn pooled(pool: &Pool) -> wasmtime::Result<Engine> {

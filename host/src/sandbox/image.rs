@@ -58,7 +58,9 @@ impl MemoryImage {
             if runs.len() <= IMAGE_EXTENTS_MAX {
                 let extents = runs
                     .into_iter()
-                    .map(|(start, end)| Some(Extent { address: u32::try_from(start).ok()?, bytes: after.get(start..end)?.to_vec() }))
+                    .map(|(start, end)| {
+                        Some(Extent { address: u32::try_from(start).ok()?, bytes: after.get(start..end)?.to_vec() })
+                    })
                     .collect::<Option<Vec<_>>>()?;
                 return Some(Self { pages: u32::try_from(after.len() / WASM_PAGE_BYTES).ok()?, extents });
             }
@@ -124,7 +126,8 @@ impl MemoryImage {
     /// Extents are in order, apart, not empty, in the memory, and neither in the stack nor in the control block.
     /// The guest judges again (`guest/src/control.rs`): this one is for a clear word, that one is the wall.
     fn judge(&self, layout: &Layout, memory_bytes_max: usize) -> Result<(), Refused> {
-        let memory = usize::try_from(self.pages).map_err(|_| Refused::Extents)?.checked_mul(WASM_PAGE_BYTES).ok_or(Refused::Extents)?;
+        let memory =
+            usize::try_from(self.pages).map_err(|_| Refused::Extents)?.checked_mul(WASM_PAGE_BYTES).ok_or(Refused::Extents)?;
         if memory > memory_bytes_max || self.extents.len() > IMAGE_EXTENTS_MAX {
             return Err(Refused::Extents);
         }
@@ -158,7 +161,8 @@ pub fn key(component: &str, layout: &Layout, name: &str, source: &str) -> [u8; H
 /// Runs of changed words; runs closer than `gap` bytes are one. Past the end of `before`, memory was zero.
 fn changed_runs(before: &[u8], after: &[u8], layout: &Layout, gap: usize) -> Vec<(usize, usize)> {
     let mut runs: Vec<(usize, usize)> = Vec::new();
-    for (start, end) in [(layout.data_start as usize, layout.control_start as usize), (layout.control_end as usize, after.len())] {
+    for (start, end) in [(layout.data_start as usize, layout.control_start as usize), (layout.control_end as usize, after.len())]
+    {
         let first = runs.len();
         let mut at = start;
         while at < end {
@@ -277,7 +281,13 @@ mod tests {
     fn the_key_tells_all_that_an_image_belongs_to() {
         let base = key("c", &LAYOUT, "n", "s");
         let other_layout = Layout { data_start: 0, ..LAYOUT };
-        for other in [key("d", &LAYOUT, "n", "s"), key("c", &other_layout, "n", "s"), key("c", &LAYOUT, "m", "s"), key("c", &LAYOUT, "n", "t"), key("c", &LAYOUT, "ns", "")] {
+        for other in [
+            key("d", &LAYOUT, "n", "s"),
+            key("c", &other_layout, "n", "s"),
+            key("c", &LAYOUT, "m", "s"),
+            key("c", &LAYOUT, "n", "t"),
+            key("c", &LAYOUT, "ns", ""),
+        ] {
             assert_ne!(base, other);
         }
     }

@@ -32,7 +32,8 @@ use crate::clock::Clock;
 use crate::error::Error;
 use crate::hostcall::{self, Guest, Reach};
 use crate::limits::{
-    FUEL_YIELD_INTERVAL, GUEST_TRANSFER_BYTES_MAX, MEMORY_MB_CEILING, MIB, PREPARATIONS_AT_ONCE, PREPARE_FUEL, PREPARE_MEMORY_MB, PREPARE_TIMEOUT_MS, RESPONSE_BODY_BYTES_MAX,
+    FUEL_YIELD_INTERVAL, GUEST_TRANSFER_BYTES_MAX, MEMORY_MB_CEILING, MIB, PREPARATIONS_AT_ONCE, PREPARE_FUEL, PREPARE_MEMORY_MB,
+    PREPARE_TIMEOUT_MS, RESPONSE_BODY_BYTES_MAX,
 };
 use crate::model::execution::{Failure, FailureCode, LogLine, Usage};
 use crate::model::invocation::{Answer, Call, InvocationType};
@@ -84,7 +85,9 @@ impl Sandbox {
     /// Opens the sandbox with its artifact under `data_dir`, building that first where there is none to trust (seconds).
     /// `progress` gets a line for each step of such a build.
     pub async fn open(data_dir: &Path, pool: Pool, clock: Clock, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<Self, Error> {
-        Self::build(data_dir, pool, clock, progress).await.map_err(|error| Error::internal(format!("the sandbox cannot be opened: {error:#}")))
+        Self::build(data_dir, pool, clock, progress)
+            .await
+            .map_err(|error| Error::internal(format!("the sandbox cannot be opened: {error:#}")))
     }
 
     async fn build(data_dir: &Path, pool: Pool, clock: Clock, progress: &(dyn Fn(&str) + Send + Sync)) -> wasmtime::Result<Self> {
@@ -93,7 +96,16 @@ impl Sandbox {
         let mut linker = Linker::new(&engine);
         hostcall::link(&mut linker)?;
         let pre = ScriptPre::new(linker.instantiate_pre(&artifact.component)?)?;
-        let mut sandbox = Self { engine, pre, layout: Layout { data_start: 0, control_start: 0, control_end: 0, memory_bytes: 0 }, component: artifact.warm, clock, pool, was_built: artifact.built, preparing: Semaphore::new(PREPARATIONS_AT_ONCE) };
+        let mut sandbox = Self {
+            engine,
+            pre,
+            layout: Layout { data_start: 0, control_start: 0, control_end: 0, memory_bytes: 0 },
+            component: artifact.warm,
+            clock,
+            pool,
+            was_built: artifact.built,
+            preparing: Semaphore::new(PREPARATIONS_AT_ONCE),
+        };
         let (mut store, script) = sandbox.instance(None, sandbox_memory_bytes(), PREPARE_FUEL).await?;
         sandbox.layout = script.call_layout(&mut store).await?;
         Ok(sandbox)
@@ -145,7 +157,9 @@ impl Sandbox {
 
     /// The program for a stored version. An image that cannot be trusted is left out, and said so.
     pub fn program(&self, name: String, source: String, image: Option<&Image>) -> (Program, bool) {
-        let opened = image.map(|image| MemoryImage::open(&image.sealed, &self.key(&name, &source), &self.layout, memory_bytes(MEMORY_MB_CEILING)));
+        let opened = image.map(|image| {
+            MemoryImage::open(&image.sealed, &self.key(&name, &source), &self.layout, memory_bytes(MEMORY_MB_CEILING))
+        });
         let (image, refused) = match opened {
             None => (None, false),
             Some(Ok(image)) => (Some(image), false),
@@ -175,7 +189,11 @@ impl Sandbox {
             match self.attempt(Some(image), program, &invocation, reach.clone(), limits, deadline).await {
                 Attempt::Ran(run) => return finish(run, started, request_bytes, false),
                 Attempt::NotPlaced(error) => {
-                    tracing::warn!(script.name = program.name, error = format!("{error:#}"), "a memory image could not be placed");
+                    tracing::warn!(
+                        script.name = program.name,
+                        error = format!("{error:#}"),
+                        "a memory image could not be placed"
+                    );
                     image_refused = true;
                 }
             }
@@ -183,13 +201,27 @@ impl Sandbox {
         match self.attempt(None, program, &invocation, reach, limits, deadline).await {
             Attempt::Ran(run) => finish(run, started, request_bytes, image_refused),
             Attempt::NotPlaced(error) => {
-                let run = Run { result: Err(outcome::of_trap(&error, limits.fuel)), usage: Usage::default(), logs: Vec::new(), logs_dropped: 0, image_refused };
+                let run = Run {
+                    result: Err(outcome::of_trap(&error, limits.fuel)),
+                    usage: Usage::default(),
+                    logs: Vec::new(),
+                    logs_dropped: 0,
+                    image_refused,
+                };
                 finish(run, started, request_bytes, image_refused)
             }
         }
     }
 
-    async fn attempt(&self, image: Option<&MemoryImage>, program: &Program, invocation: &Invocation, reach: Reach, limits: Limits, deadline: Instant) -> Attempt {
+    async fn attempt(
+        &self,
+        image: Option<&MemoryImage>,
+        program: &Program,
+        invocation: &Invocation,
+        reach: Reach,
+        limits: Limits,
+        deadline: Instant,
+    ) -> Attempt {
         let memory_bytes = memory_bytes(limits.memory_mb);
         let (mut store, script) = match self.instance(Some(reach), memory_bytes, PREPARE_FUEL).await {
             Ok(instance) => instance,
@@ -241,10 +273,14 @@ impl Sandbox {
     }
 
     /// Runs `work` in a fresh instance with the bounds of preparation. What the source did to end it is a diagnostic.
-    async fn preparing<T>(&self, work: impl AsyncFnOnce(&mut Store<Guest>, &Script) -> wasmtime::Result<T>) -> Result<Result<T, Diagnostic>, Error> {
+    async fn preparing<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut Store<Guest>, &Script) -> wasmtime::Result<T>,
+    ) -> Result<Result<T, Diagnostic>, Error> {
         let _permit = self.preparing.acquire().await.map_err(Error::internal)?;
         let memory = sandbox_memory_bytes();
-        let (mut store, script) = self.instance(None, memory, PREPARE_FUEL).await.map_err(|error| Error::internal(format!("{error:#}")))?;
+        let (mut store, script) =
+            self.instance(None, memory, PREPARE_FUEL).await.map_err(|error| Error::internal(format!("{error:#}")))?;
         // The dump of a whole memory is the host's own wish, not a guest's.
         store.set_hostcall_fuel(memory + GUEST_TRANSFER_BYTES_MAX);
         let deadline = Instant::now() + Duration::from_millis(PREPARE_TIMEOUT_MS.into());

@@ -3,7 +3,10 @@
 use wasmtime::Trap;
 
 use crate::hostcall::MemoryExceeded;
-use crate::limits::{FAILURE_CALLS_MAX, FAILURE_MESSAGE_BYTES_MAX, FAILURE_NAME_BYTES_MAX, RESPONSE_BODY_BYTES_MAX, RESPONSE_HEADER_BYTES_MAX, RESPONSE_HEADERS_MAX};
+use crate::limits::{
+    FAILURE_CALLS_MAX, FAILURE_MESSAGE_BYTES_MAX, FAILURE_NAME_BYTES_MAX, RESPONSE_BODY_BYTES_MAX, RESPONSE_HEADER_BYTES_MAX,
+    RESPONSE_HEADERS_MAX,
+};
 use crate::model::execution::{Failure, FailureCode, Frame};
 use crate::model::invocation::Answer;
 use crate::model::text::cut;
@@ -15,14 +18,19 @@ pub(super) fn of_answer(answer: program::Answer) -> Result<Answer, Failure> {
         return Err(invalid(format!("status {} is not from 200 to 599", answer.status)));
     }
     if answer.body.len() > RESPONSE_BODY_BYTES_MAX {
-        return Err(Failure::new(FailureCode::ResponseTooLarge, format!("the answer's body is larger than {RESPONSE_BODY_BYTES_MAX} bytes")));
+        return Err(Failure::new(
+            FailureCode::ResponseTooLarge,
+            format!("the answer's body is larger than {RESPONSE_BODY_BYTES_MAX} bytes"),
+        ));
     }
     if answer.headers.len() > RESPONSE_HEADERS_MAX {
         return Err(invalid(format!("the answer has {} headers: at most {RESPONSE_HEADERS_MAX} are sent", answer.headers.len())));
     }
     let header_bytes: usize = answer.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
     if header_bytes > RESPONSE_HEADER_BYTES_MAX {
-        return Err(invalid(format!("the answer's headers are {header_bytes} bytes: at most {RESPONSE_HEADER_BYTES_MAX} are sent")));
+        return Err(invalid(format!(
+            "the answer's headers are {header_bytes} bytes: at most {RESPONSE_HEADER_BYTES_MAX} are sent"
+        )));
     }
     for (name, value) in &answer.headers {
         if name.is_empty() || !name.bytes().all(is_token) {
@@ -44,7 +52,11 @@ pub(super) fn of_failure(failure: program::Failure) -> Failure {
         program::FailureCode::ResponseTooLarge => FailureCode::ResponseTooLarge,
     };
     let name = |text: &str| cut(text, FAILURE_NAME_BYTES_MAX).into_owned();
-    let frame = |frame: &program::Frame| Frame { function: name(&frame.function), line: frame.at.map(|at| at.line), column: frame.at.map(|at| at.column) };
+    let frame = |frame: &program::Frame| Frame {
+        function: name(&frame.function),
+        line: frame.at.map(|at| at.line),
+        column: frame.at.map(|at| at.column),
+    };
     Failure {
         code,
         message: cut(&failure.message, FAILURE_MESSAGE_BYTES_MAX).into_owned(),
@@ -63,7 +75,9 @@ pub(super) fn of_trap(error: &wasmtime::Error, fuel: u64) -> Failure {
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => Failure::new(FailureCode::FuelExhausted, format!("the script spent its {fuel} units of fuel")),
         // The interpreter's recursion ended its stack: deeper nesting than its own bounds saw coming.
-        Some(Trap::StackOverflow | Trap::MemoryOutOfBounds) => Failure::new(FailureCode::ScriptError, "the script is nested too deeply: its stack is exhausted"),
+        Some(Trap::StackOverflow | Trap::MemoryOutOfBounds) => {
+            Failure::new(FailureCode::ScriptError, "the script is nested too deeply: its stack is exhausted")
+        }
         _ => {
             tracing::error!(error = format!("{error:#}"), "an instance ended by a fault of the platform");
             Failure::new(FailureCode::Internal, "the sandbox failed; the execution id names it")
@@ -115,16 +129,26 @@ mod tests {
     fn a_failure_is_cut_to_what_a_record_may_hold() {
         let long = "é".repeat(100_000);
         let frame = program::Frame { function: long.clone(), at: None };
-        let failure = program::Failure { code: program::FailureCode::ScriptError, message: long.clone(), script: Some(long), at: None, calls: vec![frame; 1_000] };
+        let failure = program::Failure {
+            code: program::FailureCode::ScriptError,
+            message: long.clone(),
+            script: Some(long),
+            at: None,
+            calls: vec![frame; 1_000],
+        };
         let cut = of_failure(failure);
         let mark = "…".len();
         assert!(cut.message.len() <= FAILURE_MESSAGE_BYTES_MAX + mark && cut.calls.len() == FAILURE_CALLS_MAX);
-        assert!(cut.script.unwrap().len() <= FAILURE_NAME_BYTES_MAX + mark && cut.calls[0].function.len() <= FAILURE_NAME_BYTES_MAX + mark);
+        assert!(
+            cut.script.unwrap().len() <= FAILURE_NAME_BYTES_MAX + mark
+                && cut.calls[0].function.len() <= FAILURE_NAME_BYTES_MAX + mark
+        );
     }
 
     #[test]
     fn headers_that_http_forbids_are_refused() {
-        for (name, value) in [("", "x"), ("a b", "x"), ("a\n", "x"), ("é", "x"), ("a", "x\r\ny: z"), ("a", "\0"), ("a", "\x7f")] {
+        for (name, value) in [("", "x"), ("a b", "x"), ("a\n", "x"), ("é", "x"), ("a", "x\r\ny: z"), ("a", "\0"), ("a", "\x7f")]
+        {
             assert_eq!(judged(200, &[(name, value)], 0), Err(FailureCode::InvalidResponse), "{name:?}: {value:?}");
         }
         assert!(judged(200, &[("x-a", "some\tvalue é")], 0).is_ok());

@@ -5,7 +5,8 @@ use std::fs;
 use serde::Serialize;
 
 use crate::limits::{
-    GIB, INSTANCE_STACK_BYTES, MEMORY_MB_CEILING, MIB, PLACES_CEILING, PLACES_PER_CORE, RESERVATION_BYTES_FULL, RESERVATION_BYTES_TIGHT, SMALL_BOARD_RAM_BYTES,
+    GIB, INSTANCE_STACK_BYTES, MEMORY_MB_CEILING, MIB, PLACES_CEILING, PLACES_PER_CORE, RESERVATION_BYTES_FULL,
+    RESERVATION_BYTES_TIGHT, SMALL_BOARD_RAM_BYTES,
 };
 
 /// What was found.
@@ -150,6 +151,9 @@ mod tests {
     #[test]
     fn this_machine_can_be_probed() {
         let probe = Probe::take();
-        assert!(probe.cores > 0 && probe.page_bytes >= 4096 && probe.ram_bytes > 0 && probe.address_space_bytes > GIB, "{probe:?}");
+        assert!(
+            probe.cores > 0 && probe.page_bytes >= 4096 && probe.ram_bytes > 0 && probe.address_space_bytes > GIB,
+            "{probe:?}"
+        );
     }
 }

@@ -43,7 +43,9 @@ async fn sandbox() -> &'static Sandbox {
 fn functions(n: usize) -> String {
     let mut source = String::new();
     for i in 0..n {
-        source += &format!("fn f{i}(a, b) {{ let x = a + b * {i}; if x > 100 {{ throw \"too big\" }} else {{ #{{ value: x, name: `n${{x}}` }} }} }}\n");
+        source += &format!(
+            "fn f{i}(a, b) {{ let x = a + b * {i}; if x > 100 {{ throw \"too big\" }} else {{ #{{ value: x, name: `n${{x}}` }} }} }}\n"
+        );
     }
     source + "f3(1, 2)"
 }
@@ -52,7 +54,13 @@ fn call(path: &str, limits: Limits) -> Call {
     Call {
         execution_id: ExecutionId(Uuid::nil()),
         request_id: RequestId(Uuid::nil()),
-        script: Arc::new(Deployed { app_id: AppId(Uuid::nil()), script_id: ScriptId(Uuid::nil()), version: 1, name: "test".to_owned(), limits }),
+        script: Arc::new(Deployed {
+            app_id: AppId(Uuid::nil()),
+            script_id: ScriptId(Uuid::nil()),
+            version: 1,
+            name: "test".to_owned(),
+            limits,
+        }),
         invocation_type: InvocationType::Http,
         request: Request { method: "GET".to_owned(), path: path.to_owned(), ..Request::default() },
     }
@@ -85,7 +93,14 @@ async fn code(source: &str, limits: Limits) -> FailureCode {
 
 #[tokio::test]
 async fn a_placed_run_gives_the_same_result_and_fuel_as_a_prepared_one() {
-    for source in [HELLO.to_owned(), MIXED.to_owned(), functions(60), functions(300), "throw #{ a: [1, 2.5] };".to_owned(), "let a = []; a[3]".to_owned()] {
+    for source in [
+        HELLO.to_owned(),
+        MIXED.to_owned(),
+        functions(60),
+        functions(300),
+        "throw #{ a: [1, 2.5] };".to_owned(),
+        "let a = []; a[3]".to_owned(),
+    ] {
         let placed = with_image(&source).await;
         for path in ["/", "/a", "/some/longer/path"] {
             let (one, other) = (run(&placed, path).await, run(&without_image(&source), path).await);
@@ -110,7 +125,11 @@ async fn an_image_of_a_script_that_grew_memory_is_placed() {
     let source = functions(1_200);
     let program = with_image(&source).await;
     let image = program.image.as_ref().unwrap();
-    assert!(image.pages as usize * (64 << 10) > sandbox().await.layout().memory_bytes as usize, "the script does not grow memory: {} pages", image.pages);
+    assert!(
+        image.pages as usize * (64 << 10) > sandbox().await.layout().memory_bytes as usize,
+        "the script does not grow memory: {} pages",
+        image.pages
+    );
     let run = run(&program, "/").await;
     assert!(run.result.is_ok() && !run.image_refused, "{:?}", run.result);
 }
@@ -192,7 +211,8 @@ async fn a_stored_image_that_cannot_be_trusted_is_refused_and_the_script_still_r
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn instances_in_parallel_do_not_meet() {
-    let programs = Arc::new([with_image(HELLO).await, with_image(MIXED).await, with_image(&functions(60)).await, without_image(MIXED)]);
+    let programs =
+        Arc::new([with_image(HELLO).await, with_image(MIXED).await, with_image(&functions(60)).await, without_image(MIXED)]);
     let tasks: Vec<_> = (0..16usize)
         .map(|task| {
             let programs = programs.clone();
@@ -216,18 +236,31 @@ async fn each_bound_ends_with_its_own_word() {
     let small = Limits { fuel: 20_000_000, memory_mb: 16, timeout_ms: 10_000 };
     assert_eq!(code("loop {}", small).await, FailureCode::FuelExhausted);
     assert_eq!(code("try { loop {} } catch { 1 }", small).await, FailureCode::FuelExhausted);
-    assert_eq!(code(r#"let s = "0123456789"; loop { s += s; }"#, Limits { fuel: 5_000_000_000, ..small }).await, FailureCode::MemoryExceeded);
+    assert_eq!(
+        code(r#"let s = "0123456789"; loop { s += s; }"#, Limits { fuel: 5_000_000_000, ..small }).await,
+        FailureCode::MemoryExceeded
+    );
     assert_eq!(code("loop {}", Limits { fuel: 50_000_000_000, timeout_ms: 50, ..small }).await, FailureCode::DeadlineExceeded);
     assert_eq!(code("fn f(n) { f(n + 1) } f(0)", small).await, FailureCode::ScriptError);
     assert_eq!(code("#{ statusCode: \"200\" }", small).await, FailureCode::InvalidResponse);
-    assert_eq!(code("let s = \"x\"; for i in 0..22 { s += s; } s += \"x\"; #{ statusCode: 200, body: s }", Limits::default()).await, FailureCode::ResponseTooLarge);
+    assert_eq!(
+        code("let s = \"x\"; for i in 0..22 { s += s; } s += \"x\"; #{ statusCode: 200, body: s }", Limits::default()).await,
+        FailureCode::ResponseTooLarge
+    );
 }
 
 #[tokio::test]
 async fn asking_for_more_than_addresses_can_name_is_the_scripts_own_failure() {
-    for source in [r#"let s = ""; s.pad(9000000000, "x"); s"#, "let b = blob(3000000000, 1); b.len()", r#"let s = "x"; s.pad(2147483647, "x"); s"#] {
+    for source in [
+        r#"let s = ""; s.pad(9000000000, "x"); s"#,
+        "let b = blob(3000000000, 1); b.len()",
+        r#"let s = "x"; s.pad(2147483647, "x"); s"#,
+    ] {
         let code = code(source, Limits::default()).await;
-        assert!(matches!(code, FailureCode::MemoryExceeded | FailureCode::ScriptError | FailureCode::FuelExhausted), "{source}: {code:?}");
+        assert!(
+            matches!(code, FailureCode::MemoryExceeded | FailureCode::ScriptError | FailureCode::FuelExhausted),
+            "{source}: {code:?}"
+        );
     }
 }
 
@@ -250,7 +283,12 @@ async fn a_source_that_does_not_parse_is_told_where() {
     let sandbox = sandbox().await;
     let found = sandbox.check(Kind::Endpoint, "test", "let a = 1;\nlet = 2;").await.unwrap().unwrap_err();
     assert_eq!((found.line, found.column), (Some(2), Some(5)), "{found:?}");
-    for (kind, source) in [(Kind::Endpoint, "eval(\"1\")"), (Kind::Endpoint, "import \"x\" as x; 1"), (Kind::Endpoint, "fn f() { http::get(\"x\") }"), (Kind::Module, "fn f() { 1 } f()")] {
+    for (kind, source) in [
+        (Kind::Endpoint, "eval(\"1\")"),
+        (Kind::Endpoint, "import \"x\" as x; 1"),
+        (Kind::Endpoint, "fn f() { http::get(\"x\") }"),
+        (Kind::Module, "fn f() { 1 } f()"),
+    ] {
         assert!(sandbox.check(kind, "test", source).await.unwrap().is_err(), "{source}");
     }
     assert!(sandbox.check(Kind::Module, "test", "const A = 1; fn f() { 1 }").await.unwrap().is_ok());
@@ -263,7 +301,11 @@ async fn an_artifact_that_cannot_be_trusted_is_built_again() {
     let open = async || Sandbox::open(dir.path(), pool.clone(), Clock::system(), &|_| {}).await.unwrap();
     let first = open().await;
     assert!(first.was_built() && !open().await.was_built());
-    let code = std::fs::read_dir(artifact_directory(dir.path())).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.extension().is_some_and(|end| end == "cwasm")).unwrap();
+    let code = std::fs::read_dir(artifact_directory(dir.path()))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|end| end == "cwasm"))
+        .unwrap();
     let (good, manifest) = (std::fs::read(&code).unwrap(), std::fs::read(code.with_extension("json")).unwrap());
     let mut corrupt = good.clone();
     let middle = corrupt.len() / 2;

@@ -13,6 +13,7 @@ use sqlx::PgPool;
 use crate::auth::password::Hasher;
 use crate::clock::Clock;
 use crate::error::Result;
+use crate::store;
 
 pub mod apps;
 pub mod executions;
@@ -29,6 +30,8 @@ use routing::Routing;
 #[derive(Debug)]
 pub struct Services {
     pub db: PgPool,
+    /// What scripts do goes through connections of their own.
+    pub script_db: PgPool,
     pub clock: Clock,
     pub routing: Routing,
     /// Every app answers at `{slug}.{apps_domain}`.
@@ -40,6 +43,7 @@ impl Services {
     /// Services over a migrated database, with the directory loaded.
     pub async fn connect(db: PgPool, clock: Clock, apps_domain: impl Into<String>) -> Result<Self> {
         let services = Self {
+            script_db: store::for_scripts(&db),
             db,
             clock,
             routing: Routing::default(),

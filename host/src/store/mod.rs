@@ -34,9 +34,24 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 /// A pool of at most `DATABASE_CONNECTIONS_MAX` connections. Connects once, so that a wrong address is known at the start;
 /// an idle pool makes no queries.
 pub async fn connect(options: PgConnectOptions) -> Result<PgPool> {
+    Ok(pool(limits::DATABASE_CONNECTIONS_MAX).connect_with(options.application_name("picloud")).await?)
+}
+
+/// A pool of the same database for what scripts do, with statements bounded in time. Connects when it is first used.
+///
+/// A call that its deadline ends leaves its connection busy until the database has answered; in a pool of their own
+/// such connections take nothing from the platform.
+pub fn for_scripts(db: &PgPool) -> PgPool {
+    let statement_ms = limits::DATABASE_SCRIPT_STATEMENT_MS.to_string();
+    let options = PgConnectOptions::clone(&db.connect_options());
+    let options = options.application_name("picloud scripts").options([("statement_timeout", statement_ms)]);
+    pool(limits::DATABASE_SCRIPT_CONNECTIONS_MAX).connect_lazy_with(options)
+}
+
+fn pool(connections_max: u32) -> PgPoolOptions {
     let trusted = Duration::from_millis(limits::DATABASE_TRUST_IDLE_MS);
-    let pool = PgPoolOptions::new()
-        .max_connections(limits::DATABASE_CONNECTIONS_MAX)
+    PgPoolOptions::new()
+        .max_connections(connections_max)
         .acquire_timeout(Duration::from_millis(limits::DATABASE_ACQUIRE_MS))
         // A ping before every use would double the round trips of a busy node: only a rested connection is tried.
         .test_before_acquire(false)
@@ -48,9 +63,6 @@ pub async fn connect(options: PgConnectOptions) -> Result<PgPool> {
                 Ok(true)
             })
         })
-        .connect_with(options.application_name("picloud"))
-        .await?;
-    Ok(pool)
 }
 
 /// Brings the database to this binary's schema; safe for several nodes at once (the migrator takes a lock).

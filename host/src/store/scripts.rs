@@ -248,7 +248,12 @@ impl VersionRow {
 }
 
 /// A script's versions without their sources, newest first, older than `before`.
-pub async fn versions(db: &mut PgConnection, script: ScriptId, before: Option<i32>, rows: i64) -> sqlx::Result<Vec<VersionSummary>> {
+pub async fn versions(
+    db: &mut PgConnection,
+    script: ScriptId,
+    before: Option<i32>,
+    rows: i64,
+) -> sqlx::Result<Vec<VersionSummary>> {
     let rows = sqlx::query_as!(
         VersionRow,
         r#"SELECT number, digest, fuel, memory_mb, timeout_ms, capabilities, created_by AS "created_by: UserId", created_at

@@ -18,10 +18,8 @@ pub(crate) fn derive(ast: &AST) -> Vec<String> {
             Some(ASTNode::Expr(Expr::FnCall(call, _) | Expr::MethodCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) => {
                 note(call, &mut found)
             }
-            Some(ASTNode::Expr(Expr::Variable(variable, _, _))) => {
-                if !variable.2.is_empty() {
-                    insert(variable.2.root(), &mut found);
-                }
+            Some(ASTNode::Expr(Expr::Variable(variable, _, _))) if !variable.2.is_empty() => {
+                insert(variable.2.root(), &mut found)
             }
             _ => {}
         }

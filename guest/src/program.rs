@@ -70,7 +70,7 @@ pub(crate) fn handle(invocation: Invocation) -> Result<Answer, Failure> {
     let answered = match result {
         Ok(value) => answer::of_value(&value, body_bytes_max),
         Err(error) => match failure::thrown_response(&error) {
-            Some(value) => answer::of_value(&value, body_bytes_max),
+            Some(value) => answer::of_value(value, body_bytes_max),
             None => Err(failure::of_error(&error, ast.source())),
         },
     };

@@ -53,9 +53,11 @@ struct Database {
 #[derive(Debug, Serialize)]
 struct Artifact {
     directory: String,
-    /// Compiled components in it; one of another version or machine is simply another file.
-    compiled: usize,
-    bytes: u64,
+    /// Whether a start can map it as it is.
+    ready: bool,
+    bytes: Option<u64>,
+    /// Why it is to be built.
+    reason: Option<String>,
 }
 
 /// Exit code 0 when a node could start, 1 when something stands in the way.
@@ -85,6 +87,7 @@ fn examine(settings: &Settings) -> Result<Report, Failure> {
         Source::External(_) => Database { kind: "external", binaries: None, version: None, account: None },
         Source::Embedded => private(settings, &path, &mut problems),
     };
+    let sandbox = artifact(&pool, &path, &mut problems);
     Ok(Report {
         version: env!("CARGO_PKG_VERSION"),
         machine: Machine { arch: std::env::consts::ARCH, probe },
@@ -95,7 +98,7 @@ fn examine(settings: &Settings) -> Result<Report, Failure> {
             exists,
         },
         database,
-        sandbox: artifact(&sandbox::artifact_directory(&path)),
+        sandbox,
         problems,
     })
 }
@@ -120,13 +123,16 @@ fn private(settings: &Settings, data_dir: &Path, problems: &mut Vec<String>) -> 
     }
 }
 
-fn artifact(directory: &Path) -> Artifact {
-    let sizes = std::fs::read_dir(directory).into_iter().flatten().flatten().filter_map(|entry| {
-        let is_compiled = entry.path().extension().is_some_and(|extension| extension == "cwasm");
-        if is_compiled { entry.metadata().ok().map(|found| found.len()) } else { None }
-    });
-    let (compiled, bytes) = sizes.fold((0, 0), |(count, sum), size| (count + 1, sum + size));
-    Artifact { directory: directory.display().to_string(), compiled, bytes }
+fn artifact(pool: &Pool, data_dir: &Path, problems: &mut Vec<String>) -> Artifact {
+    let directory = sandbox::artifact_directory(data_dir).display().to_string();
+    match sandbox::artifact_state(pool, data_dir) {
+        Ok(Ok(file)) => Artifact { directory, ready: true, bytes: file.metadata().ok().map(|found| found.len()), reason: None },
+        Ok(Err(reason)) => Artifact { directory, ready: false, bytes: None, reason: Some(reason) },
+        Err(error) => {
+            problems.push(format!("scripts cannot be compiled on this machine: {error:#}"));
+            Artifact { directory, ready: false, bytes: None, reason: Some(error.to_string()) }
+        }
+    }
 }
 
 fn describe(report: &Report) -> String {
@@ -163,9 +169,12 @@ fn describe(report: &Report) -> String {
     let artifact = &report.sandbox;
     rows.push((
         "sandbox",
-        match artifact.compiled {
-            0 => "compiled at the first start (or ahead of it: picloud precompile)".to_owned(),
-            _ => format!("{} compiled, {} in {}", artifact.compiled, size(artifact.bytes), artifact.directory),
+        match (artifact.ready, &artifact.reason) {
+            (true, _) => format!("compiled for this machine, {} in {}", size(artifact.bytes.unwrap_or(0)), artifact.directory),
+            (false, reason) => format!(
+                "{}: the next start compiles it (ahead of it: picloud precompile)",
+                reason.as_deref().unwrap_or("not built yet")
+            ),
         },
     ));
     let mut text = format!("PiCloud {}\n\nFound\n{machine}\nChosen\n{chosen}\nState\n{}\n", report.version, table(&rows));

@@ -17,6 +17,8 @@ struct Done {
     /// Hex hash of the warm component.
     component: String,
     directory: String,
+    /// Whether there was anything to do.
+    built: bool,
     took_ms: u64,
 }
 
@@ -29,13 +31,15 @@ pub(super) async fn run(settings: Settings, json: bool) -> Result<()> {
     let done = Done {
         component: sandbox.component().to_owned(),
         directory: sandbox::artifact_directory(data_dir.path()).display().to_string(),
+        built: sandbox.was_built(),
         took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
     if json {
         print_json(&done);
     } else {
         let rows = [("component", done.component), ("directory", done.directory), ("took", format!("{} ms", done.took_ms))];
-        print(&format!("The sandbox is compiled for this machine.\n{}", table(&rows)));
+        let was = if done.built { "is" } else { "was already" };
+        print(&format!("The sandbox {was} compiled for this machine.\n{}", table(&rows)));
     }
     Ok(())
 }

@@ -46,7 +46,9 @@ async fn bench(quick: bool) -> Result<(), Failure> {
     let options = picloud::postgres::Options { data_dir: dir.path().to_owned(), binaries: None, connections_max: 50 };
     let postgres = picloud::postgres::start(picloud::postgres::plan(options)?, |_| {}).await?;
     let mut database = sqlx::PgConnection::connect_with(&postgres.connect_options()).await?;
-    let url = format!("postgres:///picloud?host={}&user=picloud", postgres.socket_dir().display());
+    let options = postgres.connect_options();
+    let (name, user) = (options.get_database().unwrap_or_default(), options.get_username());
+    let url = format!("postgres:///{name}?host={}&user={user}", postgres.socket_dir().display());
 
     println!("## start, database up");
     let (node, cold) = Node::start(dir.path(), &url).await?;
@@ -154,7 +156,7 @@ impl Node {
         let ready = dir.join("ready.json");
         let _ = std::fs::remove_file(&ready);
         let started = Instant::now();
-        let child = Command::new(PICLOUD)
+        let mut child = Command::new(PICLOUD)
             .args(["serve", "--bind", "127.0.0.1:0", "--admin-bind", "127.0.0.1:0", "--log", "warn", "--ready-file"])
             .arg(&ready)
             .env("DATABASE_URL", url)
@@ -165,6 +167,7 @@ impl Node {
         let addresses: Value = loop {
             match std::fs::read(&ready).ok().and_then(|text| serde_json::from_slice(&text).ok()) {
                 Some(addresses) => break addresses,
+                None if child.try_wait()?.is_some() => return Err("picloud does not start".into()),
                 None if started.elapsed() > Duration::from_secs(180) => return Err("picloud does not become ready".into()),
                 None => tokio::time::sleep(Duration::from_millis(1)).await,
             }

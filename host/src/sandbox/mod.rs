@@ -11,6 +11,7 @@
 
 mod artifact;
 mod engine;
+mod exports;
 pub mod image;
 mod outcome;
 pub mod probe;
@@ -26,6 +27,7 @@ use wasmtime::component::Linker;
 use wasmtime::{Engine, Store};
 
 pub use self::artifact::{COMPONENT, directory as artifact_directory, state as artifact_state};
+use self::exports::Exports;
 use self::image::{MemoryImage, WASM_PAGE_BYTES};
 use self::probe::Pool;
 use crate::clock::Clock;
@@ -46,6 +48,7 @@ use crate::wit::{Script, ScriptPre};
 pub struct Sandbox {
     engine: Engine,
     pre: ScriptPre<Guest>,
+    exports: Exports,
     layout: Layout,
     /// Hex hash of the warm component.
     component: String,
@@ -96,19 +99,23 @@ impl Sandbox {
         let mut linker = Linker::new(&engine);
         hostcall::link(&mut linker)?;
         let pre = ScriptPre::new(linker.instantiate_pre(&artifact.component)?)?;
-        let mut sandbox = Self {
+        let guest = Guest::new(None, clock.clone(), sandbox_memory_bytes());
+        let mut store = new_store(&engine, guest, PREPARE_FUEL)?;
+        let script = pre.instantiate_async(&mut store).await?;
+        let exports = Exports::of(&artifact.component, &script)?;
+        let layout = script.call_layout(&mut store).await?;
+        drop(store);
+        Ok(Self {
             engine,
             pre,
-            layout: Layout { data_start: 0, control_start: 0, control_end: 0, memory_bytes: 0 },
+            exports,
+            layout,
             component: artifact.warm,
             clock,
             pool,
             was_built: artifact.built,
             preparing: Semaphore::new(PREPARATIONS_AT_ONCE),
-        };
-        let (mut store, script) = sandbox.instance(None, sandbox_memory_bytes(), PREPARE_FUEL).await?;
-        sandbox.layout = script.call_layout(&mut store).await?;
-        Ok(sandbox)
+        })
     }
 
     /// Hex hash of the warm component: what images belong to.
@@ -223,14 +230,19 @@ impl Sandbox {
         deadline: Instant,
     ) -> Attempt {
         let memory_bytes = memory_bytes(limits.memory_mb);
-        let (mut store, script) = match self.instance(Some(reach), memory_bytes, PREPARE_FUEL).await {
+        let guest = Guest::new(Some(reach), self.clock.clone(), memory_bytes);
+        let mut store = match new_store(&self.engine, guest, PREPARE_FUEL) {
+            Ok(store) => store,
+            Err(error) => return Attempt::NotPlaced(error),
+        };
+        let instance = match self.pre.instance_pre().instantiate_async(&mut store).await {
             Ok(instance) => instance,
             Err(error) => return Attempt::NotPlaced(error),
         };
         let placed = async {
             match image {
-                Some(image) => script.call_place(&mut store, image.pages, &image.extents).await.map(Ok),
-                None => script.call_prepare(&mut store, &program.name, &program.source).await,
+                Some(image) => self.exports.place(&mut store, &instance, image.pages, &image.extents).await.map(Ok),
+                None => self.exports.prepare(&mut store, &instance, &program.name, &program.source).await,
             }
         };
         let placed = match timeout_at(deadline.into(), placed).await {
@@ -250,7 +262,7 @@ impl Sandbox {
         if let Err(error) = store.set_fuel(limits.fuel) {
             return Attempt::NotPlaced(error);
         }
-        let result = match timeout_at(deadline.into(), script.call_handle(&mut store, invocation)).await {
+        let result = match timeout_at(deadline.into(), self.exports.handle(&mut store, &instance, invocation)).await {
             Ok(Ok(Ok(answer))) => outcome::of_answer(answer),
             Ok(Ok(Err(failure))) => Err(outcome::of_failure(failure)),
             Ok(Err(error)) => Err(outcome::of_trap(&error, limits.fuel)),
@@ -280,7 +292,7 @@ impl Sandbox {
         let _permit = self.preparing.acquire().await.map_err(Error::internal)?;
         let memory = sandbox_memory_bytes();
         let (mut store, script) =
-            self.instance(None, memory, PREPARE_FUEL).await.map_err(|error| Error::internal(format!("{error:#}")))?;
+            self.instance(memory, PREPARE_FUEL).await.map_err(|error| Error::internal(format!("{error:#}")))?;
         // The dump of a whole memory is the host's own wish, not a guest's.
         store.set_hostcall_fuel(memory + GUEST_TRANSFER_BYTES_MAX);
         let deadline = Instant::now() + Duration::from_millis(PREPARE_TIMEOUT_MS.into());
@@ -295,12 +307,8 @@ impl Sandbox {
         Ok(Err(Diagnostic { message: format!("the source cannot be prepared: {}", failure.message), line: None, column: None }))
     }
 
-    async fn instance(&self, reach: Option<Reach>, memory_bytes: usize, fuel: u64) -> wasmtime::Result<(Store<Guest>, Script)> {
-        let mut store = Store::new(&self.engine, Guest::new(reach, self.clock.clone(), memory_bytes));
-        store.limiter(|guest| guest);
-        store.set_fuel(fuel)?;
-        store.fuel_async_yield_interval(Some(FUEL_YIELD_INTERVAL))?;
-        store.set_hostcall_fuel(GUEST_TRANSFER_BYTES_MAX);
+    async fn instance(&self, memory_bytes: usize, fuel: u64) -> wasmtime::Result<(Store<Guest>, Script)> {
+        let mut store = new_store(&self.engine, Guest::new(None, self.clock.clone(), memory_bytes), fuel)?;
         let script = self.pre.instantiate_async(&mut store).await?;
         Ok((store, script))
     }
@@ -314,6 +322,16 @@ enum Attempt {
     Ran(Run),
     /// The instance or its image is at fault, not the script; nothing of the script has run.
     NotPlaced(wasmtime::Error),
+}
+
+/// A store with every bound set: what runs in it cannot outgrow them.
+fn new_store(engine: &Engine, guest: Guest, fuel: u64) -> wasmtime::Result<Store<Guest>> {
+    let mut store = Store::new(engine, guest);
+    store.limiter(|guest| guest);
+    store.set_fuel(fuel)?;
+    store.fuel_async_yield_interval(Some(FUEL_YIELD_INTERVAL))?;
+    store.set_hostcall_fuel(GUEST_TRANSFER_BYTES_MAX);
+    Ok(store)
 }
 
 fn invocation(call: Call) -> Invocation {

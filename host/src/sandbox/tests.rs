@@ -148,7 +148,7 @@ async fn hostile_extents_trap_in_the_guest() {
         ("past all addresses", 0xffff_fff0, 64),
     ] {
         let image = MemoryImage { pages: layout.memory_bytes >> 16, extents: vec![Extent { address, bytes: vec![0xff; len] }] };
-        let (mut store, script) = sandbox.instance(None, memory_bytes(32), PREPARE_FUEL).await.unwrap();
+        let (mut store, script) = sandbox.instance(memory_bytes(32), PREPARE_FUEL).await.unwrap();
         assert!(script.call_place(&mut store, image.pages, &image.extents).await.is_err(), "{what}");
         // The same through the front door: refused, and the script still answers.
         let run = run(&Program { image: Some(image), ..without_image(HELLO) }, "/").await;
@@ -171,14 +171,14 @@ async fn the_protocol_has_one_order() {
     let image = program.image.unwrap();
     let invocation = invocation(call("/", Limits::default()));
 
-    let (mut store, script) = sandbox.instance(None, memory_bytes(32), PREPARE_FUEL).await.unwrap();
+    let (mut store, script) = sandbox.instance(memory_bytes(32), PREPARE_FUEL).await.unwrap();
     assert!(script.call_handle(&mut store, &invocation).await.is_err(), "handle while armed");
 
-    let (mut store, script) = sandbox.instance(None, memory_bytes(32), PREPARE_FUEL).await.unwrap();
+    let (mut store, script) = sandbox.instance(memory_bytes(32), PREPARE_FUEL).await.unwrap();
     script.call_place(&mut store, image.pages, &image.extents).await.unwrap();
     assert!(script.call_place(&mut store, image.pages, &image.extents).await.is_err(), "placing twice");
 
-    let (mut store, script) = sandbox.instance(None, memory_bytes(32), PREPARE_FUEL).await.unwrap();
+    let (mut store, script) = sandbox.instance(memory_bytes(32), PREPARE_FUEL).await.unwrap();
     script.call_check(&mut store, program::Kind::Endpoint, "test", HELLO).await.unwrap().unwrap();
     assert!(script.call_handle(&mut store, &invocation).await.is_err(), "handle without a script");
 }

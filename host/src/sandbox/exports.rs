@@ -1,0 +1,73 @@
+//! The exports that an invocation calls, typed once for the component rather than for each of its instances.
+//!
+//! The generated `Script` checks the types of every export whenever it is made: a tenth of a short invocation. Here they
+//! are checked when the sandbox opens; afterwards the same component's exports cannot have others.
+
+use wasmtime::component::{Component, ComponentExportIndex, Func, Instance, TypedFunc};
+use wasmtime::{Error, Store};
+
+use crate::hostcall::Guest;
+use crate::wit::program::{Answer, Diagnostic, Failure, Invocation};
+use crate::wit::{Extent, Script};
+
+type Place<'a> = TypedFunc<(u32, &'a [Extent]), ()>;
+type Prepare<'a> = TypedFunc<(&'a str, &'a str), (Result<(), Diagnostic>,)>;
+type Handle<'a> = TypedFunc<(&'a Invocation,), (Result<Answer, Failure>,)>;
+
+/// Where a component has them. Made by [`Exports::of`] alone, which has seen their types.
+pub(super) struct Exports {
+    place: ComponentExportIndex,
+    prepare: ComponentExportIndex,
+    handle: ComponentExportIndex,
+}
+
+impl Exports {
+    /// `_checked` is an instance of this very component: that it could be made is the proof of the types.
+    pub(super) fn of(component: &Component, _checked: &Script) -> wasmtime::Result<Self> {
+        let find = |name: &str| {
+            component.get_export_index(None, name).ok_or_else(|| Error::msg(format!("the component has no `{name}`")))
+        };
+        Ok(Self { place: find("place")?, prepare: find("prepare")?, handle: find("handle")? })
+    }
+
+    pub(super) async fn place(
+        &self,
+        store: &mut Store<Guest>,
+        instance: &Instance,
+        pages: u32,
+        extents: &[Extent],
+    ) -> wasmtime::Result<()> {
+        let function = function(store, instance, &self.place)?;
+        // SAFETY: the type that `Script` gave this export of the same component.
+        unsafe { Place::new_unchecked(function) }.call_async(store, (pages, extents)).await
+    }
+
+    pub(super) async fn prepare(
+        &self,
+        store: &mut Store<Guest>,
+        instance: &Instance,
+        name: &str,
+        source: &str,
+    ) -> wasmtime::Result<Result<(), Diagnostic>> {
+        let function = function(store, instance, &self.prepare)?;
+        // SAFETY: the type that `Script` gave this export of the same component.
+        let (prepared,) = unsafe { Prepare::new_unchecked(function) }.call_async(store, (name, source)).await?;
+        Ok(prepared)
+    }
+
+    pub(super) async fn handle(
+        &self,
+        store: &mut Store<Guest>,
+        instance: &Instance,
+        invocation: &Invocation,
+    ) -> wasmtime::Result<Result<Answer, Failure>> {
+        let function = function(store, instance, &self.handle)?;
+        // SAFETY: the type that `Script` gave this export of the same component.
+        let (answered,) = unsafe { Handle::new_unchecked(function) }.call_async(store, (invocation,)).await?;
+        Ok(answered)
+    }
+}
+
+fn function(store: &mut Store<Guest>, instance: &Instance, index: &ComponentExportIndex) -> wasmtime::Result<Func> {
+    instance.get_func(store, index).ok_or_else(|| Error::msg("an export is missing"))
+}

@@ -43,7 +43,8 @@ test-host: setup dashboard
 	$(call say,testing guest and host)
 	@cargo test $(CARGO_FLAGS) -p picloud --lib --bins --test it -- $(ARGS)
 
-bench: setup dashboard ## the figures of host/benches/README.md
+bench: dashboard ## the figures of host/benches/README.md
+	@./.ci/setup bench
 	@cargo bench $(CARGO_FLAGS) -p picloud $(ARGS)
 
 lint: setup dashboard ## formatting and clippy, as .ci/run does

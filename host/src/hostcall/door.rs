@@ -36,7 +36,7 @@ pub(super) async fn outward<T>(
             leave(&mut store, given.bytes)?;
             Ok((Ok(given.value),))
         }
-        Err(failed) => Ok((Err(error::to_guest(failed)),)),
+        Err(failed) => Ok((Err(error::to_guest(failed, store.data_mut())),)),
     }
 }
 

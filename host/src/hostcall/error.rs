@@ -1,10 +1,14 @@
 //! A platform failure as a script sees it.
 
+use super::guest::Guest;
 use crate::error::{Error, Kind};
 use crate::wit;
 
-/// Maps once; a fault of ours is logged here and reaches the script without its cause.
-pub(super) fn to_guest(error: Error) -> wit::Error {
+/// What a script is told of a fault of ours.
+pub const FAULT_MESSAGE: &str = "something of the platform's failed; the execution id names it";
+
+/// Maps once. A fault of ours is logged here, the first of an invocation only, and reaches the script without its cause.
+pub(super) fn to_guest(error: Error, guest: &mut Guest) -> wit::Error {
     let message = error.message.to_string();
     match error.kind {
         Kind::Malformed | Kind::Invalid | Kind::TooLarge | Kind::HeadersTooLarge | Kind::NotFound | Kind::MethodNotAllowed => {
@@ -15,8 +19,11 @@ pub(super) fn to_guest(error: Error) -> wit::Error {
         Kind::RateLimited => wit::Error::LimitExceeded(message),
         Kind::Overloaded => wit::Error::Unavailable(message),
         Kind::Internal => {
-            tracing::error!(error = error.source.as_deref().map(tracing::field::display), "a host call failed");
-            wit::Error::Internal("something of the platform's failed; the execution id names it".to_owned())
+            if !guest.faulted {
+                tracing::error!(error = error.source.as_deref().map(tracing::field::display), "a host call failed");
+            }
+            guest.faulted = true;
+            wit::Error::Internal(FAULT_MESSAGE.to_owned())
         }
     }
 }

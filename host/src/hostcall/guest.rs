@@ -24,6 +24,8 @@ pub struct Guest {
     pub host_calls: u32,
     /// Host calls that reached the database or the network: the bounded ones.
     pub outward_calls: u32,
+    /// A host call failed by a fault of ours.
+    pub faulted: bool,
     pub bytes_in: u64,
     pub bytes_out: u64,
     pub memory_peak_bytes: usize,
@@ -47,6 +49,7 @@ impl Guest {
             clock,
             host_calls: 0,
             outward_calls: 0,
+            faulted: false,
             bytes_in: 0,
             bytes_out: 0,
             memory_peak_bytes: 0,

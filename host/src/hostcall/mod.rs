@@ -15,6 +15,7 @@ mod random;
 
 use wasmtime::component::Linker;
 
+pub use self::error::FAULT_MESSAGE;
 pub use self::guest::{Guest, MemoryExceeded, Reach};
 
 /// Links every import of the world, and nothing else.

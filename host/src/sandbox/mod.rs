@@ -264,7 +264,7 @@ impl Sandbox {
         }
         let result = match timeout_at(deadline.into(), self.exports.handle(&mut store, &instance, invocation)).await {
             Ok(Ok(Ok(answer))) => outcome::of_answer(answer),
-            Ok(Ok(Err(failure))) => Err(outcome::of_failure(failure)),
+            Ok(Ok(Err(failure))) => Err(outcome::of_failure(failure, store.data().faulted)),
             Ok(Err(error)) => Err(outcome::of_trap(&error, limits.fuel)),
             Err(_) => Err(outcome::of_deadline(limits.timeout_ms)),
         };

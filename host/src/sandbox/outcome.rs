@@ -2,7 +2,7 @@
 
 use wasmtime::Trap;
 
-use crate::hostcall::MemoryExceeded;
+use crate::hostcall::{FAULT_MESSAGE, MemoryExceeded};
 use crate::limits::{
     FAILURE_CALLS_MAX, FAILURE_MESSAGE_BYTES_MAX, FAILURE_NAME_BYTES_MAX, RESPONSE_BODY_BYTES_MAX, RESPONSE_HEADER_BYTES_MAX,
     RESPONSE_HEADERS_MAX,
@@ -44,9 +44,10 @@ pub(super) fn of_answer(answer: program::Answer) -> Result<Answer, Failure> {
 }
 
 /// The guest's own account of a script's failure, cut: a record waits in a queue of thousands, and a name may be as long
-/// as a source.
-pub(super) fn of_failure(failure: program::Failure) -> Failure {
+/// as a source. A script that did not catch a fault of ours has not failed: we have (`faulted`: a host call did so).
+pub(super) fn of_failure(failure: program::Failure, faulted: bool) -> Failure {
     let code = match failure.code {
+        program::FailureCode::ScriptError if faulted && failure.message.ends_with(FAULT_MESSAGE) => FailureCode::Internal,
         program::FailureCode::ScriptError => FailureCode::ScriptError,
         program::FailureCode::InvalidResponse => FailureCode::InvalidResponse,
         program::FailureCode::ResponseTooLarge => FailureCode::ResponseTooLarge,
@@ -136,13 +137,31 @@ mod tests {
             at: None,
             calls: vec![frame; 1_000],
         };
-        let cut = of_failure(failure);
+        let cut = of_failure(failure, false);
         let mark = "…".len();
         assert!(cut.message.len() <= FAILURE_MESSAGE_BYTES_MAX + mark && cut.calls.len() == FAILURE_CALLS_MAX);
         assert!(
             cut.script.unwrap().len() <= FAILURE_NAME_BYTES_MAX + mark
                 && cut.calls[0].function.len() <= FAILURE_NAME_BYTES_MAX + mark
         );
+    }
+
+    #[test]
+    fn a_fault_of_ours_is_not_the_scripts() {
+        let failed = |message: &str, faulted| {
+            let failure = program::Failure {
+                code: program::FailureCode::ScriptError,
+                message: message.to_owned(),
+                script: None,
+                at: None,
+                calls: vec![],
+            };
+            of_failure(failure, faulted).code
+        };
+        let fault = format!("internal: {FAULT_MESSAGE}");
+        assert_eq!(failed(&fault, true), FailureCode::Internal);
+        assert_eq!(failed(&fault, false), FailureCode::ScriptError);
+        assert_eq!(failed("it caught that and then failed by itself", true), FailureCode::ScriptError);
     }
 
     #[test]

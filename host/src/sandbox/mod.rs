@@ -189,8 +189,7 @@ impl Sandbox {
         if let Some(image) = &program.image {
             // Parsing would not fit either: the script cannot run within what it asked for.
             if image.pages as usize * WASM_PAGE_BYTES > memory_bytes(limits.memory_mb) {
-                let failure = outcome::of_memory(limits.memory_mb);
-                let run = Run { result: Err(failure), usage: Usage::default(), logs: Vec::new(), logs_dropped: 0, image_refused };
+                let run = not_begun(outcome::of_memory(limits.memory_mb));
                 return finish(run, started, request_bytes, false);
             }
             match self.attempt(Some(image), program, &invocation, reach.clone(), limits, deadline).await {
@@ -208,13 +207,7 @@ impl Sandbox {
         match self.attempt(None, program, &invocation, reach, limits, deadline).await {
             Attempt::Ran(run) => finish(run, started, request_bytes, image_refused),
             Attempt::NotPlaced(error) => {
-                let run = Run {
-                    result: Err(outcome::of_trap(&error, limits.fuel)),
-                    usage: Usage::default(),
-                    logs: Vec::new(),
-                    logs_dropped: 0,
-                    image_refused,
-                };
+                let run = not_begun(outcome::of_trap(&error, limits.fuel));
                 finish(run, started, request_bytes, image_refused)
             }
         }
@@ -357,6 +350,11 @@ fn invocation(call: Call) -> Invocation {
         },
         response_body_bytes_max: u32::try_from(RESPONSE_BODY_BYTES_MAX).unwrap_or(u32::MAX),
     }
+}
+
+/// A run of which nothing of the script has run.
+fn not_begun(failure: Failure) -> Run {
+    Run { result: Err(failure), usage: Usage::default(), logs: Vec::new(), logs_dropped: 0, image_refused: false }
 }
 
 fn ended(store: &mut Store<Guest>, result: Result<Answer, Failure>, fuel: u64) -> Run {

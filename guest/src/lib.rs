@@ -1,8 +1,8 @@
 //! The Rhai interpreter as a WebAssembly component: the only code that ever reads a tenant's source.
 //!
-//! One instance serves one invocation. `control` is the memory protocol with the host (snapshot, images), `program`
-//! the exports, `engine` the interpreter with the script library in `api`, and `context`, `answer`, `failure`, `json`
-//! the conversions at the edge.
+//! One instance serves one invocation. `control` is the memory protocol with the host (snapshot, images), `heap` the
+//! allocator under it, `program` the exports, `engine` the interpreter with the script library in `api`, and `context`,
+//! `answer`, `failure`, `json` the conversions at the edge.
 //!
 //! Invariants: nothing here reads time, randomness or a hash seed but through a host call; `warm` leaves every
 //! instance bit-identical; what `prepare` leaves in memory depends on the source alone.
@@ -14,6 +14,7 @@ mod context;
 mod control;
 mod engine;
 mod failure;
+mod heap;
 mod json;
 mod limits;
 mod program;
@@ -35,13 +36,11 @@ impl Guest for Script {
     }
 
     fn check(kind: Kind, name: String, source: String) -> Result<Checked, Diagnostic> {
-        control::disarm();
-        program::check(kind, &name, &source)
+        control::prepare([name, source], |name, source| program::check(kind, name, source))
     }
 
     fn prepare(name: String, source: String) -> Result<(), Diagnostic> {
-        control::disarm();
-        program::prepare(&name, &source)
+        control::prepare([name, source], program::prepare)
     }
 
     fn handle(invocation: Invocation) -> Result<Answer, Failure> {

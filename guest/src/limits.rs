@@ -16,6 +16,8 @@ pub(crate) const QUOTED_BYTES_MAX: usize = 4 << 10;
 pub(crate) const RANDOM_LEN_MAX: usize = 64 << 10;
 /// A compiled regular expression, bytes.
 pub(crate) const REGEX_BYTES_MAX: usize = 1 << 20;
+/// Extents of one image; the host knows the same bound.
+pub(crate) const EXTENTS_MAX: usize = 320;
 /// Compiled regular expressions kept for the rest of the invocation.
 pub(crate) const REGEX_CACHE_MAX: usize = 16;
 /// A KV value as stored, bytes; the host checks again.

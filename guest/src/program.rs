@@ -5,10 +5,12 @@ use std::cell::Cell;
 use rhai::{AST, Dynamic, Engine, Scope};
 
 use crate::picloud::sandbox::program::{Invocation, InvocationType, Request};
-use crate::{Answer, Checked, Diagnostic, Failure, Kind, answer, capability, context, control, engine, failure};
+use crate::{Answer, Checked, Diagnostic, Failure, Kind, answer, capability, context, control, engine, failure, heap};
 
-/// Heap kept free past the warm engine, so that the usual invocation never grows memory.
-const HEADROOM_BYTES: usize = 768 << 10;
+/// What the usual run takes from the heap of its instance.
+const FREE_BYTES: usize = 64 << 10;
+/// Memory that every instance has past that, so that the usual script and run never grow it.
+const RESERVE_BYTES: usize = 704 << 10;
 
 thread_local! {
     static ENGINE: Cell<Option<&'static Engine>> = const { Cell::new(None) };
@@ -46,7 +48,7 @@ pub(crate) fn warm() {
         response_body_bytes_max: 1 << 10,
     });
     PREPARED.set(None);
-    drop(std::hint::black_box(Vec::<u8>::with_capacity(HEADROOM_BYTES)));
+    heap::settle(FREE_BYTES, RESERVE_BYTES);
 }
 
 pub(crate) fn check(kind: Kind, name: &str, source: &str) -> Result<Checked, Diagnostic> {

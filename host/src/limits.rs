@@ -25,6 +25,12 @@ pub const REQUEST_BODY_BYTES_MAX: usize = 1 << 20;
 pub const REQUEST_TARGET_BYTES_MAX: usize = 8 << 10;
 /// The body of a request on the data plane must have come this long after its head, ms.
 pub const REQUEST_BODY_TIMEOUT_MS: u64 = 30_000;
+/// Bodies of requests on the data plane that are read or held at once, bytes; a request past it waits, then is answered 503.
+pub const REQUEST_BODIES_BYTES_MAX: usize = 64 << 20;
+/// Such a request waits at most this long, ms.
+pub const REQUEST_BODIES_WAIT_MS: u64 = 2_000;
+/// A body that announces no more than this, bytes, is not counted.
+pub const REQUEST_BODY_BYTES_FREE: usize = 16 << 10;
 /// Of a body over its bound this much is read on and thrown away, bytes, so that a client still sending meets the answer.
 pub const REQUEST_DRAIN_BYTES_MAX: usize = 4 << 20;
 /// The same, ms.
@@ -174,6 +180,9 @@ pub const PROGRAM_CACHE_BYTES: u64 = 32 << 20;
 pub const PROGRAM_CACHE_ITEMS: usize = 1_024;
 /// Scripts checked or prepared at once; each takes an instance beside the places of invocations.
 pub const PREPARATIONS_AT_ONCE: usize = 2;
+/// Preparations that may wait for that, and how long, ms: a publish past it is answered 503 `overloaded`.
+pub const PREPARATIONS_WAITING_MAX: usize = 64;
+pub const PREPARATION_WAIT_MS: u64 = 10_000;
 
 /// Executions recorded and not yet written; further ones are dropped and counted.
 pub const RECORD_QUEUE_EXECUTIONS_MAX: usize = 8_192;
@@ -206,6 +215,8 @@ pub const FAILURE_CALLS_MAX: usize = 64;
 pub const REQUEST_HEADER_BYTES_MAX: usize = 64 << 10;
 /// Connections of one plane at once; further ones wait in the kernel's queue.
 pub const CONNECTIONS_MAX: usize = 8_192;
+/// A request's head may take this long from its first byte to its last, ms; then the connection is closed.
+pub const REQUEST_HEAD_TIMEOUT_MS: u64 = 10_000;
 /// A connection on which nothing moves is closed after this long, ms: longer than any script may take to answer.
 pub const CONNECTION_IDLE_MS: u64 = TIMEOUT_MS_CEILING as u64 + 60_000;
 /// On shutdown, running requests may take this long to end, ms.
@@ -230,10 +241,18 @@ pub const SMALL_BOARD_RAM_BYTES: u64 = 2 * GIB;
 pub const GUEST_STACK_BYTES: usize = 1 << 20;
 /// Stack of one invocation, bytes: the guest's and the host calls' on top of it.
 pub const INSTANCE_STACK_BYTES: usize = GUEST_STACK_BYTES + (1 << 20);
+/// Pages that a run has written to and that stay for the next instance in the same place, bytes. What stays is wiped for
+/// every later run, whoever's it is: more of it makes scripts that write much faster and all others slower.
+pub const KEEP_RESIDENT_BYTES: usize = 448 << 10;
 /// Extents of a memory image; more are merged by bridging wider gaps.
-pub const IMAGE_EXTENTS_MAX: usize = 20_000;
+pub const IMAGE_EXTENTS_MAX: usize = 320;
+/// Blank pages that an image fills are mapped rather than copied from this many bytes in a row; a multiple of every
+/// page size.
+pub const IMAGE_MAPPED_BYTES_MIN: usize = 384 << 10;
+/// Blank pages between two that are mapped are mapped with them, bytes, for the sake of one long run.
+pub const IMAGE_BRIDGED_BYTES_MAX: usize = 64 << 10;
 /// Changed words of memory closer than this, bytes, become one extent of an image.
-pub const IMAGE_GAP_BYTES: usize = 256;
+pub const IMAGE_GAP_BYTES: usize = 1024;
 
 /// Signals that the directory changed are gathered this long, ms, and answered by one reload.
 pub const ROUTING_SETTLE_MS: u64 = 20;

@@ -4,6 +4,7 @@ use picloud::limits;
 use serde_json::{Value, json};
 
 use crate::support::client::send;
+use crate::support::cluster::run;
 use crate::support::{Tenant, TestApp, raw};
 
 /// A Rhai expression for a string of `n` bytes, cheap in fuel.
@@ -399,4 +400,22 @@ async fn the_limits_page_shows_what_is_enforced() {
         assert_eq!(limit(name)["ceiling"], value, "{name}");
         assert!(limit(name)["unit"].is_string());
     }
+}
+
+#[tokio::test]
+async fn routes_of_an_app() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    let n = limits::ROUTES_PER_APP_MAX;
+    let script = shop.deploy("/first", "1").await;
+    let more = format!(
+        "INSERT INTO routes (id, app_id, script_id, host, path, method, created_by, created_at)
+         SELECT gen_random_uuid(), app_id, script_id, host, '/n' || n, method, created_by, created_at
+         FROM routes, generate_series(1, {}) AS n",
+        n - 2
+    );
+    run(&mut app.database.connect().await, &more).await;
+    shop.try_route(&script, json!({ "path": "/last" })).await.expect(201);
+    let refused = shop.try_route(&script, json!({ "path": "/beyond" })).await;
+    refused.fails(422, "limit_reached");
 }

@@ -21,7 +21,7 @@ const KEPT_AFTER_FIRST_ROUND: u64 = 96 * MIB;
 /// What further rounds may add: nothing, but for the noise of the allocator.
 const KEPT_AFTER_MORE: u64 = 24 * MIB;
 /// Low, for speed: tens of milliseconds of one attack.
-const FUEL: u64 = 40_000_000;
+const FUEL: u64 = 60_000_000;
 const NEIGHBOUR: &str = r#"#{ hello: ctx.request.params.n }"#;
 
 fn source(name: &str) -> String {

@@ -168,12 +168,12 @@ async fn one_image_serves_many_runs_at_once() {
 async fn hostile_extents_trap_and_the_script_runs_all_the_same() {
     let bare = Bare::open().await;
     let whole = bare.program("victim", "40 + 2").await;
-    let image = whole.image.clone().expect("an image");
     let layout = bare.sandbox.layout();
-    let at =
-        |address: u32, len: usize| MemoryImage { pages: image.pages, extents: vec![Extent { address, bytes: vec![0xaa; len] }] };
+    let pages = layout.memory_bytes >> 16;
+    let at = |address: u32, len: usize| MemoryImage { pages, extents: vec![Extent { address, bytes: vec![0xaa; len] }] };
     for (what, forged) in [
         ("the bottom of the stack", at(0, 8)),
+        ("the whole stack", at(0, layout.data_start as usize)),
         ("the top of the stack", at(layout.data_start - 8, 8)),
         ("from the stack into the data", at(layout.data_start - 4, 8)),
         ("the control block", at(layout.control_start, 8)),
@@ -182,9 +182,9 @@ async fn hostile_extents_trap_and_the_script_runs_all_the_same() {
         ("the end of the control block", at(layout.control_end - 1, 8)),
         ("past what addresses can name", at(u32::MAX - 3, 8)),
         ("far past the memory", at(0xf000_0000, 8)),
-        ("more pages than there may be", MemoryImage { pages: 60_000, extents: image.extents.clone() }),
+        ("more pages than there may be", MemoryImage { pages: 60_000, extents: vec![] }),
     ] {
-        let program = Program { image: Some(forged), ..whole.clone() };
+        let program = Program { image: Some(bare.sandbox.placement(forged)), ..whole.clone() };
         let run = bare.run(&program, Limits { memory_mb: 16, ..Limits::default() }).await;
         match &run.result {
             Ok(answer) => assert_eq!((answer.status, answer.body.as_slice()), (200, &b"42"[..]), "{what}"),

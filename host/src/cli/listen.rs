@@ -1,5 +1,6 @@
 //! The two listeners: taken before anything slow begins, served until the end.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -7,19 +8,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::{Listener, ListenerExt as _};
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use axum::response::Response;
+use axum::serve::Listener;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::GracefulShutdown;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tower::Service;
 
-use super::connection::Connection;
+use super::connection::{Connection, Exchanges};
 use super::failure::{Exit, Failure, Result};
+use crate::ingress::Ingress;
 use crate::limits;
-use crate::shutdown::Shutdown;
-
-const IDLE: Duration = Duration::from_millis(limits::CONNECTION_IDLE_MS);
+use crate::shutdown::{self, Shutdown};
 
 /// Both planes' listeners.
 #[derive(Debug)]
@@ -59,12 +68,11 @@ impl Listeners {
     }
 
     /// Serves until `shutdown` drains; a connection's running request is finished first.
-    pub(super) fn serve(self, data: Router, admin: Router, shutdown: &Shutdown) -> Serving {
+    pub(super) fn serve(self, data: Ingress, admin: Router, shutdown: &Shutdown) -> Serving {
         let mut planes = JoinSet::new();
-        for (name, listener, router) in [("data plane", self.data, data), ("control plane", self.admin, admin)] {
-            let served = serve(listener, router, shutdown.clone());
-            planes.spawn(async move { (name, served.await) });
-        }
+        let (data, admin) = (serve(self.data, data, shutdown.clone()), serve(self.admin, admin, shutdown.clone()));
+        planes.spawn(async move { ("data plane", data.await) });
+        planes.spawn(async move { ("control plane", admin.await) });
         Serving { planes }
     }
 }
@@ -179,42 +187,56 @@ async fn bind(address: SocketAddr, what: &str, setting: &str) -> Result<TcpListe
     })
 }
 
-async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) -> io::Result<()> {
+/// Serves every connection on a task of its own, each with its own clone of `plane`; resolves when all are done.
+async fn serve<P>(mut listener: TcpListener, plane: P, shutdown: Shutdown) -> io::Result<()>
+where
+    P: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
+{
     let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
-    // `tap_io` is what lets a listener of our own say its peer's address.
-    let listener = Bounded { listener, places, shutdown: shutdown.clone() }.tap_io(|_| {});
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(async move { shutdown.draining().await }).await
-}
-
-/// Accepts while there are places, and gives each connection what ends it.
-struct Bounded {
-    listener: TcpListener,
-    places: Arc<Semaphore>,
-    shutdown: Shutdown,
-}
-
-impl Listener for Bounded {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
-        let place = match self.places.clone().acquire_owned().await {
-            Ok(place) => place,
-            // Nobody closes it.
-            Err(_) => std::future::pending().await,
+    let connections = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.draining() => break,
+            accepted = accept(&mut listener, &places) => accepted,
         };
-        let (stream, peer) = Listener::accept(&mut self.listener).await;
-        // Small answers must not wait for the acknowledgement of earlier ones.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::trace!(%error, "TCP_NODELAY");
-        }
-        (Connection::new(stream, place, self.shutdown.clone(), IDLE), peer)
+        let Some((stream, peer, place)) = accepted else { continue };
+        let exchanges = Exchanges::default();
+        let connection = Connection::new(stream, place, shutdown.clone(), exchanges.clone());
+        let plane = plane.clone();
+        let answer = service_fn(move |request: hyper::Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            let answering = exchanges.answer();
+            let answer = plane.clone().call(request);
+            async move {
+                let answer = answer.await;
+                drop(answering);
+                answer
+            }
+        });
+        let served = connections.watch(http1::Builder::new().serve_connection(TokioIo::new(connection), answer));
+        shutdown::spawn("connection", async move {
+            if let Err(error) = served.await {
+                tracing::trace!(%error, "a connection ended");
+            }
+        });
     }
+    drop(listener);
+    connections.shutdown().await;
+    Ok(())
+}
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+/// The next connection once there is a place for it.
+async fn accept(listener: &mut TcpListener, places: &Arc<Semaphore>) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = places.clone().acquire_owned().await.ok()?;
+    // Waits a while when the process is out of files, rather than spin.
+    let (stream, peer) = Listener::accept(listener).await;
+    // Small answers must not wait for the acknowledgement of earlier ones.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::trace!(%error, "TCP_NODELAY");
     }
+    Some((stream, peer, place))
 }
 
 /// An address to connect to: "every interface" is nobody's.

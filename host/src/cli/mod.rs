@@ -95,6 +95,7 @@ enum Command {
 
 /// The program: reads the command line, does what it says, and gives the exit code.
 pub fn main() -> ExitCode {
+    return_large_blocks();
     let matches = <Cli as clap::CommandFactory>::command().get_matches();
     let cli = match <Cli as clap::FromArgMatches>::from_arg_matches(&matches) {
         Ok(cli) => cli,
@@ -119,6 +120,16 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
+    }
+}
+
+/// Has the allocator give blocks of 128 KiB and more back to the system when they are freed. By itself it raises that
+/// bound with use, and keeps for good what one burst of large bodies has taken.
+fn return_large_blocks() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: before the first thread.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 128 << 10);
     }
 }
 

@@ -13,12 +13,13 @@ use super::seed::{self, FirstStart, Owner};
 use super::terminal::{print, say, table};
 use crate::clock::Clock;
 use crate::config::{DATA_DIR_SYSTEM, Settings};
+use crate::ingress::Ingress;
 use crate::invoke::Invoker;
 use crate::sandbox::Sandbox;
 use crate::sandbox::probe::Probe;
 use crate::service::Services;
 use crate::shutdown::{self, Shutdown};
-use crate::{api, ingress, limits, service};
+use crate::{api, limits, service};
 
 const POLL: Duration = Duration::from_millis(10);
 
@@ -173,7 +174,7 @@ async fn assemble(
     shutdown::spawn("routing", service::routing::follow(services.clone(), shutdown.clone()));
     let addresses = listeners.addresses;
     let config = api::Config { public_base_url: settings.public_base_url.clone(), data_port: Some(addresses.data.port()) };
-    let planes = (ingress::router(services.clone(), invoker.clone()), api::router(services.clone(), invoker.clone(), config));
+    let planes = (Ingress::new(services.clone(), invoker.clone()), api::router(services.clone(), invoker.clone(), config));
     let serving = listeners.serve(planes.0, planes.1, shutdown);
     addresses.answer().await?;
     Ok(Running { services, invoker, serving, addresses, owner, first_start })

@@ -32,8 +32,8 @@ const SCRIPTS: [(&str, &str, &str, &[&str]); 2] = [
 /// Who owns this instance, as far as this start knows.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Owner {
-    /// There was one before.
-    Known,
+    /// There was one before, of this name.
+    Known { username: String },
     /// Made now, with the password that was set.
     Made,
     /// Made now, with a password of ours that nobody has seen yet.
@@ -47,11 +47,18 @@ impl Owner {
         matches!(self, Self::Made | Self::Generated { .. })
     }
 
+    fn username<'a>(&'a self, settings: &'a Settings) -> &'a str {
+        match self {
+            Self::Known { username } => username,
+            _ => settings.admin_username(),
+        }
+    }
+
     /// What a person is told about logging in.
     pub(super) fn rows(&self, settings: &Settings) -> Vec<(&'static str, String)> {
-        let username = settings.admin_username();
+        let username = self.username(settings);
         match self {
-            Self::Known => vec![("owner", "as the first start set it".to_owned())],
+            Self::Known { username } => vec![("owner", username.clone())],
             Self::Made => vec![("owner", username.to_owned()), ("password", "as PICLOUD_ADMIN_PASSWORD says".to_owned())],
             Self::Generated { password } => {
                 vec![("owner", username.to_owned()), ("password", format!("{password}   (shown this once: keep it)"))]
@@ -114,8 +121,8 @@ pub(super) async fn owner(settings: &Settings, mode: Mode, data_dir: &Path, serv
 async fn make_owner(settings: &Settings, mode: Mode, first_start: &FirstStart, services: &Services) -> error::Result<Owner> {
     let pending = if mode == Mode::Dev { first_start.pending().map_err(error::Error::internal)? } else { None };
     let of = |password: String| if password.is_empty() { Owner::Made } else { Owner::Generated { password } };
-    if service::users::has_owner(services).await? {
-        return Ok(pending.map_or(Owner::Known, of));
+    if let Some(owner) = service::users::first_owner(services).await? {
+        return Ok(pending.map_or(Owner::Known { username: owner.username }, of));
     }
     let (password, shown) = match (&settings.admin_password, pending, mode) {
         (Some(password), ..) => (password.clone(), String::new()),
@@ -134,7 +141,8 @@ async fn make_owner(settings: &Settings, mode: Mode, first_start: &FirstStart, s
         Ok(true) => Ok(of(shown)),
         Ok(false) => {
             first_start.finish();
-            Ok(Owner::Known)
+            let owner = service::users::first_owner(services).await?;
+            Ok(owner.map_or(Owner::Missing, |owner| Owner::Known { username: owner.username }))
         }
         Err(error) => {
             first_start.finish();
@@ -197,7 +205,7 @@ pub(super) async fn tour(services: &Services, addresses: &Addresses, settings: &
         _ if settings.admin_password.is_some() => ("", "\\\"$PICLOUD_ADMIN_PASSWORD\\\"".to_owned()),
         _ => ("read -rsp 'password: ' PASSWORD; ", "\\\"$PASSWORD\\\"".to_owned()),
     };
-    let username = settings.admin_username();
+    let username = owner.username(settings);
     format!(
         "\nIn another terminal:\n\n  {public}\n\n  \
          {ask}TOKEN=$(curl -s {admin}/api/v1/admin/auth/login -H 'content-type: application/json' \

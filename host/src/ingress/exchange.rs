@@ -9,6 +9,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use http_body_util::BodyExt;
+use hyper::body::SizeHint;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::credentials;
@@ -29,6 +31,24 @@ pub(super) fn request(parts: &Parts, params: Vec<(String, String)>, rest: Option
         headers: headers_for_script(&parts.headers),
         body,
         remote_addr: remote_addr(parts),
+    }
+}
+
+/// Room for the body among all that are held at once.
+///
+/// # Errors
+/// 503 when there is none within a bounded wait.
+pub(super) async fn admit_body<'a>(room: &'a Semaphore, body: &SizeHint) -> Result<Option<SemaphorePermit<'a>>, Refusal> {
+    let most = body.upper().and_then(|bytes| usize::try_from(bytes).ok());
+    let bytes = most.unwrap_or(usize::MAX).min(limits::REQUEST_BODY_BYTES_MAX);
+    if bytes <= limits::REQUEST_BODY_BYTES_FREE {
+        return Ok(None);
+    }
+    let wait = Duration::from_millis(limits::REQUEST_BODIES_WAIT_MS);
+    let admitted = timeout(wait, room.acquire_many(u32::try_from(bytes).unwrap_or(u32::MAX))).await;
+    match admitted {
+        Ok(Ok(room)) => Ok(Some(room)),
+        _ => Err(Refusal::of(FailureCode::Overloaded).closing()),
     }
 }
 

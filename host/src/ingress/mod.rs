@@ -22,12 +22,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::response::Response;
+use tokio::sync::Semaphore;
 use tower::Service;
 use tracing::Instrument;
 
@@ -39,22 +39,19 @@ use crate::model::route::{AppTable, Directory, Lookup};
 use crate::service::Services;
 use refusal::Refusal;
 
-/// The data plane as one service. A clone is a handle. Without a router around it, it is served with
-/// `axum::ServiceExt::into_make_service_with_connect_info::<SocketAddr>()`, by which scripts learn who called.
+/// The data plane as one service. A clone is a handle. Scripts learn who called from the request's
+/// `ConnectInfo<SocketAddr>`.
 #[derive(Clone)]
 pub struct Ingress {
     services: Arc<Services>,
     invoker: Arc<Invoker>,
-}
-
-/// The data plane as a router of nothing else, served with `into_make_service_with_connect_info::<SocketAddr>()`.
-pub fn router(services: Arc<Services>, invoker: Arc<Invoker>) -> Router {
-    Router::new().fallback_service(Ingress::new(services, invoker))
+    /// Bytes of bodies that may be held.
+    bodies: Arc<Semaphore>,
 }
 
 impl Ingress {
     pub fn new(services: Arc<Services>, invoker: Arc<Invoker>) -> Self {
-        Self { services, invoker }
+        Self { services, invoker, bodies: Arc::new(Semaphore::new(limits::REQUEST_BODIES_BYTES_MAX)) }
     }
 
     /// Answers one request.
@@ -83,6 +80,11 @@ impl Ingress {
     }
 
     async fn run(&self, request_id: RequestId, target: Target, parts: &Parts, body: Body) -> Response {
+        // Held until the script has answered.
+        let _bytes = match exchange::admit_body(&self.bodies, &body.size_hint()).await {
+            Ok(bytes) => bytes,
+            Err(refusal) => return refusal.answer(request_id),
+        };
         let body = match exchange::read_body(parts, body).await {
             Ok(body) => body,
             Err(refusal) => return refusal.answer(request_id),
@@ -183,6 +185,7 @@ fn host(parts: &Parts) -> Result<&str, Refusal> {
     let mut hosts = parts.headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(_), Some(_)) => Err(Refusal::MANY_HOSTS),
+        (None, _) if parts.version == Version::HTTP_11 => Err(Refusal::NO_HOST),
         (host, _) => Ok(host.and_then(|host| host.to_str().ok()).unwrap_or_default()),
     }
 }

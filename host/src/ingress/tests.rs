@@ -6,6 +6,7 @@ use axum::extract::ConnectInfo;
 use axum::http;
 use chrono::DateTime;
 use http_body_util::BodyExt;
+use hyper::body::SizeHint;
 
 use super::*;
 use crate::id::{AppId, RouteId, ScriptId};
@@ -87,7 +88,7 @@ fn host_then_path_then_method_decide() {
     ] {
         assert_eq!(status(method, target, &[("host", host)]), expected, "{method} {host} {target}");
     }
-    assert_eq!(status("GET", "/get", &[]), 404);
+    assert_eq!(status("GET", "/get", &[]), 400);
     assert_eq!(status("GET", "/get", &[HELLO, HELLO]), 400);
 }
 
@@ -323,4 +324,18 @@ fn no_failure_tells_a_stranger_where_in_a_script_it_was() {
         let refusal = Refusal::of(code);
         assert_eq!((refusal.status.as_u16(), refusal.code), (code.status(), code.as_str()));
     }
+}
+
+#[tokio::test]
+async fn bodies_share_bounded_room() {
+    let free = limits::REQUEST_BODY_BYTES_FREE as u64;
+    let room = Semaphore::new(limits::REQUEST_BODY_BYTES_MAX);
+    assert!(exchange::admit_body(&room, &SizeHint::with_exact(free)).await.unwrap().is_none());
+    let held = exchange::admit_body(&room, &SizeHint::with_exact(free + 1)).await.unwrap();
+    assert!(held.is_some());
+    // A body of unknown length may become the largest.
+    let refused = exchange::admit_body(&room, &SizeHint::new()).await.unwrap_err();
+    assert_eq!(refused.answer(RequestId::at(DateTime::UNIX_EPOCH)).status(), 503);
+    drop(held);
+    assert!(exchange::admit_body(&room, &SizeHint::new()).await.unwrap().is_some());
 }

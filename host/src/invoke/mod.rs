@@ -1,6 +1,7 @@
 //! The only caller of the sandbox: admission, the programs it holds ready, and the record of what was run.
 //!
-//! `admission` gives out places, `programs` holds prepared scripts, `record` writes what happened behind the answers.
+//! `admission` gives out places, `programs` holds prepared scripts, `record` writes what happened behind the
+//! answers, `unstoppable` keeps a call going.
 //!
 //! Invariants: [`Invoker::run`] never fails (a failure is data) and records every call, refused ones too. An invocation
 //! runs to its own end even when its caller hangs up: what a script does must not hang on a stranger's patience.
@@ -9,6 +10,7 @@
 mod admission;
 mod programs;
 mod record;
+mod unstoppable;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +21,7 @@ use tokio::time::timeout;
 use self::admission::{Admission, Full};
 use self::programs::Programs;
 use self::record::Recorder;
+use self::unstoppable::Unstoppable;
 use crate::error::{Error, Kind};
 use crate::hostcall::Reach;
 use crate::model::execution::{Execution, Failure, FailureCode, Outcome, Usage};
@@ -103,10 +106,9 @@ impl Invoker {
     /// Runs a script once and records it. The caller may stop waiting; the invocation goes on.
     pub async fn run(&self, call: Call) -> Ended {
         let inner = self.inner.clone();
-        #[allow(clippy::disallowed_methods, reason = "one task for each call, without the cost of a named span")]
-        let running = tokio::spawn(async move { inner.run(call).await });
-        running.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "an invocation's task failed");
+        let running = async move { inner.run(call).await };
+        Unstoppable::new(running).await.unwrap_or_else(|| {
+            tracing::error!("an invocation panicked");
             ended(Err(Failure::new(FailureCode::Internal, "the invocation failed")))
         })
     }

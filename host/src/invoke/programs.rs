@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::id::ScriptId;
 use crate::limits::{PROGRAM_CACHE_BYTES, PROGRAM_CACHE_ITEMS};
 use crate::model::invocation::Deployed;
-use crate::sandbox::{Program, Sandbox};
+use crate::sandbox::{Placement, Program, Sandbox};
 use crate::service::{self, Services};
 
 type Key = (ScriptId, i32);
@@ -23,8 +23,7 @@ struct ByBytes;
 
 impl Weighter<Key, Arc<Program>> for ByBytes {
     fn weight(&self, _: &Key, program: &Arc<Program>) -> u64 {
-        let image =
-            program.image.as_ref().map_or(0, |image| image.bytes() + image.extents.len() * size_of::<crate::wit::Extent>());
+        let image = program.image.as_ref().map_or(0, Placement::bytes);
         (program.name.len() + program.source.len() + image + size_of::<Program>()) as u64
     }
 }

@@ -3,14 +3,16 @@
 //! The generated `Script` checks the types of every export whenever it is made: a tenth of a short invocation. Here they
 //! are checked when the sandbox opens; afterwards the same component's exports cannot have others.
 
-use wasmtime::component::{Component, ComponentExportIndex, Func, Instance, TypedFunc};
+use std::ptr::NonNull;
+
+use wasmtime::component::{Component, ComponentExportIndex, Func, Instance, TypedFunc, WasmList};
 use wasmtime::{Error, Store};
 
 use crate::hostcall::Guest;
 use crate::wit::program::{Answer, Diagnostic, Failure, Invocation};
 use crate::wit::{Extent, Script};
 
-type Place<'a> = TypedFunc<(u32, &'a [Extent]), ()>;
+type Place<'a> = TypedFunc<(u32, &'a [Extent]), (WasmList<u8>,)>;
 type Prepare<'a> = TypedFunc<(&'a str, &'a str), (Result<(), Diagnostic>,)>;
 type Handle<'a> = TypedFunc<(&'a Invocation,), (Result<Answer, Failure>,)>;
 
@@ -30,16 +32,19 @@ impl Exports {
         Ok(Self { place: find("place")?, prepare: find("prepare")?, handle: find("handle")? })
     }
 
+    /// Gives the instance's whole memory.
     pub(super) async fn place(
         &self,
         store: &mut Store<Guest>,
         instance: &Instance,
         pages: u32,
         extents: &[Extent],
-    ) -> wasmtime::Result<()> {
+    ) -> wasmtime::Result<NonNull<[u8]>> {
         let function = function(store, instance, &self.place)?;
         // SAFETY: the type that `Script` gave this export of the same component.
-        unsafe { Place::new_unchecked(function) }.call_async(store, (pages, extents)).await
+        let place = unsafe { Place::new_unchecked(function) };
+        let (memory,) = place.call_async(&mut *store, (pages, extents)).await?;
+        Ok(NonNull::from(memory.as_le_slice(&*store)))
     }
 
     pub(super) async fn prepare(

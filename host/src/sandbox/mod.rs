@@ -1,7 +1,7 @@
 //! Running untrusted code: one fresh instance for each invocation, with fuel, memory and a deadline.
 //!
 //! `probe` sizes the pool, `engine` configures wasmtime, `artifact` warms and compiles the guest once, `image` is what a
-//! prepared script leaves in memory, `outcome` says how a run ended. [`Sandbox`] lives as long as the process and is
+//! prepared script leaves in memory, `placement` how that gets into an instance, `outcome` says how a run ended. [`Sandbox`] lives as long as the process and is
 //! shared; the store with its [`Guest`] lives for one run.
 //!
 //! Invariants: tenant source is parsed inside an instance only. An instance serves one run and is dropped. An image is
@@ -14,6 +14,7 @@ mod engine;
 mod exports;
 pub mod image;
 mod outcome;
+mod placement;
 pub mod probe;
 #[cfg(test)]
 mod tests;
@@ -21,21 +22,23 @@ mod tests;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
-use tokio::time::timeout_at;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{timeout, timeout_at};
 use wasmtime::component::Linker;
 use wasmtime::{Engine, Store};
 
 pub use self::artifact::{COMPONENT, directory as artifact_directory, state as artifact_state};
 use self::exports::Exports;
 use self::image::{MemoryImage, WASM_PAGE_BYTES};
+use self::placement::Blank;
+pub use self::placement::Placement;
 use self::probe::Pool;
 use crate::clock::Clock;
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::hostcall::{self, Guest, Reach};
 use crate::limits::{
-    FUEL_YIELD_INTERVAL, GUEST_TRANSFER_BYTES_MAX, MEMORY_MB_CEILING, MIB, PREPARATIONS_AT_ONCE, PREPARE_FUEL, PREPARE_MEMORY_MB,
-    PREPARE_TIMEOUT_MS, RESPONSE_BODY_BYTES_MAX,
+    FUEL_YIELD_INTERVAL, GUEST_TRANSFER_BYTES_MAX, MEMORY_MB_CEILING, MIB, PREPARATION_WAIT_MS, PREPARATIONS_AT_ONCE,
+    PREPARATIONS_WAITING_MAX, PREPARE_FUEL, PREPARE_MEMORY_MB, PREPARE_TIMEOUT_MS, RESPONSE_BODY_BYTES_MAX,
 };
 use crate::model::execution::{Failure, FailureCode, LogLine, Usage};
 use crate::model::invocation::{Answer, Call, InvocationType};
@@ -50,12 +53,14 @@ pub struct Sandbox {
     pre: ScriptPre<Guest>,
     exports: Exports,
     layout: Layout,
+    blank: Blank,
     /// Hex hash of the warm component.
     component: String,
     clock: Clock,
     pool: Pool,
     was_built: bool,
     preparing: Semaphore,
+    preparations_waiting: Semaphore,
 }
 
 /// A script as the sandbox runs it.
@@ -63,7 +68,7 @@ pub struct Sandbox {
 pub struct Program {
     pub name: String,
     pub source: String,
-    pub image: Option<MemoryImage>,
+    pub image: Option<Placement>,
 }
 
 /// What one run came to.
@@ -104,17 +109,22 @@ impl Sandbox {
         let script = pre.instantiate_async(&mut store).await?;
         let exports = Exports::of(&artifact.component, &script)?;
         let layout = script.call_layout(&mut store).await?;
+        // The dump of a whole memory is the host's own wish, not a guest's.
+        store.set_hostcall_fuel(sandbox_memory_bytes() + GUEST_TRANSFER_BYTES_MAX);
+        let blank = Blank::of(&script.call_dump(&mut store).await?, layout.control_end as usize, pool.page_bytes);
         drop(store);
         Ok(Self {
             engine,
             pre,
             exports,
             layout,
+            blank,
             component: artifact.warm,
             clock,
             pool,
             was_built: artifact.built,
             preparing: Semaphore::new(PREPARATIONS_AT_ONCE),
+            preparations_waiting: Semaphore::new(PREPARATIONS_WAITING_MAX),
         })
     }
 
@@ -169,13 +179,18 @@ impl Sandbox {
         });
         let (image, refused) = match opened {
             None => (None, false),
-            Some(Ok(image)) => (Some(image), false),
+            Some(Ok(image)) => (Some(self.placement(image)), false),
             Some(Err(refused)) => {
                 tracing::warn!(script.name = name, reason = %refused, "a stored memory image was refused");
                 (None, true)
             }
         };
         (Program { name, source, image }, refused)
+    }
+
+    /// How runs take `image` in. That it may be trusted is the caller's knowledge.
+    pub fn placement(&self, image: MemoryImage) -> Placement {
+        Placement::new(image, &self.blank)
     }
 
     /// Runs `program` once, in a fresh instance. Never fails: whatever happens is in the answer.
@@ -215,7 +230,7 @@ impl Sandbox {
 
     async fn attempt(
         &self,
-        image: Option<&MemoryImage>,
+        image: Option<&Placement>,
         program: &Program,
         invocation: &Invocation,
         reach: Reach,
@@ -234,12 +249,19 @@ impl Sandbox {
         };
         let placed = async {
             match image {
-                Some(image) => self.exports.place(&mut store, &instance, image.pages, &image.extents).await.map(Ok),
-                None => self.exports.prepare(&mut store, &instance, &program.name, &program.source).await,
+                Some(image) => {
+                    // What `place` gives back is seen, not copied, but counts.
+                    store.set_hostcall_fuel(image.pages as usize * WASM_PAGE_BYTES);
+                    let memory = self.exports.place(&mut store, &instance, image.pages, &image.copied).await?;
+                    // SAFETY: what is blank at first is private to this instance, whose memory is reserved in full and
+                    // does not move. `store` is dropped after what this gives.
+                    Ok(Ok(Some(unsafe { image.map(memory) }?)))
+                }
+                None => Ok(self.exports.prepare(&mut store, &instance, &program.name, &program.source).await?.map(|()| None)),
             }
         };
         let placed = match timeout_at(deadline.into(), placed).await {
-            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Ok(mapped))) => Ok(mapped),
             // It was checked at upload, so this is another interpreter than then.
             Ok(Ok(Err(found))) => {
                 let failure = Failure::new(FailureCode::ScriptError, found.message);
@@ -249,9 +271,11 @@ impl Sandbox {
             Ok(Err(error)) => Err(outcome::of_trap(&error, PREPARE_FUEL)),
             Err(_) => Err(outcome::of_deadline(limits.timeout_ms)),
         };
-        if let Err(failure) = placed {
-            return Attempt::Ran(ended(&mut store, Err(failure), 0));
-        }
+        let _mapped = match placed {
+            Ok(mapped) => mapped,
+            Err(failure) => return Attempt::Ran(ended(&mut store, Err(failure), 0)),
+        };
+        store.set_hostcall_fuel(GUEST_TRANSFER_BYTES_MAX);
         if let Err(error) = store.set_fuel(limits.fuel) {
             return Attempt::NotPlaced(error);
         }
@@ -282,7 +306,7 @@ impl Sandbox {
         &self,
         work: impl AsyncFnOnce(&mut Store<Guest>, &Script) -> wasmtime::Result<T>,
     ) -> Result<Result<T, Diagnostic>, Error> {
-        let _permit = self.preparing.acquire().await.map_err(Error::internal)?;
+        let _place = self.preparation().await?;
         let memory = sandbox_memory_bytes();
         let (mut store, script) =
             self.instance(memory, PREPARE_FUEL).await.map_err(|error| Error::internal(format!("{error:#}")))?;
@@ -298,6 +322,16 @@ impl Sandbox {
             return Err(Error::internal("preparing a script failed"));
         }
         Ok(Err(Diagnostic { message: format!("the source cannot be prepared: {}", failure.message), line: None, column: None }))
+    }
+
+    /// A place to prepare in, after a bounded wait among few.
+    async fn preparation(&self) -> Result<SemaphorePermit<'_>, Error> {
+        let overloaded = || {
+            Error::new(error::Kind::Overloaded, "overloaded", "too many scripts are being prepared just now; try again shortly")
+        };
+        let _queued = self.preparations_waiting.try_acquire().map_err(|_| overloaded())?;
+        let wait = Duration::from_millis(PREPARATION_WAIT_MS);
+        timeout(wait, self.preparing.acquire()).await.map_err(|_| overloaded())?.map_err(Error::internal)
     }
 
     async fn instance(&self, memory_bytes: usize, fuel: u64) -> wasmtime::Result<(Store<Guest>, Script)> {

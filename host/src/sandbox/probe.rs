@@ -5,8 +5,8 @@ use std::fs;
 use serde::Serialize;
 
 use crate::limits::{
-    GIB, INSTANCE_STACK_BYTES, MEMORY_MB_CEILING, MIB, PLACES_CEILING, PLACES_PER_CORE, RESERVATION_BYTES_FULL,
-    RESERVATION_BYTES_TIGHT, SMALL_BOARD_RAM_BYTES,
+    GIB, INSTANCE_STACK_BYTES, KEEP_RESIDENT_BYTES, MEMORY_MB_CEILING, MIB, PLACES_CEILING, PLACES_PER_CORE,
+    RESERVATION_BYTES_FULL, RESERVATION_BYTES_TIGHT, SMALL_BOARD_RAM_BYTES,
 };
 
 /// What was found.
@@ -36,6 +36,8 @@ pub struct Pool {
     pub warm_places: usize,
     pub stack_bytes: usize,
     pub pagemap_scan: bool,
+    /// Pages of this machine.
+    pub page_bytes: usize,
 }
 
 impl Probe {
@@ -65,10 +67,12 @@ impl Probe {
         Pool {
             places: places.min(by_addresses).max(1),
             reservation_bytes,
-            keep_resident_bytes: usize::try_from(if small { MIB } else { 4 * MIB }).unwrap_or(0),
+            // Without the scan this would be the first bytes of memory, which is the stack.
+            keep_resident_bytes: if self.pagemap_scan { KEEP_RESIDENT_BYTES } else { 0 },
             warm_places: self.cores * if small { 1 } else { 4 },
             stack_bytes: INSTANCE_STACK_BYTES,
             pagemap_scan: self.pagemap_scan,
+            page_bytes: self.page_bytes,
         }
     }
 }

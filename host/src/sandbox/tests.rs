@@ -10,6 +10,7 @@ use super::image::MemoryImage;
 use super::probe::Probe;
 use super::*;
 use crate::id::{AppId, ExecutionId, RequestId, ScriptId};
+use crate::limits::IMAGE_EXTENTS_MAX;
 use crate::model::execution::FailureCode;
 use crate::model::invocation::{Deployed, Request};
 use crate::wit::Extent;
@@ -151,7 +152,8 @@ async fn hostile_extents_trap_in_the_guest() {
         let (mut store, script) = sandbox.instance(memory_bytes(32), PREPARE_FUEL).await.unwrap();
         assert!(script.call_place(&mut store, image.pages, &image.extents).await.is_err(), "{what}");
         // The same through the front door: refused, and the script still answers.
-        let run = run(&Program { image: Some(image), ..without_image(HELLO) }, "/").await;
+        let image = Some(sandbox.placement(image));
+        let run = run(&Program { image, ..without_image(HELLO) }, "/").await;
         assert!(run.result.is_ok() && run.usage.fuel > 0, "{what}: {:?}", run.result);
         assert!(run.image_refused, "{what}");
     }
@@ -160,8 +162,51 @@ async fn hostile_extents_trap_in_the_guest() {
 #[tokio::test]
 async fn an_image_that_needs_more_pages_than_the_script_may_have_is_memory_exceeded() {
     let image = MemoryImage { pages: 33 << 4, extents: vec![] };
-    let run = run(&Program { image: Some(image), ..without_image(HELLO) }, "/").await;
+    let image = Some(sandbox().await.placement(image));
+    let run = run(&Program { image, ..without_image(HELLO) }, "/").await;
     assert_eq!(run.result.unwrap_err().code, FailureCode::MemoryExceeded);
+}
+
+#[tokio::test]
+async fn an_image_has_320_extents_at_most() {
+    let sandbox = sandbox().await;
+    let layout = *sandbox.layout();
+    for (count, fits) in [(IMAGE_EXTENTS_MAX, true), (IMAGE_EXTENTS_MAX + 1, false)] {
+        let extents: Vec<Extent> =
+            (0..count as u32).map(|at| Extent { address: layout.control_end + 16 * at, bytes: vec![0; 8] }).collect();
+        let (mut store, script) = sandbox.instance(memory_bytes(32), PREPARE_FUEL).await.unwrap();
+        let placed = script.call_place(&mut store, layout.memory_bytes >> 16, &extents).await;
+        assert_eq!(placed.is_ok(), fits, "{count}");
+    }
+}
+
+/// However a run with shared pages ends, nothing of it is left for the next instance in its place.
+#[tokio::test]
+async fn every_instance_starts_as_the_first_did() {
+    let sandbox = sandbox().await;
+    let fresh = async || sandbox.preparing(async |mut store, script| script.call_dump(&mut store).await).await.unwrap().unwrap();
+    let first = fresh().await;
+    let with = |end: &str| functions(300).replace("f3(1, 2)", end);
+    let short = Limits { fuel: 20_000_000, timeout_ms: 50, memory_mb: 16 };
+    for (end, limits, expected) in [
+        ("let x = f3(1, 2); x.name += `y`; x", short, None),
+        ("throw 1", short, Some(FailureCode::ScriptError)),
+        ("loop {}", short, Some(FailureCode::FuelExhausted)),
+        ("loop {}", Limits { fuel: 50_000_000_000, ..short }, Some(FailureCode::DeadlineExceeded)),
+        (
+            "let a = []; loop { a.push(a.len()); }",
+            Limits { fuel: 50_000_000_000, timeout_ms: 10_000, ..short },
+            Some(FailureCode::MemoryExceeded),
+        ),
+    ] {
+        let program = with_image(&with(end)).await;
+        assert!(program.image.as_ref().unwrap().mapped_bytes() > 0);
+        for _ in 0..3 {
+            let run = sandbox.run(&program, call("/", limits), reach()).await;
+            assert_eq!(run.result.err().map(|failure| failure.code), expected, "{end}");
+            assert!(fresh().await == first, "{end}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -175,8 +220,8 @@ async fn the_protocol_has_one_order() {
     assert!(script.call_handle(&mut store, &invocation).await.is_err(), "handle while armed");
 
     let (mut store, script) = sandbox.instance(memory_bytes(32), PREPARE_FUEL).await.unwrap();
-    script.call_place(&mut store, image.pages, &image.extents).await.unwrap();
-    assert!(script.call_place(&mut store, image.pages, &image.extents).await.is_err(), "placing twice");
+    script.call_place(&mut store, image.pages, &image.copied).await.unwrap();
+    assert!(script.call_place(&mut store, image.pages, &image.copied).await.is_err(), "placing twice");
 
     let (mut store, script) = sandbox.instance(memory_bytes(32), PREPARE_FUEL).await.unwrap();
     script.call_check(&mut store, program::Kind::Endpoint, "test", HELLO).await.unwrap().unwrap();
@@ -328,4 +373,16 @@ async fn an_artifact_that_cannot_be_trusted_is_built_again() {
     let rebuilt = open().await;
     assert!(rebuilt.was_built() && rebuilt.component() == first.component());
     assert!(artifact_state(&pool, dir.path()).unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn only_so_many_wait_to_be_prepared() {
+    let sandbox =
+        Sandbox::open(&PathBuf::from(env!("OUT_DIR")), Probe::take().choose(Some(2)), Clock::system(), &|_| {}).await.unwrap();
+    let waiting = sandbox.preparations_waiting.acquire_many(PREPARATIONS_WAITING_MAX as u32 - 1).await.unwrap();
+    assert!(sandbox.check(Kind::Endpoint, "test", HELLO).await.is_ok());
+    let last = sandbox.preparations_waiting.acquire().await.unwrap();
+    assert_eq!(sandbox.check(Kind::Endpoint, "test", HELLO).await.unwrap_err().kind, error::Kind::Overloaded);
+    drop((waiting, last));
+    assert!(sandbox.check(Kind::Endpoint, "test", HELLO).await.is_ok());
 }

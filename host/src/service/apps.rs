@@ -84,7 +84,7 @@ pub async fn delete(s: &Services, by: UserId, id: AppId, what: Deletion, if_matc
     let scripts = store::scripts::count(&mut tx, id).await?;
     if scripts > 0 && what == Deletion::OnlyEmpty {
         return Err(Error::conflict(
-            format!("the app {} still has {scripts} scripts; delete them first, or force", app.slug),
+            format!("the app {} still has {scripts} scripts; delete them first, or repeat with ?force=true", app.slug),
             json!({ "app": { "id": app.id, "slug": app.slug }, "scripts": scripts }),
         ));
     }

@@ -1,8 +1,9 @@
 //! Routes: adding them without a conflict, under a lock of their app.
 
 use super::Services;
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 use crate::id::{RouteId, ScriptId, UserId};
+use crate::limits::ROUTES_PER_APP_MAX;
 use crate::model::route::{self, HostPattern, Method, Route};
 use crate::model::script::Kind;
 use crate::store;
@@ -36,6 +37,13 @@ pub async fn create(s: &Services, by: UserId, script: ScriptId, new: NewRoute) -
     let now = s.now();
     let route = Route { id: RouteId::at(now), app_id: app.id, script_id: script.id, method, host, path, created_at: now };
     let existing = store::routes::of_app(&mut tx, app.id).await?;
+    if existing.len() >= ROUTES_PER_APP_MAX {
+        return Err(Error::new(
+            error::Kind::Invalid,
+            "limit_reached",
+            format!("the app {} has {ROUTES_PER_APP_MAX} routes, which is all it may have; delete one first", app.slug),
+        ));
+    }
     if let Some(other) = route::conflict(&route, &existing) {
         return Err(route::conflict_error(&route, other));
     }

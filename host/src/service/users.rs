@@ -12,17 +12,17 @@ pub async fn get(s: &Services, id: UserId) -> Result<User> {
     store::users::get(&mut db, id).await?.ok_or_else(|| Error::not_found("user"))
 }
 
-/// Whether anybody owns this instance yet.
-pub async fn has_owner(s: &Services) -> Result<bool> {
+/// The owner of this instance who has been it for longest, if anybody owns it yet.
+pub async fn first_owner(s: &Services) -> Result<Option<User>> {
     let mut db = s.db.acquire().await?;
-    Ok(store::users::has_owner(&mut db).await?)
+    Ok(store::users::first_owner(&mut db).await?)
 }
 
 /// Makes the first owner, once: false, and nothing done, when there is one. Two nodes that start at once make one.
 ///
 /// 422 for a name or password that breaks the rules of `model::user`; 409 when the name is somebody else's.
 pub async fn ensure_owner(s: &Services, username: &str, password: &str) -> Result<bool> {
-    if has_owner(s).await? {
+    if first_owner(s).await?.is_some() {
         return Ok(false);
     }
     check_username(username)?;
@@ -33,7 +33,7 @@ pub async fn ensure_owner(s: &Services, username: &str, password: &str) -> Resul
         User { id: UserId::at(now), username: username.to_owned(), role: Role::Owner, created_at: now, deactivated_at: None };
     let mut tx = s.db.begin().await?;
     store::users::lock_all(&mut tx).await?;
-    if store::users::has_owner(&mut tx).await? {
+    if store::users::first_owner(&mut tx).await?.is_some() {
         return Ok(false);
     }
     store::users::insert(&mut tx, &user, &hash).await.map_err(store::refusal)?;

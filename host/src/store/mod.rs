@@ -71,10 +71,10 @@ pub async fn migrate(db: &PgPool) -> Result<()> {
     MIGRATIONS.run(db).await.map_err(|error| {
         let message = match &error {
             MigrateError::VersionMissing(version) => {
-                format!("the database is of a newer picloud (it has migration {version}, which this one does not know)")
+                format!("the database is of a newer picloud (it has migration {version}, which this one does not know): start that version, or give this one another database or data directory")
             }
             MigrateError::VersionMismatch(version) => {
-                format!("migration {version} in the database is not the one this picloud has: it is of another build")
+                format!("migration {version} in the database is not the one this picloud has: start the build that made it, or give this one another database or data directory")
             }
             other => format!("the database cannot be migrated: {other}"),
         };

@@ -53,10 +53,16 @@ pub async fn credentials(db: &mut PgConnection, username: &str) -> sqlx::Result<
     Ok(Some((user.user()?, row.password_hash)))
 }
 
-pub async fn has_owner(db: &mut PgConnection) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM users WHERE role = 'owner' AND deactivated_at IS NULL) AS "has!""#)
-        .fetch_one(db)
-        .await
+/// The active owner who has been it for longest.
+pub async fn first_owner(db: &mut PgConnection) -> sqlx::Result<Option<User>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT id AS "id: UserId", username, role, created_at, deactivated_at FROM users
+           WHERE role = 'owner' AND deactivated_at IS NULL ORDER BY id LIMIT 1"#
+    )
+    .fetch_optional(db)
+    .await?;
+    row.map(Row::user).transpose()
 }
 
 /// Until the transaction ends, nobody else adds or changes a user: "the first owner" has one answer.

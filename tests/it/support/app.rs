@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use axum::Router;
 use picloud::clock::Clock;
+use picloud::ingress::Ingress;
 use picloud::invoke::Invoker;
 use picloud::sandbox::Sandbox;
 use picloud::sandbox::probe::Probe;
 use picloud::service::{self, Services};
-use picloud::{api, ingress, store};
+use picloud::{api, store};
 use tokio::net::TcpListener;
 
 use super::client::{Client, PASSWORD, USERNAME};
@@ -47,7 +49,7 @@ impl TestApp {
         let services = Arc::new(Services::connect(db, clock.clone(), "localhost").await.expect("services"));
         assert!(service::users::ensure_owner(&services, USERNAME, PASSWORD).await.expect("an owner"));
         let invoker = Arc::new(Invoker::new(services.clone(), Arc::new(sandbox(options.places, clock.clone()).await)));
-        let data = serve(ingress::router(services.clone(), invoker.clone())).await;
+        let data = serve(Router::new().fallback_service(Ingress::new(services.clone(), invoker.clone()))).await;
         let admin = serve(api::router(services, invoker, api::Config::default())).await;
         let mut client = Client::new(data, admin);
         client.login(USERNAME, PASSWORD).await;
@@ -83,7 +85,7 @@ pub(crate) async fn compiled() -> std::path::PathBuf {
         .expect("compiled just now")
 }
 
-async fn serve(router: axum::Router) -> String {
+async fn serve(router: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move { axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await });

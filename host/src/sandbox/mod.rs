@@ -111,7 +111,7 @@ impl Sandbox {
         let layout = script.call_layout(&mut store).await?;
         // The dump of a whole memory is the host's own wish, not a guest's.
         store.set_hostcall_fuel(sandbox_memory_bytes() + GUEST_TRANSFER_BYTES_MAX);
-        let blank = Blank::of(&script.call_dump(&mut store).await?, layout.control_end as usize, pool.page_bytes);
+        let blank = Blank::of(&script.call_dump(&mut store).await?, layout.control_end as usize, rustix::param::page_size());
         drop(store);
         Ok(Self {
             engine,

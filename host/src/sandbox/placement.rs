@@ -15,8 +15,12 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous};
 
 use super::image::MemoryImage;
-use crate::limits::{IMAGE_BRIDGED_BYTES_MAX, IMAGE_MAPPED_BYTES_MIN};
+use crate::limits::{IMAGE_BRIDGED_BYTES_MAX, IMAGE_EXTENTS_MAX, IMAGE_MAPPED_BYTES_MIN};
 use crate::wit::Extent;
+
+/// A mapping as an instance's memory has it, put where something else was.
+const ACCESS: ProtFlags = ProtFlags::READ.union(ProtFlags::WRITE);
+const IN_PLACE: MapFlags = MapFlags::PRIVATE.union(MapFlags::FIXED).union(MapFlags::NORESERVE);
 
 /// An image as invocations take it in.
 #[derive(Debug, Clone)]
@@ -110,6 +114,10 @@ impl Placement {
             return Self { pages, copied: extents, shared: None };
         }
         let (contents, copied) = divide(&extents, &runs);
+        // A run in the midst of an extent makes two of it, and `place` takes so many only.
+        if copied.len() > IMAGE_EXTENTS_MAX {
+            return Self { pages, copied: extents, shared: None };
+        }
         match share(&contents) {
             Ok(file) => Self { pages, copied, shared: Some(Arc::new(Shared { file, runs })) },
             Err(error) => {
@@ -149,8 +157,7 @@ impl Placement {
             // SAFETY: inside the memory, by the check above; the caller vouches for what is there.
             unsafe {
                 let address = mapped.memory.as_ptr().add(run.address).cast();
-                let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE;
-                mmap(address, run.len, ProtFlags::READ | ProtFlags::WRITE, flags, shared.file.as_fd(), run.offset)?;
+                mmap(address, run.len, ACCESS, IN_PLACE, shared.file.as_fd(), run.offset)?;
             }
             mapped.runs = shared.runs.get(..=at).unwrap_or_default();
         }
@@ -164,8 +171,7 @@ impl Drop for Mapped<'_> {
             // SAFETY: the range that `map` has replaced, in a memory that is still there.
             let blanked = unsafe {
                 let address = self.memory.as_ptr().add(run.address).cast();
-                let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE;
-                mmap_anonymous(address, run.len, ProtFlags::READ | ProtFlags::WRITE, flags)
+                mmap_anonymous(address, run.len, ACCESS, IN_PLACE)
             };
             if let Err(error) = blanked {
                 // The next tenant of this memory would find a script in it.
@@ -271,6 +277,20 @@ mod tests {
         assert_eq!(stack.runs(&[extent(0, 2 * LONG)]), []);
         let runs = blank().runs(&[extent(PAGE, PAGE + LONG)]);
         assert_eq!(runs, [Run { address: 2 * PAGE, offset: 0, len: LONG }]);
+    }
+
+    #[test]
+    fn an_image_that_mapping_would_split_too_far_is_copied() {
+        let run = extent(PAGE, LONG + 2 * PAGE);
+        let end = run.address as usize + run.bytes.len();
+        let small = |count: usize| (1..=count).map(move |at| extent(end + 16 * LONG * at, 8));
+        for (small_ones, mapped) in [(IMAGE_EXTENTS_MAX - 1, true), (IMAGE_EXTENTS_MAX, false)] {
+            let image = MemoryImage { pages: 1, extents: std::iter::once(run.clone()).chain(small(small_ones)).collect() };
+            let extents = image.extents.len();
+            let placement = Placement::new(image, &blank());
+            assert_eq!(placement.mapped_bytes() > 0, mapped, "{small_ones}");
+            assert_eq!(placement.copied.len(), if mapped { IMAGE_EXTENTS_MAX } else { extents });
+        }
     }
 
     #[test]

@@ -36,8 +36,6 @@ pub struct Pool {
     pub warm_places: usize,
     pub stack_bytes: usize,
     pub pagemap_scan: bool,
-    /// Pages of this machine.
-    pub page_bytes: usize,
 }
 
 impl Probe {
@@ -72,7 +70,6 @@ impl Probe {
             warm_places: self.cores * if small { 1 } else { 4 },
             stack_bytes: INSTANCE_STACK_BYTES,
             pagemap_scan: self.pagemap_scan,
-            page_bytes: self.page_bytes,
         }
     }
 }

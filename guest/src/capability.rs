@@ -8,7 +8,7 @@ use crate::failure::position;
 use crate::{Diagnostic, Kind};
 
 /// Interfaces of the world that a grant can name, by the module that reaches them.
-const INTERFACES: [&str; 2] = ["kv", "log"];
+const INTERFACES: &[&str] = &["kv", "log"];
 
 /// Interfaces in `INTERFACES` order. A name that only looks like one (a local module of that name cannot exist) counts.
 pub(crate) fn derive(ast: &AST) -> Vec<String> {
@@ -71,7 +71,7 @@ fn unknown_module(namespace: &Namespace) -> Option<Diagnostic> {
     let root = namespace.root();
     let known = INTERFACES.contains(&root) || STATELESS.contains(&root) || root == GLOBAL;
     (!known).then(|| {
-        let modules = [&INTERFACES[..], &STATELESS[..]].concat().join(", ");
+        let modules = [INTERFACES, &STATELESS[..]].concat().join(", ");
         diagnostic(&format!("there is no module `{root}`: there are {modules}"), namespace.position())
     })
 }

@@ -18,6 +18,7 @@ use picloud::model::invocation::{Call, Deployed, InvocationType, Request};
 use picloud::model::script::Limits;
 use picloud::sandbox::probe::Probe;
 use picloud::sandbox::{Program, Sandbox};
+use picloud::service::{Services, Settings};
 use rhai::{Dynamic, Engine, Map, Scope};
 
 const HELLO: &str = r#"#{ statusCode: 200, body: #{ hello: ctx.request.path, n: 40 + 2 } }"#;
@@ -74,7 +75,9 @@ fn main() {
             subjects.push(Subject::new(&sandbox, script).await);
         }
         let db = sqlx::PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none").unwrap();
-        let reach = Reach { app_id: AppId::at(Clock::system().now()), db };
+        let settings = Settings { apps_domain: "localhost".to_owned(), data_dir };
+        let services = Services::new(db, Clock::system(), settings).unwrap();
+        let reach = Reach { app_id: AppId::at(Clock::system().now()), services: Arc::new(services) };
         for round in 0..=ROUNDS {
             for subject in &mut subjects {
                 subject.round(&sandbox, &reach, round > 0).await;

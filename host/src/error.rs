@@ -36,6 +36,8 @@ pub enum Kind {
     Internal,
     /// Full for now (503).
     Overloaded,
+    /// What was waited for did not come in time (504).
+    TimedOut,
 }
 
 /// A platform failure: an external text apart from the internal cause.

@@ -66,6 +66,10 @@ pub const APP_NAME_CHARS_MAX: usize = 100;
 pub const APP_CORS_ORIGINS_MAX: usize = 32;
 /// One CORS origin, characters.
 pub const APP_CORS_ORIGIN_CHARS_MAX: usize = 255;
+/// Patterns that an app grants for one capability.
+pub const GRANT_PATTERNS_MAX: usize = 100;
+/// One of them, bytes: as long as the longest name it can cover.
+pub const GRANT_PATTERN_BYTES_MAX: usize = 253;
 /// Path pattern of a route, characters.
 pub const ROUTE_PATH_CHARS_MAX: usize = 512;
 /// Segments of a route's path pattern.

@@ -9,9 +9,9 @@ use picloud::model::invocation::{Call, Deployed, InvocationType, Request};
 use picloud::model::script::Limits;
 use picloud::sandbox::image::MemoryImage;
 use picloud::sandbox::{Program, Run, Sandbox};
+use picloud::service::Services;
 use picloud::wit::Extent;
 use serde_json::json;
-use sqlx::PgPool;
 
 use crate::support::cluster::{Database, run};
 use crate::support::{Tenant, TestApp, repository};
@@ -19,7 +19,7 @@ use crate::support::{Tenant, TestApp, repository};
 /// A sandbox without planes.
 struct Bare {
     sandbox: Arc<Sandbox>,
-    db: PgPool,
+    services: Arc<Services>,
     app_id: AppId,
     _database: Database,
 }
@@ -29,7 +29,12 @@ impl Bare {
         let database = Database::create().await;
         let db = picloud::store::connect(database.url().parse().expect("a URL")).await.expect("a database");
         let app_id = AppId::at(Clock::system().now());
-        Self { sandbox: Arc::new(crate::support::app::sandbox(16, Clock::system()).await), db, app_id, _database: database }
+        let insert = "INSERT INTO apps (id, slug, name, created_at, updated_at) VALUES ($1, 'bare', 'bare', now(), now())";
+        sqlx::query(insert).bind(app_id.0).execute(&db).await.expect("an app");
+        let settings = crate::support::app::settings(&crate::support::cache_dir());
+        let services = Arc::new(Services::connect(db, Clock::system(), settings).await.expect("services"));
+        let sandbox = Arc::new(crate::support::app::sandbox(16, Clock::system()).await);
+        Self { sandbox, services, app_id, _database: database }
     }
 
     /// The script with its image, as a stored version gives it.
@@ -55,7 +60,7 @@ impl Bare {
             invocation_type: InvocationType::Http,
             request: Request { method: "GET".into(), path: "/".into(), query: "a=1".into(), ..Request::default() },
         };
-        self.sandbox.run(program, call, Reach { app_id: self.app_id, db: self.db.clone() }).await
+        self.sandbox.run(program, call, Reach { app_id: self.app_id, services: self.services.clone() }).await
     }
 }
 

@@ -15,6 +15,7 @@ mod stdlib;
 mod bad_input;
 mod bounds;
 mod cors;
+mod grants;
 mod recording;
 mod routing;
 mod scripts;

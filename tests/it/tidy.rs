@@ -11,7 +11,7 @@ use crate::support::{repository, repository_files};
 const LAYERS: [&[&str]; 9] = [
     &["error", "id", "clock", "limits", "config", "telemetry", "shutdown"],
     &["model"],
-    &["wit", "auth", "store", "postgres"],
+    &["wit", "auth", "store", "postgres", "vault", "egress", "blobs"],
     &["service"],
     &["hostcall"],
     &["sandbox"],

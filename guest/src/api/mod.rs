@@ -51,6 +51,8 @@ pub(crate) fn thrown(error: Error) -> Box<EvalAltResult> {
     let (code, message) = match error {
         Error::InvalidArgument(message) => ("invalid_argument", message),
         Error::Denied(message) => ("denied", message),
+        Error::NotFound(message) => ("not_found", message),
+        Error::TimedOut(message) => ("timed_out", message),
         Error::Conflict(message) => ("conflict", message),
         Error::LimitExceeded(message) => ("limit_exceeded", message),
         Error::Unavailable(message) => ("unavailable", message),

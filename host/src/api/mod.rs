@@ -19,6 +19,7 @@ mod etag;
 mod execute;
 mod executions;
 mod gate;
+mod grants;
 mod limits;
 mod node;
 mod query;

@@ -176,6 +176,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::model::grant::Grants;
     use crate::model::invocation::Deployed;
     use crate::model::route::{Source, SourceApp};
 
@@ -186,7 +187,7 @@ mod tests {
         let path = "/users/:id".parse()?;
         let method = Some("GET".parse()?);
         let route = Route { id: RouteId::at(now), app_id, script_id, method, host: None, path, created_at: now };
-        let app = SourceApp { id: app_id, slug: "hello".into(), cors_origins: Vec::new() };
+        let app = SourceApp { id: app_id, slug: "hello".into(), cors_origins: Vec::new(), grants: Grants::default() };
         Ok(Directory::new("localhost", Source { apps: vec![app], scripts: vec![script], routes: vec![route] }))
     }
 

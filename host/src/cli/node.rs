@@ -164,7 +164,8 @@ async fn assemble(
     shutdown: &Shutdown,
 ) -> Result<Running> {
     let failed = |e| Failure::of(Exit::Other, "starting", &e);
-    let services = Services::connect(database.pool.clone(), Clock::system(), &settings.apps_domain).await.map_err(failed)?;
+    let platform = service::Settings { apps_domain: settings.apps_domain.clone(), data_dir: data_dir.path().to_owned() };
+    let services = Services::connect(database.pool.clone(), Clock::system(), platform).await.map_err(failed)?;
     let services = Arc::new(services);
     let invoker = Arc::new(Invoker::new(services.clone(), Arc::new(sandbox)));
     let (owner, first_start) = seed::owner(settings, mode, data_dir.path(), &services).await?;

@@ -6,6 +6,7 @@ use super::error;
 use super::guest::{Guest, Reach};
 use crate::error::Error;
 use crate::limits::{HOST_CALL_FUEL_BASE, HOST_CALL_FUEL_PER_BYTE, HOST_CALLS_PER_INVOCATION_MAX};
+use crate::model::grant::Need;
 use crate::wit;
 
 /// What a call handed back, with its size.
@@ -14,12 +15,15 @@ pub(super) struct Given<T> {
     pub bytes: usize,
 }
 
-/// Lets a call out to the database or the network. `bytes_out` is what the script hands over.
+/// Lets a call out to the database or the network. `need` is what the app must grant for it, `bytes_out` what the script
+/// hands over.
 ///
 /// Fuel for the base and the bytes is taken before the work is done; bytes that come back are charged before the script
-/// sees them. A call past [`HOST_CALLS_PER_INVOCATION_MAX`] does nothing and is `limit-exceeded`.
+/// sees them. A call past [`HOST_CALLS_PER_INVOCATION_MAX`] does nothing and is `limit-exceeded`; one that is not granted
+/// does nothing and is `denied`, whoever called the script.
 pub(super) async fn outward<T>(
     mut store: StoreContextMut<'_, Guest>,
+    need: Need,
     bytes_out: usize,
     work: impl AsyncFnOnce(Reach) -> Result<Given<T>, Error>,
 ) -> wasmtime::Result<(Result<T, wit::Error>,)> {
@@ -31,6 +35,9 @@ pub(super) async fn outward<T>(
     }
     guest.outward_calls += 1;
     let reach = guest.reach.clone().ok_or_else(|| wasmtime::Error::msg("a host call outside an invocation"))?;
+    if let Err(denied) = reach.require(&need) {
+        return Ok((Err(error::to_guest(denied, store.data_mut())),));
+    }
     match work(reach).await {
         Ok(given) => {
             leave(&mut store, given.bytes)?;

@@ -11,9 +11,11 @@ pub const FAULT_MESSAGE: &str = "something of the platform's failed; the executi
 pub(super) fn to_guest(error: Error, guest: &mut Guest) -> wit::Error {
     let message = error.message.to_string();
     match error.kind {
-        Kind::Malformed | Kind::Invalid | Kind::TooLarge | Kind::HeadersTooLarge | Kind::NotFound | Kind::MethodNotAllowed => {
+        Kind::Malformed | Kind::Invalid | Kind::TooLarge | Kind::HeadersTooLarge | Kind::MethodNotAllowed => {
             wit::Error::InvalidArgument(message)
         }
+        Kind::NotFound => wit::Error::NotFound(message),
+        Kind::TimedOut => wit::Error::TimedOut(message),
         Kind::Unauthenticated | Kind::Forbidden => wit::Error::Denied(message),
         Kind::Conflict | Kind::PreconditionFailed => wit::Error::Conflict(message),
         Kind::RateLimited => wit::Error::LimitExceeded(message),

@@ -1,18 +1,39 @@
 //! The state of one invocation, held by its store.
 
+use std::sync::Arc;
+
 use sqlx::PgPool;
 use wasmtime::ResourceLimiter;
 
 use crate::clock::Clock;
+use crate::error::Error;
 use crate::id::AppId;
 use crate::limits::{LOG_BYTES_PER_INVOCATION_MAX, LOG_LINE_BYTES_MAX, LOG_LINE_COST_MIN};
 use crate::model::execution::LogLine;
+use crate::model::grant::Need;
+use crate::service::Services;
 
 /// What the invocation's host calls act on.
 #[derive(Debug, Clone)]
 pub struct Reach {
     pub app_id: AppId,
-    pub db: PgPool,
+    pub services: Arc<Services>,
+}
+
+impl Reach {
+    /// The database as scripts reach it: through connections of their own, with statements bounded in time.
+    pub fn script_db(&self) -> &PgPool {
+        &self.services.script_db
+    }
+
+    /// 403 `denied` unless the app grants it at this moment: what is taken back ends for those that run, too.
+    pub fn require(&self, need: &Need) -> Result<(), Error> {
+        let directory = self.services.routing.current();
+        match directory.app_by_id(self.app_id) {
+            Some(app) => app.grants.require(need.capability, &need.name, &app.slug),
+            None => Err(Error::not_found("app")),
+        }
+    }
 }
 
 /// Per invocation; dies with its instance.

@@ -4,6 +4,7 @@ use wasmtime::component::Linker;
 
 use super::door::{self, Given};
 use super::guest::Guest;
+use crate::model::grant::{Capability, Need};
 use crate::model::kv;
 use crate::service;
 use crate::wit::kv::{Encoding, Entry, Page, Value};
@@ -11,38 +12,43 @@ use crate::wit::kv::{Encoding, Entry, Page, Value};
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     let mut instance = linker.instance("picloud:sandbox/kv@0.1.0")?;
     instance.func_wrap_async("get", |store, (collection, key): (String, String)| {
-        Box::new(door::outward(store, collection.len() + key.len(), async move |reach| {
-            let value = service::kv::get(&reach.db, reach.app_id, &collection, &key).await?;
+        Box::new(door::outward(store, need(&collection), collection.len() + key.len(), async move |reach| {
+            let value = service::kv::get(reach.script_db(), reach.app_id, &collection, &key).await?;
             let bytes = value.as_ref().map_or(0, |value| value.bytes.len());
             Ok(Given { value: value.map(value_to_guest), bytes })
         }))
     })?;
     instance.func_wrap_async("set", |store, (collection, key, value): (String, String, Value)| {
-        Box::new(door::outward(store, collection.len() + key.len() + value.bytes.len(), async move |reach| {
-            service::kv::set(&reach.db, reach.app_id, &collection, &key, value_from_guest(value)).await?;
+        Box::new(door::outward(store, need(&collection), collection.len() + key.len() + value.bytes.len(), async move |reach| {
+            service::kv::set(reach.script_db(), reach.app_id, &collection, &key, value_from_guest(value)).await?;
             Ok(Given { value: (), bytes: 0 })
         }))
     })?;
     instance.func_wrap_async("has", |store, (collection, key): (String, String)| {
-        Box::new(door::outward(store, collection.len() + key.len(), async move |reach| {
-            let found = service::kv::has(&reach.db, reach.app_id, &collection, &key).await?;
+        Box::new(door::outward(store, need(&collection), collection.len() + key.len(), async move |reach| {
+            let found = service::kv::has(reach.script_db(), reach.app_id, &collection, &key).await?;
             Ok(Given { value: found, bytes: 1 })
         }))
     })?;
     instance.func_wrap_async("delete", |store, (collection, key): (String, String)| {
-        Box::new(door::outward(store, collection.len() + key.len(), async move |reach| {
-            let found = service::kv::delete(&reach.db, reach.app_id, &collection, &key).await?;
+        Box::new(door::outward(store, need(&collection), collection.len() + key.len(), async move |reach| {
+            let found = service::kv::delete(reach.script_db(), reach.app_id, &collection, &key).await?;
             Ok(Given { value: found, bytes: 1 })
         }))
     })?;
     instance.func_wrap_async("list", |store, (collection, prefix, after, limit): (String, String, Option<String>, u32)| {
         let bytes_out = collection.len() + prefix.len() + after.as_ref().map_or(0, String::len);
-        Box::new(door::outward(store, bytes_out, async move |reach| {
-            let page = service::kv::list(&reach.db, reach.app_id, &collection, kv::Query { prefix, after, limit }).await?;
+        Box::new(door::outward(store, need(&collection), bytes_out, async move |reach| {
+            let page =
+                service::kv::list(reach.script_db(), reach.app_id, &collection, kv::Query { prefix, after, limit }).await?;
             let bytes = page.items.iter().map(|entry| entry.key.len() + entry.value.bytes.len()).sum();
             Ok(Given { value: page_to_guest(page), bytes })
         }))
     })
+}
+
+fn need(collection: &str) -> Need {
+    Need::new(Capability::Kv, collection)
 }
 
 fn page_to_guest(page: kv::Page) -> Page {

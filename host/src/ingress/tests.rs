@@ -11,6 +11,7 @@ use hyper::body::SizeHint;
 use super::*;
 use crate::id::{AppId, RouteId, ScriptId};
 use crate::model::execution::FailureCode;
+use crate::model::grant::Grants;
 use crate::model::invocation::Answer;
 use crate::model::route::{Route, Source, SourceApp};
 use crate::model::script::Limits;
@@ -33,7 +34,7 @@ fn directory(cors_origins: &[&str]) -> Directory {
     };
     let routes = vec![route(Some("GET"), "/get"), route(None, "/any/:x"), route(Some("POST"), "/files/*")];
     let cors_origins = cors_origins.iter().copied().map(str::to_owned).collect();
-    let app = SourceApp { id: app_id, slug: "hello".to_owned(), cors_origins };
+    let app = SourceApp { id: app_id, slug: "hello".to_owned(), cors_origins, grants: Grants::default() };
     Directory::new("localhost", Source { apps: vec![app], scripts: vec![script], routes })
 }
 

@@ -183,7 +183,7 @@ impl Inner {
                 return ended(Err(Failure::new(FailureCode::Internal, "the script could not be loaded")));
             }
         };
-        let reach = Reach { app_id: script.app_id, db: self.services.script_db.clone() };
+        let reach = Reach { app_id: script.app_id, services: self.services.clone() };
         let mut run = self.sandbox.run(&program, call, reach).await;
         if run.image_refused {
             self.programs.forget(&script);

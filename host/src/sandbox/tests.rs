@@ -13,6 +13,7 @@ use crate::id::{AppId, ExecutionId, RequestId, ScriptId};
 use crate::limits::IMAGE_EXTENTS_MAX;
 use crate::model::execution::FailureCode;
 use crate::model::invocation::{Deployed, Request};
+use crate::service::{self, Services};
 use crate::wit::Extent;
 
 const HELLO: &str = r#"#{ statusCode: 200, body: #{ path: ctx.request.path, n: 40 + 2 } }"#;
@@ -68,7 +69,9 @@ fn call(path: &str, limits: Limits) -> Call {
 }
 
 fn reach() -> Reach {
-    Reach { app_id: AppId(Uuid::nil()), db: sqlx::PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none").unwrap() }
+    let db = sqlx::PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none").unwrap();
+    let settings = service::Settings { apps_domain: "localhost".to_owned(), data_dir: PathBuf::from(env!("OUT_DIR")) };
+    Reach { app_id: AppId(Uuid::nil()), services: Arc::new(Services::new(db, Clock::system(), settings).unwrap()) }
 }
 
 async fn with_image(source: &str) -> Program {

@@ -113,7 +113,7 @@ fn slug_taken(slug: &str, other: Option<&App>) -> Error {
     Error::conflict(format!("there is already an app with the slug {slug}"), json!({ "field": "slug", "app": other }))
 }
 
-fn changed_meanwhile(app: &App) -> Error {
+pub(super) fn changed_meanwhile(app: &App) -> Error {
     Error::new(Kind::PreconditionFailed, "precondition_failed", "the app has changed since it was read; read it again")
         .with_details(json!({ "current": app.tag() }))
 }

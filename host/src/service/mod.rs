@@ -7,6 +7,8 @@
 //! transaction and reloads this node's directory after the commit, so a writer's next request meets its own change.
 //! A crash before the commit changes nothing; one after it loses nothing: the directory is read anew at the start.
 
+use std::path::PathBuf;
+
 use chrono::{DateTime, SubsecRound, Utc};
 use sqlx::PgPool;
 
@@ -17,6 +19,7 @@ use crate::store;
 
 pub mod apps;
 pub mod executions;
+pub mod grants;
 pub mod kv;
 pub mod routes;
 pub mod routing;
@@ -39,23 +42,40 @@ pub struct Services {
     pub passwords: Hasher,
 }
 
+/// What a process is told of its platform.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Every app answers at `{slug}.{apps_domain}`.
+    pub apps_domain: String,
+    /// Where what is not in the database is kept.
+    pub data_dir: PathBuf,
+}
+
 impl Services {
-    /// Services over a migrated database, with the directory loaded.
-    pub async fn connect(db: PgPool, clock: Clock, apps_domain: impl Into<String>) -> Result<Self> {
-        let services = Self {
+    /// Services over a database that is not asked for anything yet: the directory is empty.
+    ///
+    /// # Errors
+    /// What in the data directory cannot be used.
+    pub fn new(db: PgPool, clock: Clock, settings: Settings) -> Result<Self> {
+        Ok(Self {
             script_db: store::for_scripts(&db),
             db,
             clock,
             routing: Routing::default(),
-            apps_domain: apps_domain.into(),
+            apps_domain: settings.apps_domain,
             passwords: Hasher::default(),
-        };
+        })
+    }
+
+    /// Services over a migrated database, with the directory loaded.
+    pub async fn connect(db: PgPool, clock: Clock, settings: Settings) -> Result<Self> {
+        let services = Self::new(db, clock, settings)?;
         services.routing.reload(&services.db, &services.apps_domain).await?;
         Ok(services)
     }
 
     /// The time in the microseconds that the database keeps: what a caller is told is what is read later.
-    fn now(&self) -> DateTime<Utc> {
+    pub fn now(&self) -> DateTime<Utc> {
         self.clock.now().trunc_subsecs(6)
     }
 

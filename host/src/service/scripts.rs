@@ -48,6 +48,7 @@ pub async fn create(s: &Services, by: UserId, new: NewScript, prepared: Prepared
             json!({ "field": "name", "script": { "id": other, "name": script.name } }),
         ));
     }
+    super::grants::admit(&mut tx, script.app_id, &script.active.capabilities).await?;
     store::scripts::insert_version(&mut tx, script.app_id, script.id, &script.active).await?;
     put_image(&mut tx, s, script.id, 1, prepared.image.as_ref()).await?;
     store::signals::routing_changed(&mut tx).await?;
@@ -106,6 +107,7 @@ pub async fn publish(
     let now = s.now();
     let mut tx = s.db.begin().await?;
     let mut script = locked(&mut tx, id, if_match).await?;
+    super::grants::admit(&mut tx, script.app_id, &prepared.capabilities).await?;
     let limits = new.limits.over(script.active.limits)?;
     let next = next_version(&mut tx, &script, new.source, limits, prepared.capabilities, by, now).await?;
     script.description = new.description.unwrap_or(script.description);

@@ -6,6 +6,8 @@ use uuid::Uuid;
 
 use crate::id::{AppId, UserId};
 use crate::model::app::App;
+use crate::model::grant::Grants;
+use crate::model::route::SourceApp;
 
 /// Adds an app; false when the slug is taken.
 pub async fn insert(db: &mut PgConnection, app: &App, by: UserId) -> sqlx::Result<bool> {
@@ -58,10 +60,36 @@ pub async fn list(db: &mut PgConnection, after: Option<Uuid>, rows: i64) -> sqlx
     .await
 }
 
-pub async fn all(db: &mut PgConnection) -> sqlx::Result<Vec<App>> {
-    sqlx::query_as!(App, r#"SELECT id AS "id: AppId", slug, name, cors_origins, created_at, updated_at FROM apps"#)
-        .fetch_all(db)
-        .await
+/// Every app as the data plane knows it.
+pub async fn tenants(db: &mut PgConnection) -> sqlx::Result<Vec<SourceApp>> {
+    let rows = sqlx::query!(r#"SELECT id AS "id: AppId", slug, cors_origins, grants FROM apps"#).fetch_all(db).await?;
+    let apps = rows
+        .into_iter()
+        .map(|row| Ok(SourceApp { id: row.id, slug: row.slug, cors_origins: row.cors_origins, grants: readable(&row.grants)? }));
+    apps.collect()
+}
+
+/// What the app's scripts may reach.
+pub async fn grants(db: &mut PgConnection, id: AppId) -> sqlx::Result<Option<Grants>> {
+    let stored = sqlx::query_scalar!("SELECT grants FROM apps WHERE id = $1", id.0).fetch_optional(db).await?;
+    stored.as_ref().map(readable).transpose()
+}
+
+/// `updated_at` strictly grows, as in [`update`].
+pub async fn put_grants(db: &mut PgConnection, id: AppId, grants: &Grants, now: DateTime<Utc>) -> sqlx::Result<DateTime<Utc>> {
+    sqlx::query_scalar!(
+        "UPDATE apps SET grants = $2, updated_at = greatest($3, updated_at + interval '1 microsecond')
+         WHERE id = $1 RETURNING updated_at",
+        id.0,
+        grants.to_json(),
+        now
+    )
+    .fetch_one(db)
+    .await
+}
+
+fn readable(stored: &serde_json::Value) -> sqlx::Result<Grants> {
+    Grants::stored(stored).map_err(|error| sqlx::Error::ColumnDecode { index: "grants".to_owned(), source: Box::new(error) })
 }
 
 /// The app, which nobody else changes, routes into or deletes until the transaction ends. Writers of its data (whose foreign

@@ -2,13 +2,12 @@
 
 use sqlx::{Connection, PgConnection};
 
-use crate::model::route::{Source, SourceApp};
+use crate::model::route::Source;
 
 /// All of it as of one moment: between two of its queries nothing changes.
 pub async fn load(db: &mut PgConnection) -> sqlx::Result<Source> {
     let mut tx = db.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-    let apps = super::apps::all(&mut tx).await?;
-    let apps = apps.into_iter().map(|app| SourceApp { id: app.id, slug: app.slug, cors_origins: app.cors_origins }).collect();
+    let apps = super::apps::tenants(&mut tx).await?;
     let scripts = super::scripts::deployed(&mut tx).await?;
     let routes = super::routes::all(&mut tx).await?;
     tx.commit().await?;

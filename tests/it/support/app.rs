@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,6 +13,7 @@ use picloud::sandbox::Sandbox;
 use picloud::sandbox::probe::Probe;
 use picloud::service::{self, Services};
 use picloud::{api, store};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use super::client::{Client, PASSWORD, USERNAME};
@@ -35,6 +37,7 @@ pub(crate) struct TestApp {
     pub(crate) client: Client,
     pub(crate) clock: Clock,
     pub(crate) database: Database,
+    _scratch: TempDir,
 }
 
 impl TestApp {
@@ -44,16 +47,17 @@ impl TestApp {
 
     pub(crate) async fn start_with(options: Options) -> Self {
         let database = Database::create().await;
+        let scratch = tempfile::tempdir().expect("a scratch directory");
         let clock = Clock::system();
         let db = store::connect(database.url().parse().expect("a database URL")).await.expect("the database answers");
-        let services = Arc::new(Services::connect(db, clock.clone(), "localhost").await.expect("services"));
+        let services = Arc::new(Services::connect(db, clock.clone(), settings(scratch.path())).await.expect("services"));
         assert!(service::users::ensure_owner(&services, USERNAME, PASSWORD).await.expect("an owner"));
         let invoker = Arc::new(Invoker::new(services.clone(), Arc::new(sandbox(options.places, clock.clone()).await)));
         let data = serve(Router::new().fallback_service(Ingress::new(services.clone(), invoker.clone()))).await;
         let admin = serve(api::router(services, invoker, api::Config::default())).await;
         let mut client = Client::new(data, admin);
         client.login(USERNAME, PASSWORD).await;
-        Self { client, clock, database }
+        Self { client, clock, database, _scratch: scratch }
     }
 }
 
@@ -63,6 +67,11 @@ impl Deref for TestApp {
     fn deref(&self) -> &Client {
         &self.client
     }
+}
+
+/// What the services of a test are told.
+pub(crate) fn settings(data_dir: &Path) -> service::Settings {
+    service::Settings { apps_domain: "localhost".to_owned(), data_dir: data_dir.to_owned() }
 }
 
 /// A sandbox of the test's own over the component that was compiled once for all tests: tests then never share a pool.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::id::{AppId, ScriptId};
+use crate::model::grant::Grants;
 use crate::model::invocation::Deployed;
 use crate::model::route::host::normalize_domain;
 use crate::model::route::{AppTable, Found, Lookup, PathFault, Route, normalize_host};
@@ -15,6 +16,7 @@ pub struct Directory {
     /// `.localhost`
     suffix: String,
     apps: HashMap<Box<str>, Arc<AppTable>>,
+    by_id: HashMap<AppId, Arc<AppTable>>,
     scripts: HashMap<ScriptId, Arc<Deployed>>,
 }
 
@@ -32,6 +34,7 @@ pub struct SourceApp {
     pub id: AppId,
     pub slug: String,
     pub cors_origins: Vec<String>,
+    pub grants: Grants,
 }
 
 /// What the directory says to a request.
@@ -61,8 +64,9 @@ impl Directory {
             let host = format!("{}{suffix}", app.slug);
             (app.slug.as_str().into(), Arc::new(AppTable::new(app, host, routes)))
         });
-        let apps = apps.collect();
-        Self { suffix, apps, scripts }
+        let apps: HashMap<_, _> = apps.collect();
+        let by_id = apps.values().map(|app: &Arc<AppTable>| (app.app_id, app.clone())).collect();
+        Self { suffix, apps, by_id, scripts }
     }
 
     /// The app that a request with this `Host` is for, and the host in the form that routes are compared in.
@@ -75,6 +79,10 @@ impl Directory {
 
     pub fn app_by_slug(&self, slug: &str) -> Option<&Arc<AppTable>> {
         self.apps.get(slug)
+    }
+
+    pub fn app_by_id(&self, id: AppId) -> Option<&Arc<AppTable>> {
+        self.by_id.get(&id)
     }
 
     /// The version that answers now; modules among them.

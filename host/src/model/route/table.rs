@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::id::AppId;
 use crate::limits;
+use crate::model::grant::Grants;
 use crate::model::invocation::Deployed;
 use crate::model::route::host::HostRank;
 use crate::model::route::method::MethodRank;
@@ -21,6 +22,8 @@ pub struct AppTable {
     pub host: String,
     /// Origins that browsers may call from; `*` is any.
     pub cors_origins: Vec<String>,
+    /// What its scripts may reach.
+    pub grants: Grants,
     /// By age: the index decides between routes that nothing else decides between, which conflicts rule out.
     entries: Vec<Entry>,
     exact: HashMap<Box<str>, Vec<usize>>,
@@ -73,9 +76,9 @@ impl AppTable {
     pub(super) fn new(app: SourceApp, host: String, routes: Vec<(Route, Arc<Deployed>)>) -> Self {
         let mut entries: Vec<Entry> = routes.into_iter().map(|(route, script)| Entry { route, script }).collect();
         entries.sort_by_key(|entry| (entry.route.created_at, entry.route.id));
-        let SourceApp { id: app_id, slug, cors_origins } = app;
+        let SourceApp { id: app_id, slug, cors_origins, grants } = app;
         let (exact, nodes) = (HashMap::new(), Vec::new());
-        let mut table = Self { app_id, slug, host, cors_origins, entries: Vec::new(), exact, nodes };
+        let mut table = Self { app_id, slug, host, cors_origins, grants, entries: Vec::new(), exact, nodes };
         for (index, entry) in entries.iter().enumerate() {
             table.insert(index, &entry.route);
         }

@@ -1,0 +1,440 @@
+//! What an app allows its scripts: which interfaces, and inside them which names.
+//!
+//! A capability is an interface of the world that leaves the instance with something to protect behind it. Each has a list
+//! of patterns; what no pattern covers is refused at the host call, whoever called the script. `log`, clocks and randomness
+//! need no grant: they reach nothing.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+use serde_json::{Map, Value, json};
+
+use crate::error::{Error, Kind, Result};
+use crate::limits;
+use crate::model::text;
+
+/// An interface that a grant can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Capability {
+    /// Names are collections.
+    Docs,
+    /// Names are collections.
+    Files,
+    /// Names are hosts; networks besides.
+    Http,
+    /// Names are scripts.
+    Invoke,
+    /// Names are collections.
+    Kv,
+    /// Names are secrets.
+    Secrets,
+}
+
+impl Capability {
+    pub const ALL: [Self; 6] = [Self::Docs, Self::Files, Self::Http, Self::Invoke, Self::Kv, Self::Secrets];
+
+    /// The interface's name in WIT, SQL and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Docs => "docs",
+            Self::Files => "files",
+            Self::Http => "http",
+            Self::Invoke => "invoke",
+            Self::Kv => "kv",
+            Self::Secrets => "secrets",
+        }
+    }
+
+    /// The capability of a word; `None` for any other word (`log` needs no grant).
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|capability| capability.as_str() == word)
+    }
+
+    /// What a new app is allowed: everything but `http`, which leaves through the owner's network.
+    fn is_given_by_default(self) -> bool {
+        self != Self::Http
+    }
+
+    /// What the names inside it are.
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Docs | Self::Files | Self::Kv => "collection",
+            Self::Http => "host",
+            Self::Invoke => "script",
+            Self::Secrets => "secret",
+        }
+    }
+}
+
+/// Names that are allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pattern {
+    /// `*`
+    Any,
+    /// `orders`
+    Exact(String),
+    /// `orders-*`: names that begin so.
+    Prefix(String),
+    /// `*.example.com`: hosts below it, not itself. Kept with its leading dot.
+    Subdomains(String),
+    /// `10.0.0.0/8`: addresses of a network that is not the public one.
+    Network(IpNet),
+}
+
+impl Pattern {
+    /// Reads a pattern of `capability`; 422 naming `field` otherwise.
+    fn parse(capability: Capability, field: &str, text: &str) -> Result<Self> {
+        text::name_bytes(field, text, limits::GRANT_PATTERN_BYTES_MAX)?;
+        if text == "*" {
+            return Ok(Self::Any);
+        }
+        if capability == Capability::Http {
+            return Self::parse_host(field, text);
+        }
+        match text.strip_suffix('*') {
+            Some(stem) if stem.contains('*') => Err(stray_star(field, text)),
+            Some(stem) => Ok(Self::Prefix(stem.to_owned())),
+            None if text.contains('*') => Err(stray_star(field, text)),
+            None => Ok(Self::Exact(text.to_owned())),
+        }
+    }
+
+    fn parse_host(field: &str, text: &str) -> Result<Self> {
+        if text.contains('/') {
+            let network: IpNet = text.parse().map_err(|_| {
+                Error::invalid(field, format!("{field}: `{text}` is not a network; write one as 10.0.0.0/8 or fd00::/8"))
+            })?;
+            let (network, whole) = (network.trunc(), network.prefix_len() == 0);
+            if whole || network.addr().is_loopback() || network.addr().is_unspecified() {
+                return Err(Error::invalid(
+                    field,
+                    format!("{field}: `{text}` cannot be granted: loopback and the whole address space are never reachable"),
+                ));
+            }
+            return Ok(Self::Network(network));
+        }
+        let (below, name) = match text.strip_prefix("*.") {
+            Some(name) => (true, name),
+            None => (false, text),
+        };
+        if name.contains('*') {
+            return Err(Error::invalid(
+                field,
+                format!(
+                    "{field}: `{text}` has a `*` inside; write `*`, `*.example.com`, a host, or a network such as 10.0.0.0/8"
+                ),
+            ));
+        }
+        // The form in which hosts are compared is the URL standard's: lower case, IDNA, addresses normalised.
+        let host = url::Host::parse(name.trim_end_matches('.'))
+            .map_err(|_| Error::invalid(field, format!("{field}: `{text}` is not a host name or address")))?;
+        match (below, &host) {
+            (true, url::Host::Domain(name)) => Ok(Self::Subdomains(format!(".{name}"))),
+            (true, _) => Err(Error::invalid(
+                field,
+                format!("{field}: an address has no names below it; write a network such as 10.0.0.0/8"),
+            )),
+            (false, _) => Ok(Self::Exact(host.to_string())),
+        }
+    }
+
+    fn covers(&self, name: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exact(exact) => exact == name,
+            Self::Prefix(stem) => name.starts_with(stem.as_str()),
+            Self::Subdomains(suffix) => name.len() > suffix.len() && name.ends_with(suffix.as_str()),
+            Self::Network(network) => literal_address(name).is_some_and(|address| network.contains(&address)),
+        }
+    }
+}
+
+impl std::fmt::Display for Pattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Any => f.write_str("*"),
+            Self::Exact(name) => f.write_str(name),
+            Self::Prefix(stem) => write!(f, "{stem}*"),
+            Self::Subdomains(suffix) => write!(f, "*{suffix}"),
+            Self::Network(network) => network.fmt(f),
+        }
+    }
+}
+
+/// What one app allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grants {
+    patterns: BTreeMap<Capability, Vec<Pattern>>,
+    networks: Vec<IpNet>,
+}
+
+impl Default for Grants {
+    /// Those of a new app.
+    fn default() -> Self {
+        let given = Capability::ALL
+            .into_iter()
+            .map(|capability| (capability, if capability.is_given_by_default() { vec![Pattern::Any] } else { Vec::new() }));
+        Self { patterns: given.collect(), networks: Vec::new() }
+    }
+}
+
+impl Grants {
+    /// Nothing at all: those of an app that is gone.
+    pub fn none() -> Self {
+        Self { patterns: BTreeMap::new(), networks: Vec::new() }
+    }
+
+    /// Grants as a person states them: each capability's list is what it may do; one that is not named may nothing.
+    /// 422 names an unknown capability or the place of a pattern that cannot be read.
+    pub fn stated(lists: BTreeMap<String, Vec<String>>) -> Result<Self> {
+        let mut grants = Self { patterns: Capability::ALL.into_iter().map(|c| (c, Vec::new())).collect(), networks: Vec::new() };
+        grants.put(lists)?;
+        Ok(grants)
+    }
+
+    /// These grants with the lists of the named capabilities in place of their own. Errors as in [`Grants::stated`].
+    pub fn with(&self, lists: BTreeMap<String, Vec<String>>) -> Result<Self> {
+        let mut grants = self.clone();
+        grants.put(lists)?;
+        Ok(grants)
+    }
+
+    /// As they are stored. A capability that was not known when they were is as in a new app.
+    pub fn stored(value: &Value) -> Result<Self> {
+        let mut grants = Self::default();
+        let lists = serde_json::from_value(value.clone()).map_err(Error::internal)?;
+        grants.put(lists).map_err(|error| Error::internal(error.to_string()))?;
+        Ok(grants)
+    }
+
+    fn put(&mut self, lists: BTreeMap<String, Vec<String>>) -> Result<()> {
+        for (word, list) in lists {
+            let capability = Capability::from_word(&word).ok_or_else(|| unknown(&word))?;
+            let (asked, allowed) = (list.len(), limits::GRANT_PATTERNS_MAX);
+            if asked > allowed {
+                return Err(Error::invalid(&word, format!("{word} has {asked} patterns; at most {allowed} are allowed"))
+                    .with_details(json!({ "field": word, "asked": asked, "allowed": allowed })));
+            }
+            let mut patterns = Vec::with_capacity(asked);
+            for (index, text) in list.iter().enumerate() {
+                let pattern = Pattern::parse(capability, &format!("{word}[{index}]"), text)?;
+                if !patterns.contains(&pattern) {
+                    patterns.push(pattern);
+                }
+            }
+            self.patterns.insert(capability, patterns);
+        }
+        let http = self.patterns.get(&Capability::Http).map_or(&[][..], Vec::as_slice);
+        let networks = http.iter().filter_map(|pattern| match pattern {
+            Pattern::Network(network) => Some(*network),
+            _ => None,
+        });
+        self.networks = networks.collect();
+        Ok(())
+    }
+
+    /// Whether the app's scripts may reach `name` through `capability`. A host is asked for as the URL standard writes it.
+    pub fn allows(&self, capability: Capability, name: &str) -> bool {
+        self.of(capability).iter().any(|pattern| pattern.covers(name))
+    }
+
+    /// Whether they may reach anything at all through it: what is not so is refused at upload.
+    pub fn allows_some(&self, capability: Capability) -> bool {
+        !self.of(capability).is_empty()
+    }
+
+    /// Networks beside the public one that `http` may reach.
+    pub fn networks(&self) -> &[IpNet] {
+        &self.networks
+    }
+
+    /// 403 `denied`, naming the grant that is missing and how to give it, unless [`Grants::allows`].
+    pub fn require(&self, capability: Capability, name: &str, slug: &str) -> Result<()> {
+        if self.allows(capability, name) { Ok(()) } else { Err(self.refusal(capability, Some(name), slug)) }
+    }
+
+    /// Why `capability` is refused, with the request that grants it.
+    pub fn refusal(&self, capability: Capability, name: Option<&str>, slug: &str) -> Error {
+        let word = capability.as_str();
+        let wanted = name.map_or("*".to_owned(), |name| pattern_for(capability, name));
+        let mut list: Vec<Value> = self.of(capability).iter().map(|pattern| pattern.to_string().into()).collect();
+        list.push(wanted.clone().into());
+        let path = format!("/api/v1/admin/apps/{slug}/grants");
+        let body = json!({ word: list });
+        let what = match name {
+            Some(name) => format!("{word} for the {} `{}`", capability.noun(), text::cut(name, limits::GRANT_PATTERN_BYTES_MAX)),
+            None => word.to_owned(),
+        };
+        let message = format!("the app {slug} does not grant {what}; its admin grants it with: PATCH {path} {body}");
+        Error::new(Kind::Forbidden, "denied", message)
+            .with_details(json!({ "capability": word, "name": name, "grant": { "method": "PATCH", "path": path, "body": body } }))
+    }
+
+    /// `{"kv": ["*"], "http": [], …}`, every capability named.
+    pub fn to_json(&self) -> Value {
+        let lists = Capability::ALL.into_iter().map(|capability| {
+            let list = self.of(capability).iter().map(ToString::to_string).collect::<Vec<_>>();
+            (capability.as_str().to_owned(), Value::from(list))
+        });
+        Value::Object(lists.collect::<Map<_, _>>())
+    }
+
+    fn of(&self, capability: Capability) -> &[Pattern] {
+        self.patterns.get(&capability).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What a host call needs to be granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    pub capability: Capability,
+    /// The name inside it: a collection, a host, a secret, a script.
+    pub name: String,
+}
+
+impl Need {
+    pub fn new(capability: Capability, name: &str) -> Self {
+        Self { capability, name: name.to_owned() }
+    }
+}
+
+/// The narrowest pattern that covers `name`.
+fn pattern_for(capability: Capability, name: &str) -> String {
+    match literal_address(name) {
+        Some(address) if capability == Capability::Http => IpNet::from(address).to_string(),
+        _ => name.to_owned(),
+    }
+}
+
+/// The address that a host of a URL is, if it is one; an IPv6 one stands in brackets there.
+fn literal_address(host: &str) -> Option<std::net::IpAddr> {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    bare.parse().ok()
+}
+
+fn stray_star(field: &str, text: &str) -> Error {
+    Error::invalid(field, format!("{field}: `{text}` has a `*` before its end; write `*`, `name` or `prefix*`"))
+}
+
+fn unknown(word: &str) -> Error {
+    let known: Vec<_> = Capability::ALL.into_iter().map(Capability::as_str).collect();
+    let word = text::cut(word, limits::GRANT_PATTERN_BYTES_MAX);
+    Error::invalid(&word, format!("there is no capability `{word}` to grant: there are {}", known.join(", ")))
+        .with_details(json!({ "field": word, "known": known }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grants(capability: &str, patterns: &[&str]) -> Result<Grants> {
+        let list = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
+        Grants::stated(BTreeMap::from([(capability.to_owned(), list)]))
+    }
+
+    #[test]
+    fn a_new_app_may_everything_but_leave_through_the_network() {
+        let grants = Grants::default();
+        for capability in Capability::ALL {
+            assert_eq!(grants.allows(capability, "anything"), capability != Capability::Http, "{capability:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_stated_is_not_granted() {
+        let grants = grants("kv", &["orders"]).unwrap();
+        assert!(grants.allows(Capability::Kv, "orders") && !grants.allows(Capability::Kv, "order"));
+        assert!(!grants.allows(Capability::Kv, "orders2") && !grants.allows(Capability::Docs, "orders"));
+        assert!(grants.allows_some(Capability::Kv) && !grants.allows_some(Capability::Docs));
+    }
+
+    #[test]
+    fn a_change_of_one_list_leaves_the_others() {
+        let changed = Grants::default().with(BTreeMap::from([("kv".to_owned(), Vec::new())])).unwrap();
+        assert!(!changed.allows_some(Capability::Kv) && changed.allows(Capability::Docs, "c"));
+    }
+
+    #[test]
+    fn stored_grants_read_back_and_know_new_capabilities() {
+        let stated = grants("http", &["API.example.com.", "*.example.org", "10.1.2.3/8", "[::1:2]", "*"]).unwrap();
+        assert_eq!(Grants::stored(&stated.to_json()).unwrap(), stated);
+        assert_eq!(Grants::stored(&json!({})).unwrap(), Grants::default());
+        assert!(Grants::stored(&json!({ "kv": 1 })).is_err());
+    }
+
+    #[test]
+    fn a_prefix_covers_what_begins_so() {
+        let grants = grants("secrets", &["stripe-*"]).unwrap();
+        assert!(grants.allows(Capability::Secrets, "stripe-key") && grants.allows(Capability::Secrets, "stripe-"));
+        assert!(!grants.allows(Capability::Secrets, "stripe"));
+    }
+
+    #[test]
+    fn hosts_are_compared_as_urls_write_them() {
+        let grants =
+            grants("http", &["API.Example.com", "*.example.org", "bücher.example", "192.168.1.0/24", "2130706433"]).unwrap();
+        for (host, allowed) in [
+            ("api.example.com", true),
+            ("x.api.example.com", false),
+            ("example.org", false),
+            ("a.example.org", true),
+            ("a.b.example.org", true),
+            ("evilexample.org", false),
+            ("xn--bcher-kva.example", true),
+            ("192.168.1.7", true),
+            ("192.168.2.7", false),
+            ("127.0.0.1", true),
+        ] {
+            assert_eq!(grants.allows(Capability::Http, host), allowed, "{host}");
+        }
+        assert_eq!(grants.networks(), ["192.168.1.0/24".parse::<IpNet>().unwrap()]);
+    }
+
+    #[test]
+    fn patterns_that_mean_nothing_are_refused_with_their_place() {
+        for (capability, pattern) in [
+            ("kv", ""),
+            ("kv", "a*b"),
+            ("kv", "**"),
+            ("kv", "a\0"),
+            ("http", "*.*.example.com"),
+            ("http", "exa mple"),
+            ("http", "https://example.com"),
+            ("http", "10.0.0.0/33"),
+            ("http", "0.0.0.0/0"),
+            ("http", "::/0"),
+            ("http", "127.0.0.0/8"),
+            ("http", "::1/128"),
+            ("http", "*.10.0.0.1"),
+        ] {
+            let refused = grants(capability, &["fine", pattern]).unwrap_err();
+            assert_eq!(refused.kind, Kind::Invalid, "{pattern}");
+            assert!(refused.message.contains("[1]"), "{pattern}: {}", refused.message);
+        }
+        assert!(grants("nothing", &[]).unwrap_err().message.contains("docs, files, http"));
+        assert!(grants("log", &["*"]).is_err());
+    }
+
+    #[test]
+    fn lists_and_patterns_are_bounded() {
+        let many = |n: usize| (0..n).map(|n| format!("c{n}")).collect::<Vec<_>>();
+        let of = |list| Grants::stated(BTreeMap::from([("kv".to_owned(), list)]));
+        assert!(of(many(limits::GRANT_PATTERNS_MAX)).is_ok());
+        assert!(of(many(limits::GRANT_PATTERNS_MAX + 1)).is_err());
+        assert!(of(vec!["k".repeat(limits::GRANT_PATTERN_BYTES_MAX)]).is_ok());
+        assert!(of(vec!["k".repeat(limits::GRANT_PATTERN_BYTES_MAX + 1)]).is_err());
+    }
+
+    #[test]
+    fn a_refusal_names_the_request_that_grants() {
+        let refused = grants("kv", &["orders"]).unwrap().require(Capability::Kv, "users", "shop").unwrap_err();
+        assert_eq!((refused.kind, refused.code), (Kind::Forbidden, "denied"));
+        assert!(
+            refused.message.ends_with(r#"PATCH /api/v1/admin/apps/shop/grants {"kv":["orders","users"]}"#),
+            "{}",
+            refused.message
+        );
+        let refused = Grants::default().refusal(Capability::Http, Some("10.0.0.7"), "shop");
+        assert!(refused.message.ends_with(r#"{"http":["10.0.0.7/32"]}"#), "{}", refused.message);
+    }
+}

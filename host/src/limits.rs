@@ -93,6 +93,17 @@ pub const PASSWORD_BYTES_MAX: usize = 1_024;
 pub const KV_VALUE_BYTES_MAX: usize = 64 << 10;
 /// KV key, bytes.
 pub const KV_KEY_BYTES_MAX: usize = 512;
+/// A KV entry may expire this long after its write at most, seconds (ten years).
+pub const KV_TTL_S_MAX: i64 = 10 * 365 * 24 * 3600;
+/// A KV write that another one crossed is begun again this often, then refused as `unavailable`.
+pub const KV_RACES_MAX: u32 = 16;
+/// Expired KV entries stay in the table for at least this long, ms: nobody sees them, and they are swept together. Also what
+/// the clocks of two nodes may differ by without one sweeping what the other still shows.
+pub const KV_SWEEP_DELAY_MS: u64 = 60_000;
+/// Between two sweeps of expired KV entries at least, ms.
+pub const KV_SWEEP_PAUSE_MS: u64 = 10_000;
+/// Expired KV entries deleted in one transaction.
+pub const KV_SWEEP_BATCH: i64 = 500;
 /// Collection name, bytes.
 pub const COLLECTION_NAME_BYTES_MAX: usize = 128;
 /// Entries of one KV page: most, and the default.

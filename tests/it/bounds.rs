@@ -30,7 +30,9 @@ async fn kv_keys() {
     let shop = app.create_app("shop").await;
     let n = limits::KV_KEY_BYTES_MAX;
     assert_eq!(n, 512);
-    for call in ["get(KEY)", "set(KEY, 1)", "has(KEY)", "delete(KEY)", "list(#{ prefix: KEY })"] {
+    for call in
+        ["get(KEY)", "get_entry(KEY)", "set(KEY, 1)", "increment(KEY)", "has(KEY)", "delete(KEY)", "list(#{ prefix: KEY })"]
+    {
         let call = format!(r#"kv::collection("c").{call}"#);
         assert_eq!(caught(&shop, &call.replace("KEY", &text(n))).await, Value::Null, "{call}");
         refused(&shop, &call.replace("KEY", &text(n + 1))).await;
@@ -46,7 +48,9 @@ async fn collection_names() {
     let shop = app.create_app("shop").await;
     let n = limits::COLLECTION_NAME_BYTES_MAX;
     assert_eq!(n, 128);
-    for call in [r#"get("k")"#, r#"set("k", 1)"#, r#"has("k")"#, r#"delete("k")"#, "list()"] {
+    for call in
+        [r#"get("k")"#, r#"get_entry("k")"#, r#"set("k", 1)"#, r#"increment("k")"#, r#"has("k")"#, r#"delete("k")"#, "list()"]
+    {
         assert_eq!(caught(&shop, &format!("kv::collection({}).{call}", text(n))).await, Value::Null, "{call}");
         refused(&shop, &format!("kv::collection({}).{call}", text(n + 1))).await;
     }
@@ -66,6 +70,20 @@ async fn kv_values() {
         assert_eq!(caught(&shop, &call(len)).await, Value::Null, "{value}");
         refused(&shop, &call(len + 1)).await;
         assert_eq!(shop.value(r#"kv::collection("c").get("k").len()"#).await, len, "the refused value changed nothing");
+    }
+}
+
+#[tokio::test]
+async fn kv_expiry() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    let n = limits::KV_TTL_S_MAX;
+    let call = |ttl_s: i64| format!(r#"kv::collection("c").set("k", 1, #{{ ttl_s: {ttl_s} }})"#);
+    for fine in [1, n] {
+        assert_eq!(caught(&shop, &call(fine)).await, Value::Null, "{fine}");
+    }
+    for wrong in [0, n + 1] {
+        refused(&shop, &call(wrong)).await;
     }
 }
 

@@ -202,7 +202,7 @@ async fn host_calls_that_hang_leave_the_control_plane_its_connections() {
 
 #[tokio::test]
 async fn a_full_node_answers_503_and_when_to_come_back() {
-    let app = TestApp::start_with(Options { places: 2 }).await;
+    let app = TestApp::start_with(Options { places: 2, ..Options::default() }).await;
     let (mut holders, mut blocker) = (Vec::new(), app.database.connect().await);
     run(&mut blocker, "BEGIN; LOCK TABLE kv_entries IN ACCESS EXCLUSIVE MODE").await;
     for slug in ["one", "two"] {
@@ -234,7 +234,7 @@ async fn a_full_node_answers_503_and_when_to_come_back() {
 /// Half of the places are the most for one app: a burner leaves room for its neighbours.
 #[tokio::test]
 async fn one_app_cannot_fill_the_node() {
-    let app = TestApp::start_with(Options { places: 4 }).await;
+    let app = TestApp::start_with(Options { places: 4, ..Options::default() }).await;
     let (burner, neighbour) = (app.create_app("burner").await, app.create_app("neighbour").await);
     burner.deploy_with("/burn", "loop {}", json!({ "limits": { "fuel": PLENTY, "timeout_ms": 3_000 } })).await;
     neighbour.deploy("/hello", "1").await;

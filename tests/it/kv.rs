@@ -217,3 +217,120 @@ async fn concurrent_writers_lose_no_key() {
     }
     assert_eq!(shop.value(r#"kv::collection("c").list().items.len()"#).await, 64);
 }
+
+#[tokio::test]
+async fn a_write_over_another_revision_is_a_conflict_and_does_nothing() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    let got = shop
+        .value(
+            r#"let c = kv::collection("c");
+            let codes = [];
+            let attempt = |k, v, revision| { try { c.set(k, v, #{ if_revision: revision, ttl_s: 9 }); codes.push("done"); } catch (e) { codes.push(e.code); } };
+            attempt.call("k", 1, 0);
+            let r = c.get_entry("k").revision;
+            attempt.call("k", 2, 0);
+            attempt.call("k", 2, r + 1);
+            attempt.call("k", 2, r - 1);
+            let unchanged = c.get_entry("k");
+            attempt.call("k", 2, r);
+            attempt.call("k", 3, r);
+            attempt.call("gone", 1, r);
+            [codes, unchanged.value, unchanged.revision == r, c.get("k"), c.get_entry("k").revision - r, c.has("gone")]"#,
+        )
+        .await;
+    let codes = json!(["done", "conflict", "conflict", "conflict", "done", "conflict", "conflict"]);
+    assert_eq!(got, json!([codes, 1, true, 2, 1, false]));
+}
+
+#[tokio::test]
+async fn one_of_many_who_want_to_be_first_is() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    let source = r#"let won = true; try { kv::collection("c").set("lock", 1, #{ if_revision: 0 }); } catch (e) { if e.code != "conflict" { throw e; } won = false; } won"#;
+    shop.deploy("/take", source).await;
+    let won = at_once(&shop, "/take", 32).await.into_iter().filter(|value| *value == json!(true)).count();
+    assert_eq!(won, 1);
+}
+
+#[tokio::test]
+async fn increments_add_up_however_many_count_at_once() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    shop.deploy("/count", r#"kv::collection("c").increment("n", 3)"#).await;
+    let mut sums: Vec<_> = at_once(&shop, "/count", 64).await.into_iter().map(|value| value.as_i64().expect("a sum")).collect();
+    sums.sort_unstable();
+    assert_eq!(sums, (1..=64).map(|n| 3 * n).collect::<Vec<_>>(), "each call saw a sum of its own");
+    assert_eq!(shop.value(r#"kv::collection("c").get("n")"#).await, 192);
+}
+
+/// The answers of that many GETs at once.
+async fn at_once(shop: &crate::support::Tenant, path: &str, calls: usize) -> Vec<Value> {
+    let calls: Vec<_> = (0..calls)
+        .map(|_| {
+            let (shop, path) = (shop.clone(), path.to_owned());
+            tokio::spawn(async move { shop.get(&path).await.expect(200).json() })
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for call in calls {
+        answers.push(call.await.expect("a call"));
+    }
+    answers
+}
+
+#[tokio::test]
+async fn increment_counts_integers_only_and_within_64_bits() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    let got = shop
+        .value(
+            r#"let c = kv::collection("c");
+            c.set("n", -5);
+            let sums = [c.increment("new"), c.increment("n", 3), c.increment("n", 0), c.increment("n", -10), type_of(c.get("n"))];
+            c.set("top", 9223372036854775806);
+            sums.push(c.increment("top"));
+            c.set("bottom", -9223372036854775807);
+            sums.push(c.increment("bottom", -1));
+            sums.push(c.increment("bottom", 9223372036854775807));
+            sums"#,
+        )
+        .await;
+    assert_eq!(got, json!([1, -2, -2, -12, "i64", i64::MAX, i64::MIN, -1]));
+    for value in ["1.0", "\"1\"", "()", "[]", "blob(1, 49)", "#{}", "1e300"] {
+        let call = format!(r#"let c = kv::collection("c"); c.set("k", {value}); c.increment("k")"#);
+        let caught = shop.caught(&call).await;
+        assert_eq!(caught["code"], "invalid_argument", "{value}: {caught}");
+        assert_eq!(shop.value(&format!(r#"kv::collection("c").get("k") == {value}"#)).await, true, "{value} is as it was");
+    }
+    for (start, by) in [("9223372036854775807", "1"), ("-1", "-9223372036854775808")] {
+        let by = by.replace("-9223372036854775808", "(-9223372036854775807 - 1)");
+        let caught = shop.caught(&format!(r#"let c = kv::collection("c"); c.set("k", {start}); c.increment("k", {by})"#)).await;
+        assert_eq!(caught["code"], "invalid_argument", "{caught}");
+        assert_eq!(shop.value(r#"kv::collection("c").get("k")"#).await.to_string(), start);
+    }
+}
+
+#[tokio::test]
+async fn wrong_options_of_a_write_are_refused_by_name() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    for (call, named) in [
+        (r#"set("k", 1, #{ ttl: 5 })"#, "ttl"),
+        (r#"set("k", 1, #{ ttl_s: 0 })"#, "ttl_s"),
+        (r#"set("k", 1, #{ ttl_s: -5 })"#, "ttl_s"),
+        (r#"set("k", 1, #{ ttl_s: 1.5 })"#, "ttl_s"),
+        (r#"set("k", 1, #{ ttl_s: "5" })"#, "ttl_s"),
+        (r#"set("k", 1, #{ if_revision: -1 })"#, "if_revision"),
+        (r#"set("k", 1, #{ if_revision: "1" })"#, "if_revision"),
+        (r#"set("k", 1, #{ if_revision: () })"#, "if_revision"),
+        (r#"increment("k", 1.5)"#, "by"),
+        (r#"increment("k", "1")"#, "by"),
+        (r#"increment("k", ())"#, "by"),
+    ] {
+        let caught = shop.caught(&format!(r#"kv::collection("c").{call}"#)).await;
+        assert_eq!(caught["code"], "invalid_argument", "{call}: {caught}");
+        assert!(caught["message"].as_str().is_some_and(|message| message.contains(named)), "{call}: {caught}");
+    }
+    assert_eq!(shop.value(r#"kv::collection("c").has("k")"#).await, false, "nothing was done");
+}

@@ -9,6 +9,7 @@ mod ctx;
 mod failures;
 mod guide;
 mod kv;
+mod kv_expiry;
 mod log;
 mod stdlib;
 // The planes.

@@ -1,11 +1,12 @@
 //! `kv`: durable keys and values of the app.
 
-use rhai::{Array, Dynamic, Engine, ImmutableString, Map, Module};
+use chrono::{DateTime, SecondsFormat};
+use rhai::{Array, Dynamic, Engine, INT, ImmutableString, Map, Module};
 
 use super::{Result, function, invalid, known_options, thrown};
 use crate::json::{self, EncodeError};
 use crate::limits::{KV_PAGE_ENTRIES_DEFAULT, KV_VALUE_BYTES_MAX};
-use crate::picloud::sandbox::kv::{self, Encoding, Page, Value};
+use crate::picloud::sandbox::kv::{self, Encoding, Page, SetOptions, Stored, Value};
 
 /// A handle on one collection; making it asks nothing of the host.
 #[derive(Clone)]
@@ -20,7 +21,13 @@ pub(crate) fn register(engine: &mut Engine) {
     engine
         .register_type_with_name::<Collection>("kv collection")
         .register_fn("get", |collection: &mut Collection, key: &str| get(collection, key))
-        .register_fn("set", |collection: &mut Collection, key: &str, value: Dynamic| set(collection, key, &value))
+        .register_fn("get_entry", |collection: &mut Collection, key: &str| get_entry(collection, key))
+        .register_fn("set", |collection: &mut Collection, key: &str, value: Dynamic| set(collection, key, &value, &Map::new()))
+        .register_fn("set", |collection: &mut Collection, key: &str, value: Dynamic, options: Map| {
+            set(collection, key, &value, &options)
+        })
+        .register_fn("increment", |collection: &mut Collection, key: &str| increment(collection, key, &Dynamic::ONE))
+        .register_fn("increment", |collection: &mut Collection, key: &str, by: Dynamic| increment(collection, key, &by))
         .register_fn("has", |collection: &mut Collection, key: &str| kv::has(&collection.name, key).map_err(thrown))
         .register_fn("delete", |collection: &mut Collection, key: &str| kv::delete(&collection.name, key).map_err(thrown))
         .register_fn("list", |collection: &mut Collection| list(collection, &Map::new()))
@@ -34,23 +41,34 @@ fn get(collection: &Collection, key: &str) -> Result<Dynamic> {
     }
 }
 
-fn set(collection: &Collection, key: &str, value: &Dynamic) -> Result<()> {
-    kv::set(&collection.name, key, &encode(value)?).map_err(thrown)
+fn get_entry(collection: &Collection, key: &str) -> Result<Dynamic> {
+    match kv::get_entry(&collection.name, key).map_err(thrown)? {
+        Some(stored) => Ok(Dynamic::from_map(entry_map(stored)?)),
+        None => Ok(Dynamic::UNIT),
+    }
+}
+
+fn set(collection: &Collection, key: &str, value: &Dynamic, options: &Map) -> Result<()> {
+    known_options(options, &["ttl_s", "if_revision"])?;
+    // A revision that is missing by mistake must not make the write unconditional.
+    if options.get("if_revision").is_some_and(Dynamic::is_unit) {
+        return Err(invalid("`if_revision` is (): it must be an integer; 0 means that the key must not be there".to_owned()));
+    }
+    let options = SetOptions { ttl_s: int_option(options, "ttl_s")?, if_revision: int_option(options, "if_revision")? };
+    kv::set(&collection.name, key, &encode(value)?, options).map_err(thrown)
+}
+
+fn increment(collection: &Collection, key: &str, by: &Dynamic) -> Result<INT> {
+    kv::increment(&collection.name, key, integer("by", by)?).map_err(thrown)
 }
 
 fn list(collection: &Collection, options: &Map) -> Result<Map> {
     known_options(options, &["prefix", "cursor", "limit"])?;
     let prefix = text_option(options, "prefix")?.unwrap_or_default();
     let cursor = text_option(options, "cursor")?;
-    let limit = match options.get("limit") {
-        None => KV_PAGE_ENTRIES_DEFAULT,
-        Some(limit) if limit.is_unit() => KV_PAGE_ENTRIES_DEFAULT,
-        Some(limit) => {
-            let limit = limit.as_int().map_err(|kind| invalid(format!("`limit` is {kind}: it must be an integer")))?;
-            // What does not fit becomes the host's to refuse, with its own bound.
-            u32::try_from(limit.max(0)).unwrap_or(u32::MAX)
-        }
-    };
+    // What does not fit becomes the host's to refuse, with its own bound.
+    let limit = int_option(options, "limit")?.map(|limit| u32::try_from(limit.max(0)).unwrap_or(u32::MAX));
+    let limit = limit.unwrap_or(KV_PAGE_ENTRIES_DEFAULT);
     let page = kv::list(&collection.name, &prefix, cursor.as_deref(), limit).map_err(thrown)?;
     page_map(page)
 }
@@ -66,6 +84,16 @@ fn page_map(page: Page) -> Result<Map> {
     let mut map = Map::new();
     map.insert("items".into(), Dynamic::from_array(items));
     map.insert("cursor".into(), page.cursor.map_or(Dynamic::UNIT, Dynamic::from));
+    Ok(map)
+}
+
+fn entry_map(stored: Stored) -> Result<Map> {
+    let mut map = Map::new();
+    map.insert("value".into(), decode(stored.value)?);
+    map.insert("revision".into(), stored.revision.into());
+    let expires_at = stored.expires_at_ms.and_then(DateTime::from_timestamp_millis);
+    let expires_at = expires_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true));
+    map.insert("expires_at".into(), expires_at.map_or(Dynamic::UNIT, Dynamic::from));
     Ok(map)
 }
 
@@ -99,4 +127,16 @@ fn text_option(options: &Map, name: &str) -> Result<Option<String>> {
             Err(_) => Err(invalid(format!("`{name}` is {}: it must be a string", value.type_name()))),
         },
     }
+}
+
+fn int_option(options: &Map, name: &str) -> Result<Option<INT>> {
+    match options.get(name) {
+        None => Ok(None),
+        Some(value) if value.is_unit() => Ok(None),
+        Some(value) => integer(name, value).map(Some),
+    }
+}
+
+fn integer(name: &str, value: &Dynamic) -> Result<INT> {
+    value.as_int().map_err(|kind| invalid(format!("`{name}` is {kind}: it must be an integer")))
 }

@@ -55,6 +55,7 @@ fn all() -> Vec<Limit> {
         fixed("route_host_chars", "characters", ROUTE_HOST_CHARS_MAX, "host pattern of a route"),
         fixed("kv_value_bytes", "bytes", KV_VALUE_BYTES_MAX, "one KV value"),
         fixed("kv_key_bytes", "bytes", KV_KEY_BYTES_MAX, "one KV key"),
+        fixed("kv_ttl_s", "s", KV_TTL_S_MAX, "how long after its write a KV entry may expire"),
         fixed("collection_name_bytes", "bytes", COLLECTION_NAME_BYTES_MAX, "name of a collection"),
         asked("kv_page_entries", "entries", (1, KV_PAGE_ENTRIES_DEFAULT.into(), KV_PAGE_ENTRIES_MAX.into()), "one page of kv list"),
         fixed("kv_page_bytes", "bytes", KV_PAGE_BYTES_MAX, "values of one page of kv list, together; the page ends early"),

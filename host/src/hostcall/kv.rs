@@ -7,40 +7,56 @@ use super::guest::Guest;
 use crate::model::grant::{Capability, Need};
 use crate::model::kv;
 use crate::service;
-use crate::wit::kv::{Encoding, Entry, Page, Value};
+use crate::wit::kv::{Encoding, Entry, Page, SetOptions, Stored, Value};
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     let mut instance = linker.instance("picloud:sandbox/kv@0.1.0")?;
     instance.func_wrap_async("get", |store, (collection, key): (String, String)| {
         Box::new(door::outward(store, need(&collection), collection.len() + key.len(), async move |reach| {
-            let value = service::kv::get(reach.script_db(), reach.app_id, &collection, &key).await?;
+            let stored = service::kv::get(&reach.services, reach.app_id, &collection, &key).await?;
+            let value = stored.map(|stored| value_to_guest(stored.value));
             let bytes = value.as_ref().map_or(0, |value| value.bytes.len());
-            Ok(Given { value: value.map(value_to_guest), bytes })
+            Ok(Given { value, bytes })
         }))
     })?;
-    instance.func_wrap_async("set", |store, (collection, key, value): (String, String, Value)| {
-        Box::new(door::outward(store, need(&collection), collection.len() + key.len() + value.bytes.len(), async move |reach| {
-            service::kv::set(reach.script_db(), reach.app_id, &collection, &key, value_from_guest(value)).await?;
+    instance.func_wrap_async("get-entry", |store, (collection, key): (String, String)| {
+        Box::new(door::outward(store, need(&collection), collection.len() + key.len(), async move |reach| {
+            let stored = service::kv::get(&reach.services, reach.app_id, &collection, &key).await?;
+            let bytes = stored.as_ref().map_or(0, |stored| stored.value.bytes.len() + 2 * size_of::<i64>());
+            Ok(Given { value: stored.map(stored_to_guest), bytes })
+        }))
+    })?;
+    instance.func_wrap_async("set", |store, (collection, key, value, options): (String, String, Value, SetOptions)| {
+        let bytes_out = collection.len() + key.len() + value.bytes.len();
+        Box::new(door::outward(store, need(&collection), bytes_out, async move |reach| {
+            let (value, options) = (value_from_guest(value), options_from_guest(options));
+            service::kv::set(&reach.services, reach.app_id, &collection, &key, &value, options).await?;
             Ok(Given { value: (), bytes: 0 })
+        }))
+    })?;
+    instance.func_wrap_async("increment", |store, (collection, key, by): (String, String, i64)| {
+        let bytes_out = collection.len() + key.len() + size_of::<i64>();
+        Box::new(door::outward(store, need(&collection), bytes_out, async move |reach| {
+            let (_, sum) = service::kv::increment(&reach.services, reach.app_id, &collection, &key, by).await?;
+            Ok(Given { value: sum, bytes: size_of::<i64>() })
         }))
     })?;
     instance.func_wrap_async("has", |store, (collection, key): (String, String)| {
         Box::new(door::outward(store, need(&collection), collection.len() + key.len(), async move |reach| {
-            let found = service::kv::has(reach.script_db(), reach.app_id, &collection, &key).await?;
+            let found = service::kv::has(&reach.services, reach.app_id, &collection, &key).await?;
             Ok(Given { value: found, bytes: 1 })
         }))
     })?;
     instance.func_wrap_async("delete", |store, (collection, key): (String, String)| {
         Box::new(door::outward(store, need(&collection), collection.len() + key.len(), async move |reach| {
-            let found = service::kv::delete(reach.script_db(), reach.app_id, &collection, &key).await?;
-            Ok(Given { value: found, bytes: 1 })
+            let before = service::kv::delete(&reach.services, reach.app_id, &collection, &key).await?;
+            Ok(Given { value: before.is_some(), bytes: 1 })
         }))
     })?;
     instance.func_wrap_async("list", |store, (collection, prefix, after, limit): (String, String, Option<String>, u32)| {
         let bytes_out = collection.len() + prefix.len() + after.as_ref().map_or(0, String::len);
         Box::new(door::outward(store, need(&collection), bytes_out, async move |reach| {
-            let page =
-                service::kv::list(reach.script_db(), reach.app_id, &collection, kv::Query { prefix, after, limit }).await?;
+            let page = service::kv::list(&reach.services, reach.app_id, &collection, kv::Query { prefix, after, limit }).await?;
             let bytes = page.items.iter().map(|entry| entry.key.len() + entry.value.bytes.len()).sum();
             Ok(Given { value: page_to_guest(page), bytes })
         }))
@@ -54,6 +70,18 @@ fn need(collection: &str) -> Need {
 fn page_to_guest(page: kv::Page) -> Page {
     let items = page.items.into_iter().map(|entry| Entry { key: entry.key, value: value_to_guest(entry.value) }).collect();
     Page { items, cursor: page.cursor }
+}
+
+fn stored_to_guest(stored: kv::Stored) -> Stored {
+    Stored {
+        value: value_to_guest(stored.value),
+        revision: stored.revision,
+        expires_at_ms: stored.expires_at.map(|at| at.timestamp_millis()),
+    }
+}
+
+fn options_from_guest(options: SetOptions) -> kv::SetOptions {
+    kv::SetOptions { ttl_s: options.ttl_s, if_revision: options.if_revision }
 }
 
 fn value_to_guest(value: kv::Value) -> Value {

@@ -40,6 +40,8 @@ pub struct Services {
     /// Every app answers at `{slug}.{apps_domain}`.
     pub apps_domain: String,
     pub passwords: Hasher,
+    /// When scripts' entries expire.
+    pub kv_expiry: kv::expiry::Expiry,
 }
 
 /// What a process is told of its platform.
@@ -64,6 +66,7 @@ impl Services {
             routing: Routing::default(),
             apps_domain: settings.apps_domain,
             passwords: Hasher::default(),
+            kv_expiry: kv::expiry::Expiry::default(),
         })
     }
 

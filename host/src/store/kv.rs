@@ -1,9 +1,10 @@
 //! `kv_entries`. Keys and collections are bounded and free of NUL before they come here.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::id::AppId;
-use crate::model::kv::{Encoding, Entry, Value};
+use crate::model::kv::{Encoding, Entry, Stored, Value};
 
 /// The part of a collection's keys to read, bytewise: from `from` on, after `after`, before `before`.
 pub struct Range<'a> {
@@ -18,58 +19,208 @@ pub struct Scan {
     pub found: usize,
 }
 
-pub async fn get(db: &mut PgConnection, app: AppId, collection: &str, key: &str) -> sqlx::Result<Option<Value>> {
+/// What a conditional write found, and what it made of it. Neither `written` nor the reason for it in `before`: another
+/// write of the key came between; begin again.
+pub struct Write {
+    /// The entry before, if there was one that had not expired.
+    pub before: Option<Stored>,
+    /// The revision now, if it was written.
+    pub written: Option<i64>,
+}
+
+pub async fn get(
+    db: &mut PgConnection,
+    now: DateTime<Utc>,
+    app: AppId,
+    collection: &str,
+    key: &str,
+) -> sqlx::Result<Option<Stored>> {
     let row = sqlx::query!(
-        "SELECT encoding, value FROM kv_entries WHERE app_id = $1 AND collection = $2 AND key = $3",
+        "SELECT encoding, value, revision, expires_at FROM kv_entries
+         WHERE app_id = $1 AND collection = $2 AND key = $3 AND (expires_at IS NULL OR expires_at > $4)",
+        app.0,
+        collection,
+        key,
+        now
+    );
+    let Some(row) = row.fetch_optional(db).await? else { return Ok(None) };
+    stored(&row.encoding, row.value, row.revision, row.expires_at).map(Some)
+}
+
+pub async fn has(db: &mut PgConnection, now: DateTime<Utc>, app: AppId, collection: &str, key: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+               SELECT FROM kv_entries
+               WHERE app_id = $1 AND collection = $2 AND key = $3 AND (expires_at IS NULL OR expires_at > $4)
+           ) AS "has!""#,
+        app.0,
+        collection,
+        key,
+        now
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Writes an entry over what is there, if anything, and if it has the revision `if_revision` (0: nothing is there).
+///
+/// The row is locked where there is one, so writers of a key queue. Where there is none, and another writer makes one
+/// meanwhile, nothing is written: what was there before would not be known.
+#[allow(clippy::too_many_arguments, reason = "a place, a value, and how to write it")]
+pub async fn set(
+    db: &mut PgConnection,
+    now: DateTime<Utc>,
+    app: AppId,
+    collection: &str,
+    key: &str,
+    value: &Value,
+    expires_at: Option<DateTime<Utc>>,
+    if_revision: Option<i64>,
+) -> sqlx::Result<Write> {
+    let row = sqlx::query!(
+        r#"WITH old AS MATERIALIZED (
+               SELECT encoding, value, revision, expires_at, (expires_at IS NULL OR expires_at > $6) AS live
+               FROM kv_entries WHERE app_id = $1 AND collection = $2 AND key = $3
+               FOR UPDATE
+           ), written AS (
+               INSERT INTO kv_entries (app_id, collection, key, encoding, value, revision, expires_at)
+               SELECT $1, $2, $3, $4, $5, $8, $7
+               FROM (SELECT coalesce((SELECT revision FROM old WHERE live), 0) AS revision) AS found
+               WHERE found.revision = coalesce($9, found.revision)
+               ON CONFLICT ON CONSTRAINT kv_entries_pkey DO UPDATE
+               SET encoding = excluded.encoding, value = excluded.value, expires_at = excluded.expires_at,
+                   revision = kv_entries.revision + 1
+               WHERE kv_entries.revision = (SELECT revision FROM old)
+               RETURNING revision
+           )
+           SELECT old.encoding AS "encoding?", old.value AS "value?", old.revision AS "revision?", old.expires_at AS "expires_at?",
+                  written.revision AS "written?"
+           FROM (SELECT) AS one LEFT JOIN old ON live LEFT JOIN written ON true"#,
+        app.0,
+        collection,
+        key,
+        word(value.encoding),
+        value.bytes,
+        now,
+        expires_at,
+        now.timestamp_micros(),
+        if_revision
+    )
+    .fetch_one(db)
+    .await?;
+    let before = before(row.encoding, row.value, row.revision, row.expires_at)?;
+    Ok(Write { before, written: row.written })
+}
+
+/// Adds to the integer that is there, or to 0, and keeps its expiry. Writes nothing where the value is no integer or the sum
+/// is not one of 64 bits: `before` then says so. As [`set`] otherwise.
+pub async fn increment(
+    db: &mut PgConnection,
+    now: DateTime<Utc>,
+    app: AppId,
+    collection: &str,
+    key: &str,
+    by: i64,
+) -> sqlx::Result<Write> {
+    let row = sqlx::query!(
+        r#"WITH old AS MATERIALIZED (
+               SELECT encoding, value, revision, expires_at, (expires_at IS NULL OR expires_at > $4) AS live
+               FROM kv_entries WHERE app_id = $1 AND collection = $2 AND key = $3
+               FOR UPDATE
+           ), counted AS (
+               SELECT CASE
+                          WHEN NOT live THEN 0
+                          WHEN encoding = 'json' AND octet_length(value) <= 20
+                               AND encode(value, 'escape') ~ '^(0|-?[1-9][0-9]*)$'
+                          THEN encode(value, 'escape')::numeric
+                      END AS base,
+                      CASE WHEN live THEN expires_at END AS expires_at
+               FROM old
+               UNION ALL
+               SELECT 0, NULL WHERE NOT EXISTS (SELECT FROM old)
+           ), written AS (
+               INSERT INTO kv_entries (app_id, collection, key, encoding, value, revision, expires_at)
+               SELECT $1, $2, $3, 'json', convert_to((base + $5::bigint)::text, 'UTF8'), $6, expires_at
+               FROM counted
+               WHERE base BETWEEN -9223372036854775808 AND 9223372036854775807
+                 AND base + $5::bigint BETWEEN -9223372036854775808 AND 9223372036854775807
+               ON CONFLICT ON CONSTRAINT kv_entries_pkey DO UPDATE
+               SET encoding = excluded.encoding, value = excluded.value, expires_at = excluded.expires_at,
+                   revision = kv_entries.revision + 1
+               WHERE kv_entries.revision = (SELECT revision FROM old)
+               RETURNING revision
+           )
+           SELECT old.encoding AS "encoding?", old.value AS "value?", old.revision AS "revision?", old.expires_at AS "expires_at?",
+                  written.revision AS "written?"
+           FROM (SELECT) AS one LEFT JOIN old ON live LEFT JOIN written ON true"#,
+        app.0,
+        collection,
+        key,
+        now,
+        by,
+        now.timestamp_micros()
+    )
+    .fetch_one(db)
+    .await?;
+    let before = before(row.encoding, row.value, row.revision, row.expires_at)?;
+    Ok(Write { before, written: row.written })
+}
+
+/// Deletes an entry, expired or not; what was there and had not expired.
+pub async fn delete(
+    db: &mut PgConnection,
+    now: DateTime<Utc>,
+    app: AppId,
+    collection: &str,
+    key: &str,
+) -> sqlx::Result<Option<Stored>> {
+    let row = sqlx::query!(
+        "DELETE FROM kv_entries WHERE app_id = $1 AND collection = $2 AND key = $3
+         RETURNING encoding, value, revision, expires_at",
         app.0,
         collection,
         key
     );
     let Some(row) = row.fetch_optional(db).await? else { return Ok(None) };
-    Ok(Some(Value { encoding: encoding(&row.encoding)?, bytes: row.value }))
+    if row.expires_at.is_some_and(|at| at <= now) {
+        return Ok(None);
+    }
+    stored(&row.encoding, row.value, row.revision, row.expires_at).map(Some)
 }
 
-pub async fn has(db: &mut PgConnection, app: AppId, collection: &str, key: &str) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM kv_entries WHERE app_id = $1 AND collection = $2 AND key = $3) AS "has!""#,
-        app.0,
-        collection,
-        key
+/// Deletes up to `rows` entries that had expired by then, the oldest first; how many. Leaves alone what a writer holds.
+pub async fn sweep(db: &mut PgConnection, expired_by: DateTime<Utc>, rows: i64) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        "DELETE FROM kv_entries USING (
+             SELECT app_id, collection, key FROM kv_entries
+             WHERE expires_at <= $1
+             ORDER BY expires_at LIMIT $2
+             FOR UPDATE SKIP LOCKED
+         ) AS expired
+         WHERE kv_entries.app_id = expired.app_id AND kv_entries.collection = expired.collection
+           AND kv_entries.key = expired.key",
+        expired_by,
+        rows
     )
-    .fetch_one(db)
-    .await
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
 }
 
-/// Writes an entry over what is there, if anything; the entry's new revision.
-pub async fn set(db: &mut PgConnection, app: AppId, collection: &str, key: &str, value: &Value) -> sqlx::Result<i64> {
+/// When the next entry expires, or did.
+pub async fn next_expiry(db: &mut PgConnection) -> sqlx::Result<Option<DateTime<Utc>>> {
     sqlx::query_scalar!(
-        "INSERT INTO kv_entries (app_id, collection, key, encoding, value, revision)
-         VALUES ($1, $2, $3, $4, $5, 1)
-         ON CONFLICT ON CONSTRAINT kv_entries_pkey DO UPDATE
-         SET encoding = excluded.encoding, value = excluded.value, revision = kv_entries.revision + 1
-         RETURNING revision",
-        app.0,
-        collection,
-        key,
-        word(value.encoding),
-        value.bytes
+        r#"SELECT expires_at AS "expires_at!" FROM kv_entries WHERE expires_at IS NOT NULL ORDER BY expires_at LIMIT 1"#
     )
-    .fetch_one(db)
+    .fetch_optional(db)
     .await
-}
-
-/// Deletes an entry; whether it was there.
-pub async fn delete(db: &mut PgConnection, app: AppId, collection: &str, key: &str) -> sqlx::Result<bool> {
-    let done = sqlx::query!("DELETE FROM kv_entries WHERE app_id = $1 AND collection = $2 AND key = $3", app.0, collection, key)
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected() > 0)
 }
 
 /// The first `rows` entries of a range, fewer when their values would pass `bytes_max` together, but at least one.
-/// Values past the bound are neither read nor sent.
+/// Values past the bound are neither read nor sent. Expired entries count for nothing.
 pub async fn list(
     db: &mut PgConnection,
+    now: DateTime<Utc>,
     app: AppId,
     collection: &str,
     range: &Range<'_>,
@@ -85,6 +236,7 @@ pub async fn list(
                FROM (
                    SELECT key, encoding, value FROM kv_entries
                    WHERE app_id = $1 AND collection = $2 AND key >= $3 AND key > $4 AND key < $5
+                     AND (expires_at IS NULL OR expires_at > $8)
                    ORDER BY key LIMIT $6
                ) AS page
            ) AS measured
@@ -96,7 +248,8 @@ pub async fn list(
         range.after,
         range.before,
         rows,
-        bytes_max
+        bytes_max,
+        now
     )
     .fetch_all(db)
     .await?;
@@ -105,6 +258,23 @@ pub async fn list(
         .into_iter()
         .map(|row| Ok(Entry { key: row.key, value: Value { encoding: encoding(&row.encoding)?, bytes: row.value } }));
     Ok(Scan { items: items.collect::<sqlx::Result<_>>()?, found: super::natural("found", found)? })
+}
+
+fn stored(encoding: &str, value: Vec<u8>, revision: i64, expires_at: Option<DateTime<Utc>>) -> sqlx::Result<Stored> {
+    Ok(Stored { value: Value { encoding: self::encoding(encoding)?, bytes: value }, revision, expires_at })
+}
+
+/// The entry on the optional side of a join.
+fn before(
+    encoding: Option<String>,
+    value: Option<Vec<u8>>,
+    revision: Option<i64>,
+    expires_at: Option<DateTime<Utc>>,
+) -> sqlx::Result<Option<Stored>> {
+    match (encoding, value, revision) {
+        (Some(encoding), Some(value), Some(revision)) => stored(&encoding, value, revision, expires_at).map(Some),
+        _ => Ok(None),
+    }
 }
 
 fn word(encoding: Encoding) -> &'static str {

@@ -24,11 +24,13 @@ use super::cluster::Database;
 pub(crate) struct Options {
     /// Invocations at once; half of them for one app.
     pub(crate) places: usize,
+    /// The node's clock: the system's, or one that the test advances.
+    pub(crate) clock: Clock,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { places: 16 }
+        Self { places: 16, clock: Clock::system() }
     }
 }
 
@@ -37,6 +39,8 @@ pub(crate) struct TestApp {
     pub(crate) client: Client,
     pub(crate) clock: Clock,
     pub(crate) database: Database,
+    /// What stands behind the planes.
+    pub(crate) services: Arc<Services>,
     _scratch: TempDir,
 }
 
@@ -48,16 +52,16 @@ impl TestApp {
     pub(crate) async fn start_with(options: Options) -> Self {
         let database = Database::create().await;
         let scratch = tempfile::tempdir().expect("a scratch directory");
-        let clock = Clock::system();
+        let clock = options.clock;
         let db = store::connect(database.url().parse().expect("a database URL")).await.expect("the database answers");
         let services = Arc::new(Services::connect(db, clock.clone(), settings(scratch.path())).await.expect("services"));
         assert!(service::users::ensure_owner(&services, USERNAME, PASSWORD).await.expect("an owner"));
         let invoker = Arc::new(Invoker::new(services.clone(), Arc::new(sandbox(options.places, clock.clone()).await)));
         let data = serve(Router::new().fallback_service(Ingress::new(services.clone(), invoker.clone()))).await;
-        let admin = serve(api::router(services, invoker, api::Config::default())).await;
+        let admin = serve(api::router(services.clone(), invoker, api::Config::default())).await;
         let mut client = Client::new(data, admin);
         client.login(USERNAME, PASSWORD).await;
-        Self { client, clock, database, _scratch: scratch }
+        Self { client, clock, database, services, _scratch: scratch }
     }
 }
 

@@ -22,6 +22,12 @@ pub(crate) const EXTENTS_MAX: usize = 320;
 pub(crate) const REGEX_CACHE_MAX: usize = 16;
 /// A KV value as stored, bytes; the host checks again.
 pub(crate) const KV_VALUE_BYTES_MAX: usize = 64 << 10;
+/// One file, bytes; the host checks again.
+pub(crate) const FILE_BYTES_MAX: usize = 16 << 20;
+/// Content of files goes to and from the host in pieces of this many bytes.
+pub(crate) const FILE_PIECE_BYTES: usize = 256 << 10;
+/// Entries of one page of files when a script names no limit.
+pub(crate) const FILE_PAGE_ENTRIES_DEFAULT: u32 = 100;
 /// Data of a log line as JSON, bytes, before the host cuts the line.
 pub(crate) const LOG_DATA_BYTES_MAX: usize = 64 << 10;
 /// Entries of one KV page when a script names no limit.

@@ -38,6 +38,8 @@ pub enum Kind {
     Overloaded,
     /// What was waited for did not come in time (504).
     TimedOut,
+    /// What was stored is damaged (500); logged where it was found.
+    Corrupt,
 }
 
 /// A platform failure: an external text apart from the internal cause.

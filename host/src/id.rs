@@ -49,6 +49,12 @@ ids! {
     ExecutionId,
     /// One HTTP request on either plane.
     RequestId,
+    /// A file of an app.
+    FileId,
+    /// The bytes of one version of a file.
+    BlobId,
+    /// The directory that holds a database's blobs.
+    VolumeId,
 }
 
 /// RFC 9562 §5.7. The thread's own generator rather than a system call: each request makes two ids.

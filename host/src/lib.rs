@@ -14,6 +14,7 @@ pub mod telemetry;
 pub mod model;
 // L2
 pub mod auth;
+pub mod blobs;
 pub mod postgres;
 pub mod store;
 pub mod wit;

@@ -112,6 +112,34 @@ pub const KV_PAGE_ENTRIES_DEFAULT: u32 = 100;
 /// Values of one KV page, bytes together; a page ends early rather than grow past it (it always holds one entry).
 pub const KV_PAGE_BYTES_MAX: usize = 1 << 20;
 
+/// One file, bytes.
+pub const FILE_BYTES_MAX: u64 = 16 << 20;
+/// Name of a file, bytes.
+pub const FILE_NAME_BYTES_MAX: usize = 512;
+/// Content type of a file, bytes.
+pub const FILE_CONTENT_TYPE_BYTES_MAX: usize = 255;
+/// Files go between guest and disk in pieces of this many bytes, each hashed by itself; the database knows it too.
+pub const FILE_PIECE_BYTES: usize = 256 << 10;
+/// Entries of one page of files: most, and the default.
+pub const FILE_PAGE_ENTRIES_MAX: u32 = 1_000;
+pub const FILE_PAGE_ENTRIES_DEFAULT: u32 = 100;
+/// Files that one invocation may have half written or half read.
+pub const FILE_TRANSFERS_PER_INVOCATION_MAX: usize = 4;
+/// Pieces of files written at once, syncs and removals among them, on one node.
+pub const FILE_WRITES_AT_ONCE: usize = 4;
+/// Pieces of files read at once on one node.
+pub const FILE_READS_AT_ONCE: usize = 8;
+/// A file that is replaced again and again while it is opened is tried this often.
+pub const FILE_OPEN_ATTEMPTS_MAX: u32 = 8;
+/// Bytes that stay free on the disk that holds files: a full one stops the database, too.
+pub const FILES_FREE_BYTES_MIN: u64 = 256 << 20;
+/// What is on disk without a row is removed once it is this old, s: older than any invocation, and than nodes' clocks differ.
+pub const FILE_LEFTOVER_S: i64 = TIMEOUT_MS_CEILING as i64 / 1_000 + 600;
+/// Blobs whose rows a sweep asks for at once.
+pub const FILE_SWEEP_BATCH_MAX: usize = 1_000;
+/// A sweep that failed is tried again this soon, ms.
+pub const FILE_SWEEP_RETRY_MS: u64 = 60_000;
+
 /// Body of a control-plane request, bytes (a script's source as JSON, with room for escapes).
 pub const API_BODY_BYTES_MAX: usize = 2 << 20;
 /// The database must answer a health check within this, ms.

@@ -8,18 +8,18 @@ use crate::support::cluster::run;
 use crate::support::{Tenant, TestApp, raw};
 
 /// A Rhai expression for a string of `n` bytes, cheap in fuel.
-fn text(n: usize) -> String {
+pub(crate) fn text(n: usize) -> String {
     format!(
         r#"{{ let s = ""; let p = "x"; let n = {n}; while n > 0 {{ if n % 2 == 1 {{ s += p; }} n /= 2; if n > 0 {{ p += p; }} }} s }}"#
     )
 }
 
 /// `()` when the call succeeds, else the error map.
-async fn caught(tenant: &Tenant, call: &str) -> Value {
+pub(crate) async fn caught(tenant: &Tenant, call: &str) -> Value {
     tenant.caught(call).await
 }
 
-async fn refused(tenant: &Tenant, call: &str) {
+pub(crate) async fn refused(tenant: &Tenant, call: &str) {
     let error = caught(tenant, call).await;
     assert_eq!(error["code"], "invalid_argument", "{call}: {error}");
 }
@@ -414,6 +414,8 @@ async fn the_limits_page_shows_what_is_enforced() {
         ("kv_value_bytes", 64 << 10),
         ("kv_key_bytes", 512),
         ("collection_name_bytes", 128),
+        ("file_bytes", 16 << 20),
+        ("file_name_bytes", 512),
     ] {
         assert_eq!(limit(name)["ceiling"], value, "{name}");
         assert!(limit(name)["unit"].is_string());

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use crate::support::{Tenant, TestApp};
 
 /// A capability, what of it a test may reach, and a statement that reaches it.
-const CALLS: &[(&str, &str, &str)] = &[("kv", "secret-plans", r#"kv::collection("secret-plans").set("k", 1)"#)];
+const CALLS: &[(&str, &str, &str)] = &[
+    ("files", "secret-plans", r#"files::collection("secret-plans").create("f", "x")"#),
+    ("kv", "secret-plans", r#"kv::collection("secret-plans").set("k", 1)"#),
+];
 
 impl Tenant {
     async fn grant(&self, grants: Value) -> Value {

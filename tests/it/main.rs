@@ -7,6 +7,8 @@ mod support;
 mod answers;
 mod ctx;
 mod failures;
+mod files;
+mod files_on_disk;
 mod guide;
 mod kv;
 mod kv_expiry;
@@ -16,6 +18,7 @@ mod stdlib;
 mod bad_input;
 mod bounds;
 mod cors;
+mod files_bounds;
 mod grants;
 mod recording;
 mod routing;
@@ -23,6 +26,7 @@ mod scripts;
 // What must not happen.
 mod attacks;
 mod crash;
+mod files_crash;
 mod hostile;
 mod images;
 // The process.

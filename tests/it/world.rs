@@ -51,7 +51,8 @@ fn the_component_imports_exactly_its_world() {
         functions.sort_unstable();
     }
     let expected: BTreeMap<String, Vec<String>> = [
-        ("picloud:sandbox/kv@0.1.0", &["delete", "get", "get-entry", "has", "increment", "list", "set"][..]),
+        ("picloud:sandbox/files@0.1.0", &["append", "create", "delete", "get", "head", "list", "read", "update"][..]),
+        ("picloud:sandbox/kv@0.1.0", &["delete", "get", "get-entry", "has", "increment", "list", "set"]),
         ("picloud:sandbox/log@0.1.0", &["write"]),
         ("wasi:clocks/wall-clock@0.2.6", &["now"]),
         ("wasi:random/random@0.2.6", &["get-random-bytes"]),

@@ -2,6 +2,7 @@
 
 pub(crate) mod base64;
 pub(crate) mod crypto;
+pub(crate) mod files;
 pub(crate) mod hex;
 pub(crate) mod json;
 pub(crate) mod kv;
@@ -23,6 +24,7 @@ pub(crate) type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 pub(crate) fn register(engine: &mut Engine) {
     base64::register(engine);
     crypto::register(engine);
+    files::register(engine);
     hex::register(engine);
     json::register(engine);
     kv::register(engine);
@@ -55,6 +57,7 @@ pub(crate) fn thrown(error: Error) -> Box<EvalAltResult> {
         Error::TimedOut(message) => ("timed_out", message),
         Error::Conflict(message) => ("conflict", message),
         Error::LimitExceeded(message) => ("limit_exceeded", message),
+        Error::Corrupt(message) => ("corrupt", message),
         Error::Unavailable(message) => ("unavailable", message),
         Error::Internal(message) => ("internal", message),
     };

@@ -120,7 +120,7 @@ fn status(kind: Kind) -> StatusCode {
         Kind::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Kind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
         Kind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Kind::Internal | Kind::Corrupt => StatusCode::INTERNAL_SERVER_ERROR,
         Kind::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         Kind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
     }

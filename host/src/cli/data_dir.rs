@@ -1,6 +1,6 @@
 //! The data directory: where it is, whether it is ours, and that only one node with a private PostgreSQL works in it.
 //!
-//! In it: `picloud-data` (the mark, and the number of the layout), `lock`, `artifacts/`, and what `postgres` lists.
+//! In it: `picloud-data` (the mark, and the number of the layout), `lock`, `artifacts/`, `files/`, and what `postgres` lists.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -17,8 +17,9 @@ const MARK: &str = "picloud-data";
 const LOCK: &str = "lock";
 const LAYOUT: u32 = 1;
 
-/// What may lie in a directory that we have not marked yet: `precompile` of an image build, a fresh file system.
-const ADOPTED: [&str; 3] = ["artifacts", "lost+found", LOCK];
+/// What may lie in a directory that we have not marked yet: `precompile` of an image build, files that nodes share, a fresh
+/// file system.
+const ADOPTED: [&str; 4] = ["artifacts", "files", "lost+found", LOCK];
 
 /// A directory that is ours. Held exclusively, it stays so until this is dropped, or the process is gone.
 #[derive(Debug)]

@@ -174,6 +174,7 @@ async fn assemble(
     }
     shutdown::spawn("routing", service::routing::follow(services.clone(), shutdown.clone()));
     shutdown::spawn("kv expiry", service::kv::expiry::follow(services.clone(), shutdown.clone()));
+    shutdown::spawn("files", service::files::sweep::follow(services.clone(), shutdown.clone()));
     let addresses = listeners.addresses;
     let config = api::Config { public_base_url: settings.public_base_url.clone(), data_port: Some(addresses.data.port()) };
     let planes = (Ingress::new(services.clone(), invoker.clone()), api::router(services.clone(), invoker.clone(), config));

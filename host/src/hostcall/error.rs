@@ -20,6 +20,7 @@ pub(super) fn to_guest(error: Error, guest: &mut Guest) -> wit::Error {
         Kind::Conflict | Kind::PreconditionFailed => wit::Error::Conflict(message),
         Kind::RateLimited => wit::Error::LimitExceeded(message),
         Kind::Overloaded => wit::Error::Unavailable(message),
+        Kind::Corrupt => wit::Error::Corrupt(message),
         Kind::Internal => {
             if !guest.faulted {
                 tracing::error!(error = error.source.as_deref().map(tracing::field::display), "a host call failed");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sqlx::PgPool;
 use wasmtime::ResourceLimiter;
 
+use super::files::{Downloads, Uploads};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::id::AppId;
@@ -52,6 +53,8 @@ pub struct Guest {
     pub memory_peak_bytes: usize,
     pub logs: Vec<LogLine>,
     pub logs_dropped: u32,
+    pub(super) uploads: Uploads,
+    pub(super) downloads: Downloads,
     log_bytes: usize,
     memory_bytes_max: usize,
 }
@@ -76,6 +79,8 @@ impl Guest {
             memory_peak_bytes: 0,
             logs: Vec::new(),
             logs_dropped: 0,
+            uploads: Uploads::default(),
+            downloads: Downloads::default(),
             log_bytes: 0,
             memory_bytes_max,
         }

@@ -8,6 +8,7 @@
 mod clocks;
 mod door;
 mod error;
+mod files;
 mod guest;
 mod kv;
 mod log;
@@ -21,6 +22,7 @@ pub use self::guest::{Guest, MemoryExceeded, Reach};
 /// Links every import of the world, and nothing else.
 pub fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     clocks::link(linker)?;
+    files::link(linker)?;
     kv::link(linker)?;
     log::link(linker)?;
     random::link(linker)

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod app;
 pub mod execution;
+pub mod files;
 pub mod grant;
 pub mod invocation;
 pub mod kv;

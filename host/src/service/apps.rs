@@ -73,7 +73,7 @@ pub async fn update(s: &Services, by: UserId, id: AppId, change: AppChange, if_m
     Ok(app)
 }
 
-/// Deletes the app with its routes, KV entries and API keys and, with contents, its scripts and their records, in one
+/// Deletes the app with its routes, KV entries, files and API keys and, with contents, its scripts and their records, in one
 /// transaction. `if_match` as in [`update`]. 404; 409 `{scripts}` when it still has scripts and contents were not to go.
 pub async fn delete(s: &Services, by: UserId, id: AppId, what: Deletion, if_match: Option<&str>) -> Result<()> {
     let mut tx = s.db.begin().await?;
@@ -94,6 +94,7 @@ pub async fn delete(s: &Services, by: UserId, id: AppId, what: Deletion, if_matc
     store::signals::routing_changed(&mut tx).await?;
     tx.commit().await?;
     s.reload_routing().await;
+    super::files::forget_app(s, id);
     tracing::info!(app.id = %id, user.id = %by, scripts, "app deleted");
     Ok(())
 }

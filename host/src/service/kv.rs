@@ -173,7 +173,7 @@ fn crossed() -> Error {
 
 /// A text after every key that begins with `prefix` and before every later one, so that a prefix is a range of the index.
 /// Bytewise order of UTF-8 is the order of its code points, so the next code point in place of the last one is that text.
-fn end_of_prefix(prefix: &str) -> String {
+pub(super) fn end_of_prefix(prefix: &str) -> String {
     let mut stem = prefix.to_owned();
     while let Some(last) = stem.pop() {
         // The range of `char` steps over the surrogates.

@@ -8,17 +8,20 @@
 //! A crash before the commit changes nothing; one after it loses nothing: the directory is read anew at the start.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use sqlx::PgPool;
 
 use crate::auth::password::Hasher;
+use crate::blobs::Blobs;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::store;
 
 pub mod apps;
 pub mod executions;
+pub mod files;
 pub mod grants;
 pub mod kv;
 pub mod routes;
@@ -42,6 +45,8 @@ pub struct Services {
     pub passwords: Hasher,
     /// When scripts' entries expire.
     pub kv_expiry: kv::expiry::Expiry,
+    /// The bytes of files; none until connected.
+    blobs: OnceLock<Blobs>,
 }
 
 /// What a process is told of its platform.
@@ -67,12 +72,15 @@ impl Services {
             apps_domain: settings.apps_domain,
             passwords: Hasher::default(),
             kv_expiry: kv::expiry::Expiry::default(),
+            blobs: OnceLock::new(),
         })
     }
 
-    /// Services over a migrated database, with the directory loaded.
+    /// Services over a migrated database, with the directory loaded and the files at hand.
     pub async fn connect(db: PgPool, clock: Clock, settings: Settings) -> Result<Self> {
+        let data_dir = settings.data_dir.clone();
         let services = Self::new(db, clock, settings)?;
+        let _ = services.blobs.set(files::open_blobs(&services, &data_dir).await?);
         services.routing.reload(&services.db, &services.apps_domain).await?;
         Ok(services)
     }

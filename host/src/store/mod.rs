@@ -18,6 +18,7 @@ use crate::limits;
 pub mod apps;
 mod copy;
 pub mod executions;
+pub mod files;
 pub mod images;
 pub mod kv;
 pub mod logs;
@@ -96,7 +97,7 @@ pub fn refusal(error: sqlx::Error) -> Error {
         "apps_slug_key" => taken("an app with this slug", "slug"),
         "scripts_app_id_name_key" => taken("a script of this name in the app", "name"),
         "routes_pattern_key" => taken("a route for this host, path and method", "path"),
-        "scripts_app_id_fkey" | "kv_entries_app_id_fkey" => Error::not_found("app"),
+        "scripts_app_id_fkey" | "kv_entries_app_id_fkey" | "files_app_id_fkey" => Error::not_found("app"),
         "routes_script_fkey" | "script_versions_script_fkey" => Error::not_found("script"),
         "images_script_version_fkey" => Error::not_found("version"),
         _ => error.into(),

@@ -41,7 +41,8 @@ pub(crate) struct TestApp {
     pub(crate) database: Database,
     /// What stands behind the planes.
     pub(crate) services: Arc<Services>,
-    _scratch: TempDir,
+    /// The data directory.
+    pub(crate) scratch: TempDir,
 }
 
 impl TestApp {
@@ -61,7 +62,7 @@ impl TestApp {
         let admin = serve(api::router(services.clone(), invoker, api::Config::default())).await;
         let mut client = Client::new(data, admin);
         client.login(USERNAME, PASSWORD).await;
-        Self { client, clock, database, services, _scratch: scratch }
+        Self { client, clock, database, services, scratch }
     }
 }
 

@@ -1,0 +1,351 @@
+//! Files of an app's scripts: what is known of them in the database, their bytes in `blobs`.
+//!
+//! Bounds, each a 422 that names field, asked and allowed: collection, name and content type as in `model::files`, content at
+//! most `FILE_BYTES_MAX` bytes in pieces of `FILE_PIECE_BYTES`, page 1..=`FILE_PAGE_ENTRIES_MAX` files.
+//!
+//! The bytes are whole and durable before a row names them, and new content is a new blob: who reads sees one version or
+//! another, never a mix, and a crash leaves the old or the new. What remains of it is swept (`sweep`). The disk failing is 503
+//! `unavailable`; bytes that are not the ones stored are `corrupt`.
+
+use std::io;
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::Services;
+use crate::blobs::{Blobs, Placed, ReadError, Reader};
+use crate::error::{Error, Kind, Result};
+use crate::id::{AppId, BlobId, FileId};
+use crate::limits;
+use crate::model::files::{self, File, Metadata, Page, Query, Range};
+use crate::model::text;
+use crate::store;
+
+pub mod sweep;
+
+pub use crate::blobs::Upload;
+
+/// A file to be.
+#[derive(Debug, Clone)]
+pub struct NewFile {
+    pub collection: String,
+    pub name: String,
+    pub content_type: String,
+}
+
+/// New content for a file.
+#[derive(Debug, Clone)]
+pub struct FileChange {
+    pub collection: String,
+    pub name: String,
+    /// None: as it was.
+    pub content_type: Option<String>,
+    /// Only over this revision.
+    pub if_revision: Option<i64>,
+}
+
+/// A file before and after a change.
+#[derive(Debug, Clone)]
+pub struct Changed {
+    pub now: Metadata,
+    pub before: Metadata,
+}
+
+/// A file that is being read: one version of it, whatever becomes of the file meanwhile.
+#[derive(Debug)]
+pub struct Download {
+    of: Version,
+    reader: Reader,
+}
+
+/// Bytes that were checked.
+#[derive(Debug)]
+pub struct Piece {
+    pub bytes: Vec<u8>,
+    /// What was read from the disk for them.
+    pub read_bytes: usize,
+}
+
+/// For whoever must be told that bytes are bad.
+#[derive(Debug, Clone, Copy)]
+struct Version {
+    app: AppId,
+    file: FileId,
+    blob: BlobId,
+}
+
+/// Begins to take the content of a file.
+pub async fn begin(s: &Services, app: AppId) -> Result<Upload> {
+    blobs(s)?.begin(app, BlobId::at(s.now())).await.map_err(disk)
+}
+
+/// Takes one piece, which has `FILE_PIECE_BYTES` bytes exactly; the last is given to [`create`] or [`update`].
+pub async fn append(upload: Upload, piece: Vec<u8>) -> Result<Upload> {
+    if piece.len() != limits::FILE_PIECE_BYTES {
+        let (asked, exact) = (piece.len(), limits::FILE_PIECE_BYTES);
+        return Err(Error::invalid("piece", format!("a piece has {asked} bytes; all but the last have {exact}")));
+    }
+    check_size(&upload, piece.len())?;
+    upload.append(piece).await.map_err(disk)
+}
+
+/// Stores a file whose content is what `upload` took, and `last`. 409 when the name is taken; 404 when the app is gone.
+pub async fn create(s: &Services, app: AppId, new: NewFile, upload: Option<Upload>, last: Vec<u8>) -> Result<Metadata> {
+    files::check_place(&new.collection, &new.name)?;
+    files::check_content_type(&new.content_type)?;
+    let mut placed = place(s, app, upload, last).await?;
+    let now = s.now();
+    let metadata = Metadata {
+        id: FileId::at(now),
+        name: new.name,
+        content_type: new.content_type,
+        size_bytes: placed.blob.size_bytes,
+        sha256: placed.blob.sha256,
+        revision: now.timestamp_micros().max(1),
+        created_at: now,
+        updated_at: now,
+    };
+    let file = File { metadata, blob: placed.blob.clone() };
+    let mut tx = s.script_db.begin().await?;
+    if !store::files::insert(&mut tx, app, &new.collection, &file).await.map_err(store::refusal)? {
+        let message = format!("there is already a file {:?} in the collection; update or delete it", shown(&file.metadata.name));
+        return Err(Error::conflict(message, json!({ "field": "name" })));
+    }
+    placed.committing();
+    tx.commit().await?;
+    placed.keep();
+    Ok(file.metadata)
+}
+
+/// Gives a file new content: what `upload` took, and `last`. 404 when there is no such file; 409 when it has another
+/// revision.
+pub async fn update(s: &Services, app: AppId, change: FileChange, upload: Option<Upload>, last: Vec<u8>) -> Result<Changed> {
+    files::check_place(&change.collection, &change.name)?;
+    if let Some(content_type) = &change.content_type {
+        files::check_content_type(content_type)?;
+    }
+    let mut placed = place(s, app, upload, last).await?;
+    let mut tx = s.script_db.begin().await?;
+    let Some(before) = store::files::lock(&mut tx, app, &change.collection, &change.name).await? else {
+        let message = format!("there is no file {:?} in the collection; create it", shown(&change.name));
+        return Err(Error::new(Kind::NotFound, "not_found", message));
+    };
+    if let Some(asked) = change.if_revision.filter(|asked| *asked != before.metadata.revision) {
+        let revision = before.metadata.revision;
+        let message = format!("the file {:?} has revision {revision}, not {asked}", shown(&change.name));
+        return Err(Error::conflict(message, json!({ "field": "if_revision", "revision": revision })));
+    }
+    let metadata = Metadata {
+        content_type: change.content_type.unwrap_or_else(|| before.metadata.content_type.clone()),
+        size_bytes: placed.blob.size_bytes,
+        sha256: placed.blob.sha256,
+        revision: before.metadata.revision.saturating_add(1),
+        updated_at: s.now().max(before.metadata.updated_at),
+        ..before.metadata.clone()
+    };
+    let file = File { metadata, blob: placed.blob.clone() };
+    store::files::update(&mut tx, app, &change.collection, &file).await?;
+    placed.committing();
+    tx.commit().await?;
+    placed.keep();
+    blobs(s)?.remove(app, before.blob.id).await;
+    Ok(Changed { now: file.metadata, before: before.metadata })
+}
+
+/// What is known of a file, if it is there.
+pub async fn head(s: &Services, app: AppId, collection: &str, name: &str) -> Result<Option<Metadata>> {
+    files::check_place(collection, name)?;
+    let file = store::files::get(&mut *s.script_db.acquire().await?, app, collection, name).await?;
+    Ok(file.map(|file| file.metadata))
+}
+
+/// Opens a file, if it is there, to read it whole or in part, and reads the first piece; with the way on, if there is more.
+/// 500 `corrupt` when the bytes are not those that were stored.
+pub async fn open(
+    s: &Services,
+    app: AppId,
+    collection: &str,
+    name: &str,
+    range: Option<Range>,
+) -> Result<Option<(Metadata, Piece, Option<Download>)>> {
+    files::check_place(collection, name)?;
+    let mut missing = None;
+    for _ in 0..limits::FILE_OPEN_ATTEMPTS_MAX {
+        let found = store::files::get(&mut *s.script_db.acquire().await?, app, collection, name).await?;
+        let Some(File { metadata, blob }) = found else { return Ok(None) };
+        let of = Version { app, file: metadata.id, blob: blob.id };
+        if missing == Some(of.blob) {
+            return Err(corrupt(of, "they are not on the disk"));
+        }
+        if let Some(reader) = blobs(s)?.open_blob(app, blob, range).await.map_err(disk)? {
+            let (first, rest) = read(Download { of, reader }).await?;
+            return Ok(Some((metadata, first, rest)));
+        }
+        // Replaced since the row was read, or gone for good: the row tells.
+        missing = Some(of.blob);
+    }
+    Err(unavailable("the file is replaced too fast to be read; try again"))
+}
+
+/// The next piece, with the way on, if there is more.
+pub async fn read(download: Download) -> Result<(Piece, Option<Download>)> {
+    let of = download.of;
+    let piece = download.reader.next().await.map_err(|error| match error {
+        ReadError::Corrupt(why) => corrupt(of, why),
+        ReadError::Io(error) => disk(error),
+    })?;
+    let rest = piece.rest.map(|reader| Download { of, reader });
+    Ok((Piece { bytes: piece.bytes, read_bytes: piece.read_bytes }, rest))
+}
+
+/// Deletes a file; what it was, if it was there.
+pub async fn delete(s: &Services, app: AppId, collection: &str, name: &str) -> Result<Option<Metadata>> {
+    files::check_place(collection, name)?;
+    let deleted = store::files::delete(&mut *s.script_db.acquire().await?, app, collection, name).await?;
+    let Some(File { metadata, blob }) = deleted else { return Ok(None) };
+    blobs(s)?.remove(app, blob.id).await;
+    Ok(Some(metadata))
+}
+
+/// Files whose names begin with the prefix, in bytewise order; a page's `cursor` is the next query's `after`.
+pub async fn list(s: &Services, app: AppId, collection: &str, query: Query) -> Result<Page> {
+    files::check_collection(collection)?;
+    check_query(&query)?;
+    let before = super::kv::end_of_prefix(&query.prefix);
+    let range = store::kv::Range { from: &query.prefix, after: query.after.as_deref().unwrap_or_default(), before: &before };
+    // One more than the page says that more follow.
+    let rows = i64::from(query.limit) + 1;
+    let mut items = store::files::list(&mut *s.script_db.acquire().await?, app, collection, &range, rows).await?;
+    let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+    let has_more = items.len() > limit;
+    items.truncate(limit);
+    let cursor = items.last().filter(|_| has_more).map(|file| file.name.clone());
+    Ok(Page { items, cursor })
+}
+
+/// Removes the bytes of an app that is gone, behind the answer; what a crash leaves of them is swept at the next start.
+pub(super) fn forget_app(s: &Services, app: AppId) {
+    let Ok(blobs) = blobs(s) else { return };
+    let blobs = blobs.clone();
+    crate::shutdown::spawn("files of a deleted app", async move {
+        if let Err(error) = blobs.remove_app(app).await {
+            tracing::warn!(app.id = %app, %error, "the files of a deleted app could not be removed; the next start tries again");
+        }
+    });
+}
+
+/// Opens the directory of this database's blobs.
+pub(super) async fn open_blobs(s: &Services, data_dir: &std::path::Path) -> Result<Blobs> {
+    let mut db = s.db.acquire().await?;
+    let volume = store::files::volume(&mut db, crate::id::VolumeId::at(s.now())).await?;
+    let (blobs, was_there) = Blobs::open(data_dir, volume).await.map_err(|error| {
+        let message = format!("the directory of files in {} cannot be used: {error}", data_dir.display());
+        Error { source: Some(error.into()), ..Error::new(Kind::Internal, "internal", message) }
+    })?;
+    if !was_there && store::files::any(&mut db).await? {
+        tracing::error!(
+            volume.id = %volume,
+            "this database has files, but not in this data directory: they cannot be read here; nodes of one database share `files/`"
+        );
+    }
+    Ok(blobs)
+}
+
+fn blobs(s: &Services) -> Result<&Blobs> {
+    s.blobs.get().ok_or_else(|| Error::internal("the directory of files is not open"))
+}
+
+async fn place(s: &Services, app: AppId, upload: Option<Upload>, last: Vec<u8>) -> Result<Placed> {
+    if last.len() > limits::FILE_PIECE_BYTES {
+        return Err(text::too_long("piece", last.len(), limits::FILE_PIECE_BYTES, "bytes"));
+    }
+    let upload = match upload {
+        Some(upload) => upload,
+        None => begin(s, app).await?,
+    };
+    check_size(&upload, last.len())?;
+    upload.place(last).await.map_err(disk)
+}
+
+fn check_size(upload: &Upload, more_bytes: usize) -> Result<()> {
+    let (asked, allowed) = (upload.size_bytes().saturating_add(more_bytes as u64), limits::FILE_BYTES_MAX);
+    if asked > allowed {
+        let (asked, allowed) = (usize::try_from(asked).unwrap_or(usize::MAX), usize::try_from(allowed).unwrap_or(usize::MAX));
+        return Err(text::too_long("content", asked, allowed, "bytes"));
+    }
+    Ok(())
+}
+
+fn check_query(query: &Query) -> Result<()> {
+    let name_sized = |field: &str, value: &str| match value {
+        "" => Ok(()),
+        value => text::name_bytes(field, value, limits::FILE_NAME_BYTES_MAX),
+    };
+    name_sized("prefix", &query.prefix)?;
+    name_sized("cursor", query.after.as_deref().unwrap_or_default())?;
+    let (asked, allowed) = (query.limit, limits::FILE_PAGE_ENTRIES_MAX);
+    if asked == 0 || asked > allowed {
+        return Err(Error::invalid("limit", format!("limit is {asked}; 1 to {allowed} are allowed"))
+            .with_details(json!({ "field": "limit", "asked": asked, "floor": 1, "allowed": allowed })));
+    }
+    Ok(())
+}
+
+/// A name as a message quotes it.
+fn shown(name: &str) -> std::borrow::Cow<'_, str> {
+    text::cut(name, limits::COLLECTION_NAME_BYTES_MAX)
+}
+
+/// The disk did not do what was asked. Logged here: whoever asked learns no cause.
+fn disk(error: io::Error) -> Error {
+    tracing::error!(%error, "the disk that holds files failed");
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => unavailable("the disk that holds files is full"),
+        _ => unavailable("files cannot be read or written at the moment; try again"),
+    }
+}
+
+fn unavailable(message: &'static str) -> Error {
+    Error::new(Kind::Overloaded, "unavailable", message)
+}
+
+/// Logged here: it concerns whoever owns the disk.
+fn corrupt(of: Version, why: &'static str) -> Error {
+    tracing::error!(app.id = %of.app, file.id = %of.file, blob.id = %of.blob, why, "the bytes of a file are not those that were stored");
+    let message = format!("the bytes of the file are not those that were stored: {why}; store it anew or delete it");
+    Error::new(Kind::Corrupt, "corrupt", message)
+}
+
+/// For sweeps: a blob is a leftover only once no upload can be about to name it.
+fn is_old(blob: BlobId, now: DateTime<Utc>) -> Option<bool> {
+    let begun_at = files::begun_at(blob)?;
+    Some(now - begun_at >= chrono::TimeDelta::seconds(limits::FILE_LEFTOVER_S))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_bounded() {
+        let query = |limit| Query { limit, ..Query::default() };
+        assert!(check_query(&query(limits::FILE_PAGE_ENTRIES_MAX)).is_ok());
+        assert!(check_query(&query(limits::FILE_PAGE_ENTRIES_MAX + 1)).is_err());
+        assert!(check_query(&query(0)).is_err());
+        assert!(check_query(&Query { prefix: "\0".into(), ..query(1) }).is_err());
+        let long = "n".repeat(limits::FILE_NAME_BYTES_MAX + 1);
+        assert!(check_query(&Query { after: Some(long), ..query(1) }).is_err());
+    }
+
+    #[test]
+    fn a_leftover_is_older_than_any_upload() {
+        let begun = DateTime::from_timestamp_millis(1_700_000_000_000).unwrap();
+        let blob = BlobId::at(begun);
+        let age = chrono::TimeDelta::seconds(limits::FILE_LEFTOVER_S);
+        assert_eq!(is_old(blob, begun + age), Some(true));
+        assert_eq!(is_old(blob, begun + age - chrono::TimeDelta::milliseconds(1)), Some(false));
+        assert_eq!(is_old(blob, begun - age), Some(false));
+        assert_eq!(is_old(BlobId(uuid::Uuid::max()), begun + age), None);
+        assert!(limits::FILE_LEFTOVER_S * 1_000 > i64::from(limits::TIMEOUT_MS_CEILING));
+    }
+}

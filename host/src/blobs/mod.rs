@@ -55,6 +55,13 @@ pub struct Found {
     pub is_part: bool,
 }
 
+/// Rows and disk may differ until this is settled. Dropped before, as when a caller gives up, it asks for a sweep.
+#[derive(Debug)]
+pub struct Doubt {
+    volume: Arc<Volume>,
+    is_settled: bool,
+}
+
 #[derive(Debug)]
 struct Volume {
     dir: Dir,
@@ -179,6 +186,11 @@ impl Blobs {
         .await?
     }
 
+    /// What asks for a sweep unless it is settled: held while a row goes whose blob is removed only afterwards.
+    pub fn doubt(&self) -> Doubt {
+        Doubt { volume: self.volume.clone(), is_settled: false }
+    }
+
     /// Resolves when something was left behind that only a sweep can judge or remove.
     pub async fn leftovers(&self) {
         self.volume.leftovers.notified().await;
@@ -186,6 +198,20 @@ impl Blobs {
 
     fn place(&self, app: AppId, blob: BlobId) -> Place {
         Place { volume: self.volume.clone(), app, blob }
+    }
+}
+
+impl Doubt {
+    pub fn settle(mut self) {
+        self.is_settled = true;
+    }
+}
+
+impl Drop for Doubt {
+    fn drop(&mut self) {
+        if !self.is_settled {
+            self.volume.leftovers.notify_one();
+        }
     }
 }
 

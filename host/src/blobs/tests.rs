@@ -182,6 +182,15 @@ async fn a_commit_that_nobody_heard_of_is_left_for_a_sweep() {
 }
 
 #[tokio::test]
+async fn a_deletion_that_nobody_heard_of_asks_for_a_sweep() {
+    let scene = Scene::set().await;
+    scene.blobs.doubt().settle();
+    assert!(poll(Box::pin(scene.blobs.leftovers()).as_mut()).is_pending());
+    drop(scene.blobs.doubt());
+    scene.blobs.leftovers().await;
+}
+
+#[tokio::test]
 async fn damage_is_found_before_the_last_byte_is_handed_over() {
     let scene = Scene::set().await;
     let blob = scene.store(&content(3 * FILE_PIECE_BYTES)).await;

@@ -201,7 +201,11 @@ pub async fn read(download: Download) -> Result<(Piece, Option<Download>)> {
 /// Deletes a file; what it was, if it was there.
 pub async fn delete(s: &Services, app: AppId, collection: &str, name: &str) -> Result<Option<Metadata>> {
     files::check_place(collection, name)?;
-    let deleted = store::files::delete(&mut *s.script_db.acquire().await?, app, collection, name).await?;
+    let mut db = s.script_db.acquire().await?;
+    let doubt = blobs(s)?.doubt();
+    let deleted = store::files::delete(&mut db, app, collection, name).await?;
+    doubt.settle();
+    drop(db);
     let Some(File { metadata, blob }) = deleted else { return Ok(None) };
     blobs(s)?.remove(app, blob.id).await;
     Ok(Some(metadata))

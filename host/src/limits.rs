@@ -140,6 +140,36 @@ pub const FILE_SWEEP_BATCH_MAX: usize = 1_000;
 /// A sweep that failed is tried again this soon, ms.
 pub const FILE_SWEEP_RETRY_MS: u64 = 60_000;
 
+/// One document, bytes (as stored: JSON text, floats written out).
+pub const DOCS_DATA_BYTES_MAX: usize = 256 << 10;
+/// Nesting of maps and arrays in a document.
+pub const DOCS_DEPTH_MAX: usize = 32;
+/// Id of a document, bytes.
+pub const DOCS_ID_BYTES_MAX: usize = 128;
+/// A filter of documents, bytes as JSON.
+pub const DOCS_FILTER_BYTES_MAX: usize = 32 << 10;
+/// Nesting of `$and`, `$or` and `$not` in a filter, the filter itself included.
+pub const DOCS_FILTER_DEPTH_MAX: usize = 8;
+/// Conditions of a filter.
+pub const DOCS_FILTER_TESTS_MAX: usize = 100;
+/// Values of one `$in` or `$nin`.
+pub const DOCS_IN_VALUES_MAX: usize = 100;
+/// Steps of a path in a filter.
+pub const DOCS_PATH_STEPS_MAX: usize = 5;
+/// One step of a path, bytes.
+pub const DOCS_PATH_STEP_BYTES_MAX: usize = 128;
+/// Keys of one `$sort`, beside the id.
+pub const DOCS_SORT_KEYS_MAX: usize = 4;
+/// A string is sorted by so many of its characters: a cursor holds them.
+pub const DOCS_SORT_TEXT_CHARS: usize = 128;
+/// A cursor of a page of documents, bytes.
+pub const DOCS_CURSOR_BYTES_MAX: usize = 12 << 10;
+/// Documents of one page: most, and the default.
+pub const DOCS_PAGE_ITEMS_MAX: u32 = 1_000;
+pub const DOCS_PAGE_ITEMS_DEFAULT: u32 = 100;
+/// Documents of one page, bytes together as stored; a page ends early rather than grow past it (it always holds one document).
+pub const DOCS_PAGE_BYTES_MAX: usize = 1 << 20;
+
 /// Body of a control-plane request, bytes (a script's source as JSON, with room for escapes).
 pub const API_BODY_BYTES_MAX: usize = 2 << 20;
 /// The database must answer a health check within this, ms.

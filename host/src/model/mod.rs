@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod app;
+pub mod docs;
 pub mod execution;
 pub mod files;
 pub mod grant;

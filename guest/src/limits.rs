@@ -20,6 +20,12 @@ pub(crate) const REGEX_BYTES_MAX: usize = 1 << 20;
 pub(crate) const EXTENTS_MAX: usize = 320;
 /// Compiled regular expressions kept for the rest of the invocation.
 pub(crate) const REGEX_CACHE_MAX: usize = 16;
+/// A document as JSON, bytes; the host checks again.
+pub(crate) const DOCS_DATA_BYTES_MAX: usize = 256 << 10;
+/// A filter of documents as JSON, bytes; the host checks again.
+pub(crate) const DOCS_FILTER_BYTES_MAX: usize = 32 << 10;
+/// Documents of one page when a script names no limit.
+pub(crate) const DOCS_PAGE_ITEMS_DEFAULT: u32 = 100;
 /// A KV value as stored, bytes; the host checks again.
 pub(crate) const KV_VALUE_BYTES_MAX: usize = 64 << 10;
 /// One file, bytes; the host checks again.

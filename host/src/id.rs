@@ -41,6 +41,8 @@ ids! {
     ScriptId,
     /// A rule host + method + path → script.
     RouteId,
+    /// A document that its script gave no id.
+    DocumentId,
     /// A person.
     UserId,
     /// A login.

@@ -154,6 +154,8 @@ pub const DOCS_FILTER_DEPTH_MAX: usize = 8;
 pub const DOCS_FILTER_TESTS_MAX: usize = 100;
 /// Values of one `$in` or `$nin`.
 pub const DOCS_IN_VALUES_MAX: usize = 100;
+/// Values that the equalities, `$in` and `$nin` of one filter hold together: each is a search of the index.
+pub const DOCS_FILTER_VALUES_MAX: usize = 1_000;
 /// Steps of a path in a filter.
 pub const DOCS_PATH_STEPS_MAX: usize = 5;
 /// One step of a path, bytes.

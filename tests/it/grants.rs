@@ -6,6 +6,7 @@ use crate::support::{Tenant, TestApp};
 
 /// A capability, what of it a test may reach, and a statement that reaches it.
 const CALLS: &[(&str, &str, &str)] = &[
+    ("docs", "secret-plans", r#"docs::collection("secret-plans").create(#{})"#),
     ("files", "secret-plans", r#"files::collection("secret-plans").create("f", "x")"#),
     ("kv", "secret-plans", r#"kv::collection("secret-plans").set("k", 1)"#),
 ];

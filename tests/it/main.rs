@@ -6,6 +6,10 @@ mod support;
 // The contract of scripts.
 mod answers;
 mod ctx;
+mod docs;
+mod docs_bounds;
+mod docs_filters;
+mod docs_plans;
 mod failures;
 mod files;
 mod files_on_disk;

@@ -51,6 +51,7 @@ fn the_component_imports_exactly_its_world() {
         functions.sort_unstable();
     }
     let expected: BTreeMap<String, Vec<String>> = [
+        ("picloud:sandbox/docs@0.1.0", &["count", "create", "delete", "find", "find-one", "get", "list", "patch", "update"][..]),
         ("picloud:sandbox/files@0.1.0", &["append", "create", "delete", "get", "head", "list", "read", "update"][..]),
         ("picloud:sandbox/kv@0.1.0", &["delete", "get", "get-entry", "has", "increment", "list", "set"]),
         ("picloud:sandbox/log@0.1.0", &["write"]),

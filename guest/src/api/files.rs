@@ -1,9 +1,8 @@
 //! `files`: bytes under names, of the app.
 
-use chrono::{DateTime, SecondsFormat};
 use rhai::{Array, Blob, Dynamic, Engine, INT, ImmutableString, Map, Module};
 
-use super::{Result, error, function, invalid, known_options, thrown};
+use super::{Result, error, function, instant, int_option, invalid, known_options, text_option, thrown};
 use crate::limits::{FILE_BYTES_MAX, FILE_PAGE_ENTRIES_DEFAULT, FILE_PIECE_BYTES};
 use crate::picloud::sandbox::files::{self, Metadata, Opened, Range};
 
@@ -48,7 +47,7 @@ fn create(collection: &Collection, name: &str, content: &Dynamic, options: &Map)
 fn update(collection: &Collection, name: &str, content: &Dynamic, options: &Map) -> Result<Map> {
     known_options(options, &["content_type", "if_revision"])?;
     let content_type = text_option(options, "content_type")?;
-    let if_revision = integer_option(options, "if_revision")?;
+    let if_revision = int_option(options, "if_revision")?;
     send(collection, content, |upload, last| {
         files::update(&collection.name, name, content_type.as_deref(), if_revision, upload, last)
     })
@@ -84,8 +83,8 @@ fn list(collection: &Collection, options: &Map) -> Result<Map> {
     let prefix = text_option(options, "prefix")?.unwrap_or_default();
     let cursor = text_option(options, "cursor")?;
     // What does not fit becomes the host's to refuse, with its own bound.
-    let limit = integer_option(options, "limit")?
-        .map_or(FILE_PAGE_ENTRIES_DEFAULT, |limit| u32::try_from(limit.max(0)).unwrap_or(u32::MAX));
+    let limit =
+        int_option(options, "limit")?.map_or(FILE_PAGE_ENTRIES_DEFAULT, |limit| u32::try_from(limit.max(0)).unwrap_or(u32::MAX));
     let page = files::list(&collection.name, &prefix, cursor.as_deref(), limit).map_err(thrown)?;
     let items: Array = page.items.into_iter().map(|metadata| Dynamic::from_map(metadata_map(metadata))).collect();
     let mut map = Map::new();
@@ -157,30 +156,4 @@ fn metadata_map(metadata: Metadata) -> Map {
     map.insert("created_at".into(), instant(metadata.created_at_ms));
     map.insert("updated_at".into(), instant(metadata.updated_at_ms));
     map
-}
-
-fn instant(ms: i64) -> Dynamic {
-    DateTime::from_timestamp_millis(ms).map_or(Dynamic::UNIT, |at| at.to_rfc3339_opts(SecondsFormat::Millis, true).into())
-}
-
-fn text_option(options: &Map, name: &str) -> Result<Option<String>> {
-    match options.get(name) {
-        None => Ok(None),
-        Some(value) if value.is_unit() => Ok(None),
-        Some(value) => match value.as_immutable_string_ref() {
-            Ok(text) => Ok(Some(text.to_string())),
-            Err(_) => Err(invalid(format!("`{name}` is {}: it must be a string", value.type_name()))),
-        },
-    }
-}
-
-fn integer_option(options: &Map, name: &str) -> Result<Option<INT>> {
-    match options.get(name) {
-        None => Ok(None),
-        Some(value) if value.is_unit() => Ok(None),
-        Some(value) => match value.as_int() {
-            Ok(number) => Ok(Some(number)),
-            Err(kind) => Err(invalid(format!("`{name}` is {kind}: it must be an integer"))),
-        },
-    }
 }

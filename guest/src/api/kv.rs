@@ -1,9 +1,8 @@
 //! `kv`: durable keys and values of the app.
 
-use chrono::{DateTime, SecondsFormat};
 use rhai::{Array, Dynamic, Engine, INT, ImmutableString, Map, Module};
 
-use super::{Result, function, invalid, known_options, thrown};
+use super::{Result, function, instant, int_option, integer, invalid, known_options, text_option, thrown};
 use crate::json::{self, EncodeError};
 use crate::limits::{KV_PAGE_ENTRIES_DEFAULT, KV_VALUE_BYTES_MAX};
 use crate::picloud::sandbox::kv::{self, Encoding, Page, SetOptions, Stored, Value};
@@ -91,9 +90,7 @@ fn entry_map(stored: Stored) -> Result<Map> {
     let mut map = Map::new();
     map.insert("value".into(), decode(stored.value)?);
     map.insert("revision".into(), stored.revision.into());
-    let expires_at = stored.expires_at_ms.and_then(DateTime::from_timestamp_millis);
-    let expires_at = expires_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true));
-    map.insert("expires_at".into(), expires_at.map_or(Dynamic::UNIT, Dynamic::from));
+    map.insert("expires_at".into(), stored.expires_at_ms.map_or(Dynamic::UNIT, instant));
     Ok(map)
 }
 
@@ -116,27 +113,4 @@ fn decode(value: Value) -> Result<Dynamic> {
             json::decode(&value.bytes).map_err(|error| super::error("internal", format!("the stored value is not JSON: {error}")))
         }
     }
-}
-
-fn text_option(options: &Map, name: &str) -> Result<Option<String>> {
-    match options.get(name) {
-        None => Ok(None),
-        Some(value) if value.is_unit() => Ok(None),
-        Some(value) => match value.as_immutable_string_ref() {
-            Ok(text) => Ok(Some(text.to_string())),
-            Err(_) => Err(invalid(format!("`{name}` is {}: it must be a string", value.type_name()))),
-        },
-    }
-}
-
-fn int_option(options: &Map, name: &str) -> Result<Option<INT>> {
-    match options.get(name) {
-        None => Ok(None),
-        Some(value) if value.is_unit() => Ok(None),
-        Some(value) => integer(name, value).map(Some),
-    }
-}
-
-fn integer(name: &str, value: &Dynamic) -> Result<INT> {
-    value.as_int().map_err(|kind| invalid(format!("`{name}` is {kind}: it must be an integer")))
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod base64;
 pub(crate) mod crypto;
+pub(crate) mod docs;
 pub(crate) mod files;
 pub(crate) mod hex;
 pub(crate) mod json;
@@ -12,8 +13,10 @@ pub(crate) mod regex;
 pub(crate) mod time;
 pub(crate) mod url;
 
+use chrono::{DateTime, SecondsFormat};
 use rhai::{
-    Dynamic, Engine, EvalAltResult, FuncRegistration, Map, Module, NativeCallContext, Position, RhaiFunc, RhaiNativeFunc, Shared,
+    Dynamic, Engine, EvalAltResult, FuncRegistration, INT, Map, Module, NativeCallContext, Position, RhaiFunc, RhaiNativeFunc,
+    Shared,
 };
 
 use crate::picloud::sandbox::types::Error;
@@ -24,6 +27,7 @@ pub(crate) type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 pub(crate) fn register(engine: &mut Engine) {
     base64::register(engine);
     crypto::register(engine);
+    docs::register(engine);
     files::register(engine);
     hex::register(engine);
     json::register(engine);
@@ -114,4 +118,34 @@ fn known_options(options: &Map, known: &[&str]) -> Result<()> {
         Some(key) => Err(invalid(format!("unknown option `{key}`: known are {}", known.join(", ")))),
         None => Ok(()),
     }
+}
+
+/// A string among the options; `()` is as good as none.
+fn text_option(options: &Map, name: &str) -> Result<Option<String>> {
+    match options.get(name) {
+        None => Ok(None),
+        Some(value) if value.is_unit() => Ok(None),
+        Some(value) => match value.as_immutable_string_ref() {
+            Ok(text) => Ok(Some(text.to_string())),
+            Err(_) => Err(invalid(format!("`{name}` is {}: it must be a string", value.type_name()))),
+        },
+    }
+}
+
+/// An integer among the options; `()` is as good as none.
+fn int_option(options: &Map, name: &str) -> Result<Option<INT>> {
+    match options.get(name) {
+        None => Ok(None),
+        Some(value) if value.is_unit() => Ok(None),
+        Some(value) => integer(name, value).map(Some),
+    }
+}
+
+fn integer(name: &str, value: &Dynamic) -> Result<INT> {
+    value.as_int().map_err(|kind| invalid(format!("`{name}` is {kind}: it must be an integer")))
+}
+
+/// Milliseconds since 1970 as RFC 3339 text, as `time::now` gives it.
+fn instant(ms: i64) -> Dynamic {
+    DateTime::from_timestamp_millis(ms).map_or(Dynamic::UNIT, |at| at.to_rfc3339_opts(SecondsFormat::Millis, true).into())
 }

@@ -71,6 +71,7 @@ fn all() -> Vec<Limit> {
         fixed("docs_filter_depth", "levels", DOCS_FILTER_DEPTH_MAX, "nesting of a filter"),
         fixed("docs_filter_tests", "conditions", DOCS_FILTER_TESTS_MAX, "conditions of a filter"),
         fixed("docs_in_values", "values", DOCS_IN_VALUES_MAX, "values of one $in or $nin"),
+        fixed("docs_filter_values", "values", DOCS_FILTER_VALUES_MAX, "values that a filter tests for equality, in all"),
         fixed("docs_path_steps", "steps", DOCS_PATH_STEPS_MAX, "steps of a path in a filter"),
         fixed("docs_path_step_bytes", "bytes", DOCS_PATH_STEP_BYTES_MAX, "one step of a path in a filter"),
         fixed("docs_sort_keys", "keys", DOCS_SORT_KEYS_MAX, "keys of one $sort, beside the id"),

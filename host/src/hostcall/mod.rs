@@ -6,6 +6,7 @@
 //! as its one transaction decides.
 
 mod clocks;
+mod docs;
 mod door;
 mod error;
 mod files;
@@ -22,6 +23,7 @@ pub use self::guest::{Guest, MemoryExceeded, Reach};
 /// Links every import of the world, and nothing else.
 pub fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     clocks::link(linker)?;
+    docs::link(linker)?;
     files::link(linker)?;
     kv::link(linker)?;
     log::link(linker)?;

@@ -20,6 +20,7 @@ use crate::error::Result;
 use crate::store;
 
 pub mod apps;
+pub mod docs;
 pub mod executions;
 pub mod files;
 pub mod grants;

@@ -131,7 +131,7 @@ pub async fn update(db: &mut PgConnection, app: &App, now: DateTime<Utc>) -> sql
     .await
 }
 
-/// Deletes the app and, by cascade, all that refers to it: scripts with their versions, images and routes; KV; its API keys.
+/// Deletes the app and, by cascade, all that refers to it: scripts with versions, images and routes; KV; documents; API keys.
 pub async fn delete(db: &mut PgConnection, id: AppId) -> sqlx::Result<()> {
     sqlx::query!("DELETE FROM apps WHERE id = $1", id.0).execute(db).await.map(drop)
 }

@@ -17,6 +17,7 @@ use crate::limits;
 
 pub mod apps;
 mod copy;
+pub mod docs;
 pub mod executions;
 pub mod files;
 pub mod images;
@@ -97,11 +98,18 @@ pub fn refusal(error: sqlx::Error) -> Error {
         "apps_slug_key" => taken("an app with this slug", "slug"),
         "scripts_app_id_name_key" => taken("a script of this name in the app", "name"),
         "routes_pattern_key" => taken("a route for this host, path and method", "path"),
-        "scripts_app_id_fkey" | "kv_entries_app_id_fkey" | "files_app_id_fkey" => Error::not_found("app"),
+        "scripts_app_id_fkey" | "kv_entries_app_id_fkey" | "documents_app_id_fkey" | "files_app_id_fkey" => {
+            Error::not_found("app")
+        }
         "routes_script_fkey" | "script_versions_script_fkey" => Error::not_found("script"),
         "images_script_version_fkey" => Error::not_found("version"),
         _ => error.into(),
     }
+}
+
+/// Whether the database ended the statement at its bound of time.
+pub fn is_out_of_time(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "57014")
 }
 
 /// Reads a word that a CHECK constraint vouches for.

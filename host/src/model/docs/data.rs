@@ -131,7 +131,7 @@ impl Formatter for Exact {
     }
 }
 
-/// What the database gives for a stored text (or the stored text itself), as compact JSON with no number longer than programs write them.
+/// What the database gives for a stored text (or the stored text itself), as compact JSON; long numbers as programs write them.
 pub fn shown(stored: &str) -> String {
     let mut out = String::with_capacity(stored.len());
     let mut rest = stored;

@@ -9,13 +9,16 @@ use super::data::{kind, settle};
 use super::order::Sort;
 use super::path::Path;
 use crate::error::{Error, Result};
-use crate::limits::{DOCS_FILTER_BYTES_MAX, DOCS_FILTER_DEPTH_MAX, DOCS_FILTER_TESTS_MAX, DOCS_IN_VALUES_MAX};
+use crate::limits::{
+    DOCS_FILTER_BYTES_MAX, DOCS_FILTER_DEPTH_MAX, DOCS_FILTER_TESTS_MAX, DOCS_FILTER_VALUES_MAX, DOCS_IN_VALUES_MAX,
+};
 use crate::model::text;
 
 const COMBINING: &str = "$and, $or, $not";
 const TESTING: &str = "$eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists, $not";
 
-/// Which documents. At most `DOCS_FILTER_TESTS_MAX` conditions, nested at most `DOCS_FILTER_DEPTH_MAX` deep.
+/// Which documents. At most `DOCS_FILTER_TESTS_MAX` conditions, `DOCS_FILTER_VALUES_MAX` values to equal,
+/// `DOCS_FILTER_DEPTH_MAX` levels.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Filter {
     /// Every one of them; of none, all documents.
@@ -73,13 +76,14 @@ impl Find {
         };
         let sort = value.remove("$sort").map(|sort| Sort::read(&sort)).transpose()?;
         let limit = value.remove("$limit").map(|limit| limit_of(&limit)).transpose()?;
-        let filter = Reader { tests: 0 }.filter("filter", value, 1)?;
+        let filter = Reader { tests: 0, values: 0 }.filter("filter", value, 1)?;
         Ok(Self { filter, sort, limit })
     }
 }
 
 struct Reader {
     tests: usize,
+    values: usize,
 }
 
 impl Reader {
@@ -169,6 +173,13 @@ impl Reader {
     fn equal(&mut self, at: &str, path: &Path, mut values: Vec<Value>) -> Result<Filter> {
         for value in &mut values {
             settle(value, at, 1)?;
+        }
+        self.values += values.len();
+        if self.values > DOCS_FILTER_VALUES_MAX {
+            return Err(invalid(
+                at,
+                &format!("goes past what a filter may compare with: at most {DOCS_FILTER_VALUES_MAX} values in all"),
+            ));
         }
         self.test(at, path, Test::OneOf(values))
     }
@@ -337,5 +348,12 @@ mod tests {
         let many = |values: usize| json!({ "a": { "$in": vec![1; values] } });
         assert!(read(&many(DOCS_IN_VALUES_MAX)).is_ok());
         assert!(refused(&many(DOCS_IN_VALUES_MAX + 1)).contains("holds 101 values; at most 100"));
+
+        let full = DOCS_FILTER_VALUES_MAX / DOCS_IN_VALUES_MAX;
+        let together = |rest: usize| json!({ "$and": vec![many(DOCS_IN_VALUES_MAX); full - 1], "$or": [many(rest)] });
+        assert!(read(&together(DOCS_IN_VALUES_MAX)).is_ok());
+        let mut past = together(DOCS_IN_VALUES_MAX);
+        past["b"] = json!(1);
+        assert!(refused(&past).contains("at most 1000 values in all"));
     }
 }

@@ -1,0 +1,221 @@
+//! Documents of an app's scripts.
+//!
+//! Bounds, each a 422 that names what is wrong and where: collection 1..=`COLLECTION_NAME_BYTES_MAX` bytes, id
+//! 1..=`DOCS_ID_BYTES_MAX` bytes, without NUL; data, patches and filters as in `model::docs`; page 1..=`DOCS_PAGE_ITEMS_MAX`
+//! documents. Writes are acknowledged once they are on disk, and answer what was there before.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use sqlx::PgPool;
+
+use crate::error::{Error, Kind, Result};
+use crate::id::{AppId, DocumentId};
+use crate::limits;
+use crate::model::docs::{Change, Data, Document, Filter, Find, Page, Patch, Query, Sort};
+use crate::model::text;
+use crate::store;
+use crate::store::docs::Spot;
+use crate::store::docs::search::Ground;
+
+/// A document to make: `id` or, without, a UUIDv7 of the time; `data` is JSON text. 409 when the id is taken, 404 when the app is
+/// gone.
+pub async fn create(
+    db: &PgPool,
+    now: DateTime<Utc>,
+    app: AppId,
+    collection: &str,
+    id: Option<String>,
+    data: &[u8],
+) -> Result<Document> {
+    let id = id.unwrap_or_else(|| DocumentId::at(now).to_string());
+    let spot = spot(app, collection, &id)?;
+    let data = Data::read(data)?;
+    let mut tx = db.begin().await?;
+    let revision = store::docs::insert(&mut tx, now, spot, &data).await.map_err(store::refusal)?;
+    let Some(revision) = revision else {
+        return Err(Error::conflict(format!("there is already a document with the id {id}"), json!({ "field": "id" })));
+    };
+    tx.commit().await?;
+    Ok(Document { id, data: data.shown(), revision, created_at: now, updated_at: now })
+}
+
+pub async fn get(db: &PgPool, app: AppId, collection: &str, id: &str) -> Result<Option<Document>> {
+    let spot = spot(app, collection, id)?;
+    Ok(store::docs::get(&mut *db.acquire().await?, spot).await?)
+}
+
+/// Puts `data` (JSON text) in place of the document's. `None` when there is no such document. With `if_revision`, 409 when the
+/// document has another revision, or is not there.
+pub async fn update(
+    db: &PgPool,
+    now: DateTime<Utc>,
+    app: AppId,
+    collection: &str,
+    id: &str,
+    data: &[u8],
+    if_revision: Option<i64>,
+) -> Result<Option<Change>> {
+    let spot = spot(app, collection, id)?;
+    let data = Data::read(data)?;
+    write(db, now, spot, if_revision, |_| Ok(data)).await
+}
+
+/// Merges `patch` (JSON text, RFC 7396) into the document, which nobody else writes meanwhile. Otherwise as [`update`].
+pub async fn patch(
+    db: &PgPool,
+    now: DateTime<Utc>,
+    app: AppId,
+    collection: &str,
+    id: &str,
+    patch: &[u8],
+    if_revision: Option<i64>,
+) -> Result<Option<Change>> {
+    let spot = spot(app, collection, id)?;
+    let patch = Patch::read(patch)?;
+    write(db, now, spot, if_revision, |before| {
+        let before = serde_json::from_str(&before.data).map_err(Error::internal)?;
+        Data::judge(patch.apply(before))
+    })
+    .await
+}
+
+/// Deletes the document; what it was. `if_revision` as in [`update`].
+pub async fn delete(db: &PgPool, app: AppId, collection: &str, id: &str, if_revision: Option<i64>) -> Result<Option<Document>> {
+    let spot = spot(app, collection, id)?;
+    let mut tx = db.begin().await?;
+    let before = store::docs::lock(&mut tx, spot).await?;
+    check_revision(before.as_ref(), if_revision)?;
+    if before.is_some() {
+        store::docs::delete(&mut tx, spot).await?;
+    }
+    tx.commit().await?;
+    Ok(before)
+}
+
+/// A page of what the filter (JSON text) matches. `limit` stands beside the filter or, as `$limit`, inside it.
+pub async fn find(
+    db: &PgPool,
+    app: AppId,
+    collection: &str,
+    filter: &[u8],
+    cursor: Option<&str>,
+    limit: Option<u32>,
+) -> Result<Page> {
+    check_collection(collection)?;
+    let found = Find::read(filter)?;
+    let limit = match (found.limit, limit) {
+        (Some(_), Some(_)) => return Err(Error::invalid("limit", "limit and $limit are the same: give one of them")),
+        (limit, None) | (None, limit) => limit.unwrap_or(limits::DOCS_PAGE_ITEMS_DEFAULT),
+    };
+    page(db, app, collection, found.filter, found.sort.unwrap_or_else(Sort::by_id), cursor, limit).await
+}
+
+/// The first document that the filter (JSON text) matches.
+pub async fn find_one(db: &PgPool, app: AppId, collection: &str, filter: &[u8]) -> Result<Option<Document>> {
+    check_collection(collection)?;
+    let found = Find::read(filter)?;
+    if found.limit.is_some() {
+        return Err(Error::invalid("filter", "filter.$limit has no meaning here: one document is found"));
+    }
+    let query = Query { filter: found.filter, sort: found.sort.unwrap_or_else(Sort::by_id), after: None, limit: 1 };
+    let ground = Ground { app, collection };
+    let scan = store::docs::search::page(&mut *db.acquire().await?, ground, &query, 1, 0).await.map_err(unfinished)?;
+    Ok(scan.items.into_iter().next().map(|(document, _)| document))
+}
+
+/// How many documents the filter (JSON text) matches.
+pub async fn count(db: &PgPool, app: AppId, collection: &str, filter: &[u8]) -> Result<u64> {
+    check_collection(collection)?;
+    let found = Find::read(filter)?;
+    if found.limit.is_some() || found.sort.is_some() {
+        return Err(Error::invalid("filter", "filter.$sort and filter.$limit have no meaning here: every match is counted"));
+    }
+    let ground = Ground { app, collection };
+    store::docs::search::count(&mut *db.acquire().await?, ground, &found.filter).await.map_err(unfinished)
+}
+
+/// Documents in the order of their ids.
+pub async fn list(db: &PgPool, app: AppId, collection: &str, cursor: Option<&str>, limit: u32) -> Result<Page> {
+    check_collection(collection)?;
+    page(db, app, collection, Filter::everything(), Sort::by_id(), cursor, limit).await
+}
+
+/// A page ends early rather than hold more than `DOCS_PAGE_BYTES_MAX` bytes of data, but holds one document if there is one.
+async fn page(
+    db: &PgPool,
+    app: AppId,
+    collection: &str,
+    filter: Filter,
+    sort: Sort,
+    cursor: Option<&str>,
+    limit: u32,
+) -> Result<Page> {
+    let allowed = limits::DOCS_PAGE_ITEMS_MAX;
+    if limit == 0 || limit > allowed {
+        return Err(Error::invalid("limit", format!("limit is {limit}; 1 to {allowed} are allowed"))
+            .with_details(json!({ "field": "limit", "asked": limit, "floor": 1, "allowed": allowed })));
+    }
+    let after = cursor.map(|cursor| sort.read_cursor(cursor)).transpose()?;
+    let query = Query { filter, sort, after, limit };
+    let bytes_max = i64::try_from(limits::DOCS_PAGE_BYTES_MAX).unwrap_or(i64::MAX);
+    let mut db = db.acquire().await?;
+    // One document more than the page says that more follow.
+    let rows = i64::from(limit) + 1;
+    let scan =
+        store::docs::search::page(&mut db, Ground { app, collection }, &query, rows, bytes_max).await.map_err(unfinished)?;
+    let mut items = scan.items;
+    items.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let cursor = items.last().filter(|_| items.len() < scan.found).map(|(_, place)| query.sort.cursor(place));
+    Ok(Page { items: items.into_iter().map(|(document, _)| document).collect(), cursor })
+}
+
+/// Locks the document, judges its revision, and writes what `make` makes of it.
+async fn write(
+    db: &PgPool,
+    now: DateTime<Utc>,
+    spot: Spot<'_>,
+    if_revision: Option<i64>,
+    make: impl FnOnce(&Document) -> Result<Data>,
+) -> Result<Option<Change>> {
+    let mut tx = db.begin().await?;
+    let before = store::docs::lock(&mut tx, spot).await?;
+    check_revision(before.as_ref(), if_revision)?;
+    let Some(before) = before else { return Ok(None) };
+    let data = make(&before)?;
+    let (revision, updated_at) = store::docs::update(&mut tx, now, spot, &data).await?;
+    tx.commit().await?;
+    let after = Document { data: data.shown(), revision, updated_at, ..before.clone() };
+    Ok(Some(Change { before, after }))
+}
+
+fn check_revision(found: Option<&Document>, wanted: Option<i64>) -> Result<()> {
+    let (Some(wanted), found) = (wanted, found.map(|document| document.revision)) else { return Ok(()) };
+    if found == Some(wanted) {
+        return Ok(());
+    }
+    let what = match found {
+        Some(revision) => format!("the document has revision {revision}, not {wanted}: read it again"),
+        None => format!("there is no such document, and so none of revision {wanted}"),
+    };
+    Err(Error::conflict(what, json!({ "field": "if_revision", "revision": found })))
+}
+
+/// A search that the database ended at its bound of time is the script's to mend.
+fn unfinished(error: sqlx::Error) -> Error {
+    if !store::is_out_of_time(&error) {
+        return error.into();
+    }
+    let message =
+        "the search took too long: narrow it by a condition that an index answers (equality or $in), or keep fewer documents";
+    Error::new(Kind::TimedOut, "timed_out", message)
+}
+
+fn check_collection(collection: &str) -> Result<()> {
+    text::name_bytes("collection", collection, limits::COLLECTION_NAME_BYTES_MAX)
+}
+
+fn spot<'a>(app: AppId, collection: &'a str, id: &'a str) -> Result<Spot<'a>> {
+    check_collection(collection)?;
+    text::name_bytes("id", id, limits::DOCS_ID_BYTES_MAX)?;
+    Ok(Spot { app, collection, id })
+}

@@ -26,8 +26,7 @@ pub(crate) fn build(invocation: Invocation) -> Map {
 }
 
 fn request(request: Request) -> Map {
-    let content_type = header(&request.headers, "content-type").unwrap_or_default().to_ascii_lowercase();
-    let content_type = content_type.split(';').next().unwrap_or_default().trim();
+    let content_type = media_type(header(&request.headers, "content-type").unwrap_or_default());
     let cookies = header(&request.headers, "cookie").map(cookies).unwrap_or_default();
     let form = if content_type == "application/x-www-form-urlencoded" { pairs(&request.body) } else { Map::new() };
 
@@ -39,15 +38,25 @@ fn request(request: Request) -> Map {
     map.insert("query".into(), Dynamic::from_map(pairs(request.query.as_bytes())));
     map.insert("cookies".into(), Dynamic::from_map(cookies));
     map.insert("form".into(), Dynamic::from_map(form));
-    map.insert("body".into(), body(content_type, request.body));
+    map.insert("body".into(), body_of(&content_type, request.body));
     map.insert("headers".into(), Dynamic::from_map(strings(request.headers)));
     map.insert("remote_addr".into(), request.remote_addr.into());
     map
 }
 
+/// A body as scripts see it, by the header `content-type` that came with it.
+pub(crate) fn body_value(content_type: &str, bytes: Vec<u8>) -> Dynamic {
+    body_of(&media_type(content_type), bytes)
+}
+
+/// In lower case, without parameters.
+fn media_type(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
 /// JSON is parsed; text is a string; anything else is a blob; nothing is unit. JSON that does not parse stays text,
 /// so that the script can answer it in its own words. Without a content type, UTF-8 is text.
-fn body(content_type: &str, bytes: Vec<u8>) -> Dynamic {
+fn body_of(content_type: &str, bytes: Vec<u8>) -> Dynamic {
     if bytes.is_empty() {
         return Dynamic::UNIT;
     }

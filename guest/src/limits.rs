@@ -38,3 +38,5 @@ pub(crate) const FILE_PAGE_ENTRIES_DEFAULT: u32 = 100;
 pub(crate) const LOG_DATA_BYTES_MAX: usize = 64 << 10;
 /// Entries of one KV page when a script names no limit.
 pub(crate) const KV_PAGE_ENTRIES_DEFAULT: u32 = 100;
+/// Body of an outbound request, bytes; the host checks again.
+pub(crate) const HTTP_REQUEST_BODY_BYTES_MAX: usize = 4 << 20;

@@ -75,7 +75,7 @@ fn main() {
             subjects.push(Subject::new(&sandbox, script).await);
         }
         let db = sqlx::PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none").unwrap();
-        let settings = Settings { apps_domain: "localhost".to_owned(), data_dir };
+        let settings = Settings { apps_domain: "localhost".to_owned(), data_dir, egress: Default::default() };
         let services = Services::new(db, Clock::system(), settings).unwrap();
         let reach = Reach { app_id: AppId::at(Clock::system().now()), services: Arc::new(services) };
         for round in 0..=ROUNDS {

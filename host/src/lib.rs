@@ -15,6 +15,7 @@ pub mod model;
 // L2
 pub mod auth;
 pub mod blobs;
+pub mod egress;
 pub mod postgres;
 pub mod store;
 pub mod wit;

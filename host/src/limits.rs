@@ -172,6 +172,39 @@ pub const DOCS_PAGE_ITEMS_DEFAULT: u32 = 100;
 /// Documents of one page, bytes together as stored; a page ends early rather than grow past it (it always holds one document).
 pub const DOCS_PAGE_BYTES_MAX: usize = 1 << 20;
 
+/// URL of a script's outbound request, bytes.
+pub const HTTP_URL_BYTES_MAX: usize = 8 << 10;
+/// Method of an outbound request, characters.
+pub const HTTP_METHOD_CHARS_MAX: usize = 32;
+/// Body of an outbound request, bytes.
+pub const HTTP_REQUEST_BODY_BYTES_MAX: usize = 4 << 20;
+/// Headers that a script gives an outbound request: how many.
+pub const HTTP_REQUEST_HEADERS_MAX: usize = 100;
+/// Headers that a script gives an outbound request: names and values together, bytes.
+pub const HTTP_REQUEST_HEADER_BYTES_MAX: usize = 32 << 10;
+/// Body of the answer to an outbound request, bytes: as it is sent, and again as it is unpacked.
+pub const HTTP_RESPONSE_BODY_BYTES_MAX: usize = 4 << 20;
+/// Headers of the answer to an outbound request: how many.
+pub const HTTP_RESPONSE_HEADERS_MAX: usize = 100;
+/// Headers of the answer to an outbound request: names and values together, bytes.
+pub const HTTP_RESPONSE_HEADER_BYTES_MAX: usize = 64 << 10;
+/// One call of `http`, its redirects and the wait for a place included, ms: default.
+pub const HTTP_TIMEOUT_MS_DEFAULT: u32 = 10_000;
+/// One call of `http`, ms: the most a script may ask for.
+pub const HTTP_TIMEOUT_MS_MAX: u32 = 30_000;
+/// Finding a host's addresses, connecting to one of them and TLS, together, ms.
+pub const HTTP_CONNECT_MS: u64 = 5_000;
+/// Addresses of a host that are tried in turn. All of them are judged.
+pub const HTTP_ADDRESSES_TRIED_MAX: usize = 4;
+/// Redirects of one call.
+pub const HTTP_REDIRECTS_MAX: usize = 5;
+/// Calls of `http` that one app may have under way on a node.
+pub const HTTP_CALLS_PER_APP_MAX: usize = 8;
+/// Outbound requests of one invocation, each redirect that is followed counted.
+pub const HTTP_REQUESTS_PER_INVOCATION_MAX: u32 = 20;
+/// Names looked up at once on a node: a lookup holds a thread until the resolver has answered.
+pub const HTTP_LOOKUPS_MAX: usize = 64;
+
 /// Body of a control-plane request, bytes (a script's source as JSON, with room for escapes).
 pub const API_BODY_BYTES_MAX: usize = 2 << 20;
 /// The database must answer a health check within this, ms.

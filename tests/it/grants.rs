@@ -2,17 +2,19 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Tenant, TestApp};
+use crate::support::origin::{Internet, Origin, answer};
+use crate::support::{Options, Tenant, TestApp};
 
 /// A capability, what of it a test may reach, and a statement that reaches it.
 const CALLS: &[(&str, &str, &str)] = &[
     ("docs", "secret-plans", r#"docs::collection("secret-plans").create(#{})"#),
     ("files", "secret-plans", r#"files::collection("secret-plans").create("f", "x")"#),
+    ("http", "api.example.com", r#"http::get("http://api.example.com/")"#),
     ("kv", "secret-plans", r#"kv::collection("secret-plans").set("k", 1)"#),
 ];
 
 impl Tenant {
-    async fn grant(&self, grants: Value) -> Value {
+    pub(crate) async fn grant(&self, grants: Value) -> Value {
         self.client.patch(&format!("/admin/apps/{}/grants", self.slug), grants).await.expect(200).json()
     }
 }
@@ -86,9 +88,12 @@ async fn grants_that_mean_nothing_are_refused_and_change_nothing() {
 /// One rule for all interfaces: the same error for owner and anonymous callers, and nothing was done.
 #[tokio::test]
 async fn what_is_taken_back_is_refused_to_everyone_at_the_call() {
-    let app = TestApp::start().await;
+    let origin = Origin::plain(|_| answer("204 No Content", &[], "")).await;
+    let network = Internet::default().host("api.example.com", "93.184.216.34:80", &origin).network();
+    let app = TestApp::start_with(Options { network, ..Options::default() }).await;
     for (capability, name, statement) in CALLS {
         let shop = app.create_app(&format!("{capability}-shop")).await;
+        shop.grant(json!({ *capability: ["*"] })).await;
         let caught = format!("let caught = (); try {{ {statement}; }} catch (e) {{ caught = e; }} #{{ caught: caught }}");
         let script = shop.deploy("/do", &caught).await;
         shop.grant(json!({ *capability: [] })).await;

@@ -3,7 +3,8 @@
 
 use serde_json::json;
 
-use crate::support::{Reply, Tenant, TestApp, repository};
+use crate::support::origin::{Internet, Origin, Received, answer as answers, to};
+use crate::support::{Options, Reply, Tenant, TestApp, repository};
 
 struct Example {
     line: usize,
@@ -71,15 +72,35 @@ async fn run(tenant: &Tenant, example: &Example) -> Result<bool, String> {
     if seen(&got) == seen(&expected) { Ok(true) } else { Err(format!("{:?} instead of {:?}", seen(&got), seen(&expected))) }
 }
 
+/// What the examples ask of `https://api.example.com`.
+fn api(request: &Received) -> Option<Vec<u8>> {
+    let json = [("content-type", "application/json")];
+    match (request.method.as_str(), request.target.as_str()) {
+        ("GET" | "HEAD", "/items/1") => answers("200 OK", &json, r#"{"id":1,"name":"lamp"}"#),
+        ("GET", "/search?limit=2&q=red+lamp") => answers("200 OK", &json, "[1,7]"),
+        ("POST", "/items") => answers("201 Created", &[json[0], ("location", "/items/2")], &request.body),
+        ("PUT" | "PATCH" | "DELETE", "/items/1") => Some(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()),
+        ("POST", "/token") => answers("200 OK", &[("content-type", "text/plain")], &request.body),
+        ("GET", "/old") => to("301 Moved Permanently", "/items/1"),
+        _ => answers("404 Not Found", &json, r#"{"error":"not found"}"#),
+    }
+}
+
 #[tokio::test]
 async fn every_example_of_the_reference_is_true() {
     let markdown = std::fs::read_to_string(repository().join("guest/README.md")).expect("guest/README.md");
     let examples = blocks(&markdown, "rhai");
-    let app = TestApp::start().await;
+    let origin = Origin::tls("api.example.com", api).await;
+    let network = Internet::default()
+        .host("api.example.com", "93.184.216.34:443", &origin)
+        .name("nas.example.com", &[&["192.168.1.5"]])
+        .network();
+    let app = TestApp::start_with(Options { network, ..Options::default() }).await;
     let (mut wrong, mut compared) = (Vec::new(), 0);
     for (n, example) in examples.iter().enumerate() {
         // An app each: no example leans on what another stored.
         let tenant = app.create_app(&format!("example-{n}")).await;
+        tenant.grant(json!({ "http": ["*.example.com"] })).await;
         match run(&tenant, example).await {
             Ok(has_value) => compared += u32::from(has_value),
             Err(message) => wrong.push(format!("guest/README.md:{}: {message}", example.line)),

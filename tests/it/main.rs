@@ -14,6 +14,7 @@ mod failures;
 mod files;
 mod files_on_disk;
 mod guide;
+mod http;
 mod kv;
 mod kv_expiry;
 mod log;
@@ -30,6 +31,7 @@ mod scripts;
 // What must not happen.
 mod attacks;
 mod crash;
+mod egress;
 mod files_crash;
 mod hostile;
 mod images;

@@ -150,6 +150,22 @@ fn time_only_from_the_clock(path: &Path, source: &Split) -> Vec<String> {
     if is_in(path, &["clock"]) { Vec::new() } else { lines_with(&source.code, &["Utc::now", "Local::now", "SystemTime::now"]) }
 }
 
+/// Script traffic leaves through the one judged client. What else connects talks to the node's own: its planes, its database.
+fn the_way_out_is_egress(path: &Path, source: &Split) -> Vec<String> {
+    if is_in(path, &["egress", "cli", "postgres"]) {
+        return Vec::new();
+    }
+    lines_with(
+        without_tests(&source.code),
+        &["TcpStream", "UdpSocket", "lookup_host", "to_socket_addrs", "hyper::client", "reqwest"],
+    )
+}
+
+/// No proxy, no credentials, no certificate authority of the environment's.
+fn the_way_out_reads_no_environment(path: &Path, source: &Split) -> Vec<String> {
+    if is_in(path, &["egress"]) { lines_with(&source.code, &["env::var", "std::env", "env::vars"]) } else { Vec::new() }
+}
+
 /// Only `invoke` runs scripts; the composition root and the tools of the command line may set the sandbox up.
 fn the_sandbox_only_through_invoke(path: &Path, source: &Split) -> Vec<String> {
     if is_in(path, &["sandbox", "invoke", "cli"]) { Vec::new() } else { lines_with(&source.code, &["crate::sandbox"]) }
@@ -232,6 +248,12 @@ fn scripts_run_through_invoke() {
 }
 
 #[test]
+fn script_traffic_leaves_through_egress() {
+    check(&["host/src"], the_way_out_is_egress);
+    check(&["host/src"], the_way_out_reads_no_environment);
+}
+
+#[test]
 fn bounds_stand_in_limits() {
     check(&["host/src", "guest/src"], bounds_only_in_limits);
 }
@@ -243,7 +265,7 @@ fn nothing_is_left_undone() {
 
 #[test]
 fn each_rule_catches_its_sample() {
-    let samples: [(Rule, &str, &str, usize); 12] = [
+    let samples: [(Rule, &str, &str, usize); 14] = [
         (layers, "store/kv.rs", "use crate::service::kv;", 1),
         (layers, "api/mod.rs", "use crate::{error::{Error, Kind}, ingress::x, store};", 1),
         (layers, "error.rs", "fn f() { crate::id::x() }", 1),
@@ -254,6 +276,8 @@ fn each_rule_catches_its_sample() {
         (transactions_only_in_service, "api/kv.rs", "pool.begin().await", 1),
         (transactions_only_in_service, "store/kv.rs", "db.begin_with(\"BEGIN\").await;\ntx.commit().await", 1),
         (time_only_from_the_clock, "service/x.rs", "let now = Utc::now();", 1),
+        (the_way_out_is_egress, "service/http.rs", "use tokio::net::TcpStream;", 1),
+        (the_way_out_reads_no_environment, "egress/client.rs", "let proxy = std::env::var(name);", 1),
         (the_sandbox_only_through_invoke, "api/execute.rs", "use crate::sandbox::Sandbox;", 1),
         (
             bounds_only_in_limits,

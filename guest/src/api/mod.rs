@@ -5,6 +5,7 @@ pub(crate) mod crypto;
 pub(crate) mod docs;
 pub(crate) mod files;
 pub(crate) mod hex;
+pub(crate) mod http;
 pub(crate) mod json;
 pub(crate) mod kv;
 pub(crate) mod log;
@@ -30,6 +31,7 @@ pub(crate) fn register(engine: &mut Engine) {
     docs::register(engine);
     files::register(engine);
     hex::register(engine);
+    http::register(engine);
     json::register(engine);
     kv::register(engine);
     log::register(engine);

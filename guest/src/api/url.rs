@@ -33,7 +33,7 @@ fn decode(text: &str) -> Result<ImmutableString> {
 }
 
 /// Values are strings, numbers, booleans or arrays of them; unit is left out.
-fn encode_query(query: &Map) -> Result<ImmutableString> {
+pub(crate) fn encode_query(query: &Map) -> Result<ImmutableString> {
     let mut serializer = form_urlencoded::Serializer::new(String::new());
     for (name, value) in query {
         if let Ok(values) = value.as_array_ref() {

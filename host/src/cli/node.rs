@@ -19,7 +19,7 @@ use crate::sandbox::Sandbox;
 use crate::sandbox::probe::Probe;
 use crate::service::Services;
 use crate::shutdown::{self, Shutdown};
-use crate::{api, limits, service};
+use crate::{api, egress, limits, service};
 
 const POLL: Duration = Duration::from_millis(10);
 
@@ -164,7 +164,11 @@ async fn assemble(
     shutdown: &Shutdown,
 ) -> Result<Running> {
     let failed = |e| Failure::of(Exit::Other, "starting", &e);
-    let platform = service::Settings { apps_domain: settings.apps_domain.clone(), data_dir: data_dir.path().to_owned() };
+    let platform = service::Settings {
+        apps_domain: settings.apps_domain.clone(),
+        data_dir: data_dir.path().to_owned(),
+        egress: egress(&listeners.addresses, database),
+    };
     let services = Services::connect(database.pool.clone(), Clock::system(), platform).await.map_err(failed)?;
     let services = Arc::new(services);
     let invoker = Arc::new(Invoker::new(services.clone(), Arc::new(sandbox)));
@@ -181,6 +185,20 @@ async fn assemble(
     let serving = listeners.serve(planes.0, planes.1, shutdown);
     addresses.answer().await?;
     Ok(Running { services, invoker, serving, addresses, owner, first_start })
+}
+
+/// The world, but for what is this node's own: its listeners, and the database where it is reached through the network.
+fn egress(addresses: &Addresses, database: &Database) -> egress::Settings {
+    let mut own = egress::Own { sockets: vec![addresses.data, addresses.admin], names: Vec::new() };
+    let options = database.pool.connect_options();
+    let (host, port) = (options.get_host(), options.get_port());
+    let by_file = options.get_socket().is_some() || host.starts_with('/');
+    match host.parse::<IpAddr>() {
+        Ok(address) => own.sockets.push((address, port).into()),
+        Err(_) if by_file => {}
+        Err(_) => own.names.push((host.to_owned(), port)),
+    }
+    egress::Settings { own, ..egress::Settings::default() }
 }
 
 impl Node {

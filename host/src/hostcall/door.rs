@@ -47,6 +47,16 @@ pub(super) async fn outward<T>(
     }
 }
 
+/// Turns away a call whose arguments do not even say what it would need: charged as any other, nothing is done.
+pub(super) fn refused<T>(
+    mut store: StoreContextMut<'_, Guest>,
+    bytes_out: usize,
+    refusal: Error,
+) -> wasmtime::Result<(Result<T, wit::Error>,)> {
+    enter(&mut store, bytes_out)?;
+    Ok((Err(error::to_guest(refusal, store.data_mut())),))
+}
+
 /// Lets a call in that is answered inside the process and cannot fail.
 pub(super) fn local<T>(
     mut store: StoreContextMut<'_, Guest>,

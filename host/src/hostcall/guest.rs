@@ -7,6 +7,7 @@ use wasmtime::ResourceLimiter;
 
 use super::files::{Downloads, Uploads};
 use crate::clock::Clock;
+use crate::egress::Allowance;
 use crate::error::Error;
 use crate::id::AppId;
 use crate::limits::{LOG_BYTES_PER_INVOCATION_MAX, LOG_LINE_BYTES_MAX, LOG_LINE_COST_MIN};
@@ -46,6 +47,8 @@ pub struct Guest {
     pub host_calls: u32,
     /// Host calls that reached the database or the network: the bounded ones.
     pub outward_calls: u32,
+    /// Requests that it may still send.
+    pub outbound: Allowance,
     /// A host call failed by a fault of ours.
     pub faulted: bool,
     pub bytes_in: u64,
@@ -73,6 +76,7 @@ impl Guest {
             clock,
             host_calls: 0,
             outward_calls: 0,
+            outbound: Allowance::default(),
             faulted: false,
             bytes_in: 0,
             bytes_out: 0,

@@ -11,6 +11,7 @@ mod door;
 mod error;
 mod files;
 mod guest;
+mod http;
 mod kv;
 mod log;
 mod random;
@@ -25,6 +26,7 @@ pub fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     clocks::link(linker)?;
     docs::link(linker)?;
     files::link(linker)?;
+    http::link(linker)?;
     kv::link(linker)?;
     log::link(linker)?;
     random::link(linker)

@@ -6,6 +6,7 @@ pub mod docs;
 pub mod execution;
 pub mod files;
 pub mod grant;
+pub mod http;
 pub mod invocation;
 pub mod kv;
 pub mod page;

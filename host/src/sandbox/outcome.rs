@@ -8,6 +8,7 @@ use crate::limits::{
     RESPONSE_HEADERS_MAX,
 };
 use crate::model::execution::{Failure, FailureCode, Frame};
+use crate::model::http::{is_field_value, is_token};
 use crate::model::invocation::Answer;
 use crate::model::text::cut;
 use crate::wit::program;
@@ -98,16 +99,6 @@ pub(super) fn of_deadline(timeout_ms: u32) -> Failure {
 
 fn invalid(message: String) -> Failure {
     Failure::new(FailureCode::InvalidResponse, cut(&message, FAILURE_MESSAGE_BYTES_MAX))
-}
-
-/// RFC 9110 §5.6.2 `tchar`.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-/// RFC 9110 §5.5: visible characters, space, tab, and bytes of other encodings.
-fn is_field_value(byte: u8) -> bool {
-    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
 #[cfg(test)]

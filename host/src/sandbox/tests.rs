@@ -70,7 +70,11 @@ fn call(path: &str, limits: Limits) -> Call {
 
 fn reach() -> Reach {
     let db = sqlx::PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none").unwrap();
-    let settings = service::Settings { apps_domain: "localhost".to_owned(), data_dir: PathBuf::from(env!("OUT_DIR")) };
+    let settings = service::Settings {
+        apps_domain: "localhost".to_owned(),
+        data_dir: PathBuf::from(env!("OUT_DIR")),
+        egress: Default::default(),
+    };
     Reach { app_id: AppId(Uuid::nil()), services: Arc::new(Services::new(db, Clock::system(), settings).unwrap()) }
 }
 

@@ -16,6 +16,7 @@ use sqlx::PgPool;
 use crate::auth::password::Hasher;
 use crate::blobs::Blobs;
 use crate::clock::Clock;
+use crate::egress;
 use crate::error::Result;
 use crate::store;
 
@@ -24,6 +25,7 @@ pub mod docs;
 pub mod executions;
 pub mod files;
 pub mod grants;
+pub mod http;
 pub mod kv;
 pub mod routes;
 pub mod routing;
@@ -48,6 +50,8 @@ pub struct Services {
     pub kv_expiry: kv::expiry::Expiry,
     /// The bytes of files; none until connected.
     blobs: OnceLock<Blobs>,
+    /// The way out for scripts.
+    pub egress: egress::Client,
 }
 
 /// What a process is told of its platform.
@@ -57,6 +61,7 @@ pub struct Settings {
     pub apps_domain: String,
     /// Where what is not in the database is kept.
     pub data_dir: PathBuf,
+    pub egress: egress::Settings,
 }
 
 impl Services {
@@ -74,6 +79,7 @@ impl Services {
             passwords: Hasher::default(),
             kv_expiry: kv::expiry::Expiry::default(),
             blobs: OnceLock::new(),
+            egress: egress::Client::new(settings.egress),
         })
     }
 

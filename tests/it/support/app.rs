@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use picloud::clock::Clock;
+use picloud::egress::{self, Network, Own};
 use picloud::ingress::Ingress;
 use picloud::invoke::Invoker;
 use picloud::sandbox::Sandbox;
@@ -26,11 +27,14 @@ pub(crate) struct Options {
     pub(crate) places: usize,
     /// The node's clock: the system's, or one that the test advances.
     pub(crate) clock: Clock,
+    /// Where scripts' requests go: nowhere, unless a test says otherwise.
+    pub(crate) network: Network,
+    pub(crate) own: Own,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { places: 16, clock: Clock::system() }
+        Self { places: 16, clock: Clock::system(), network: Network::Table(Arc::default()), own: Own::default() }
     }
 }
 
@@ -55,7 +59,9 @@ impl TestApp {
         let scratch = tempfile::tempdir().expect("a scratch directory");
         let clock = options.clock;
         let db = store::connect(database.url().parse().expect("a database URL")).await.expect("the database answers");
-        let services = Arc::new(Services::connect(db, clock.clone(), settings(scratch.path())).await.expect("services"));
+        let egress = egress::Settings { network: options.network, own: options.own };
+        let settings = service::Settings { egress, ..settings(scratch.path()) };
+        let services = Arc::new(Services::connect(db, clock.clone(), settings).await.expect("services"));
         assert!(service::users::ensure_owner(&services, USERNAME, PASSWORD).await.expect("an owner"));
         let invoker = Arc::new(Invoker::new(services.clone(), Arc::new(sandbox(options.places, clock.clone()).await)));
         let data = serve(Router::new().fallback_service(Ingress::new(services.clone(), invoker.clone()))).await;
@@ -76,7 +82,7 @@ impl Deref for TestApp {
 
 /// What the services of a test are told.
 pub(crate) fn settings(data_dir: &Path) -> service::Settings {
-    service::Settings { apps_domain: "localhost".to_owned(), data_dir: data_dir.to_owned() }
+    service::Settings { apps_domain: "localhost".to_owned(), data_dir: data_dir.to_owned(), egress: egress::Settings::default() }
 }
 
 /// A sandbox of the test's own over the component that was compiled once for all tests: tests then never share a pool.

@@ -3,6 +3,7 @@
 pub(crate) mod app;
 pub(crate) mod client;
 pub(crate) mod cluster;
+pub(crate) mod origin;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod reply;

@@ -1,0 +1,26 @@
+//! The way out: script traffic leaves through [`Client::send`] and nowhere else.
+//!
+//! `policy` judges addresses and is pure, `redirect` says what a redirect makes of a request, `network` looks names up and
+//! connects, `tls` holds the certificate authorities, `exchange` is one request and its answer on one connection, `gate` counts.
+//!
+//! Invariants, for each hop of a call:
+//! - The host is granted; its name is looked up once; every address is judged; the connection goes to one of exactly those.
+//! - Nothing is read from the environment: no proxy, no credentials.
+//! - A connection serves one request. A pool would carry one app's grant, or its place in an answer, to another app.
+//! - Time, bytes, redirects, and calls at once are bounded; unpacking is bounded as what came packed is.
+//! - No error holds an address: it names the class. No log line holds an address, a path or a query.
+//!
+//! A crash, or a deadline that drops the call, closes the connection; what the other side did by then, it did.
+
+mod client;
+mod exchange;
+mod gate;
+mod network;
+mod policy;
+mod redirect;
+mod tls;
+
+pub use self::client::{Client, Settings, Traveller};
+pub use self::gate::Allowance;
+pub use self::network::{Network, Table};
+pub use self::policy::Own;

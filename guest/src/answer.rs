@@ -27,6 +27,11 @@ pub(crate) fn of_value(value: &Dynamic, body_bytes_max: usize) -> Result<Answer,
     Ok(Answer { status: 200, headers: vec![content_type("application/json")], body: encode(value, body_bytes_max)? })
 }
 
+/// The value itself as JSON, for the script that called: a structured response is a map like any other.
+pub(crate) fn of_function(value: &Dynamic, body_bytes_max: usize) -> Result<Answer, Failure> {
+    Ok(Answer { status: 200, headers: Vec::new(), body: encode(value, body_bytes_max)? })
+}
+
 fn structured(map: &Map, body_bytes_max: usize) -> Result<Answer, Failure> {
     let status = map.get(STATUS_KEY).map_or(Err("()"), Dynamic::as_int);
     let status = status.map_err(|kind| invalid(format!("`statusCode` is {kind}: it must be an integer from 200 to 599")))?;

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Namespace, Position, Stmt};
 
 use crate::failure::position;
-use crate::{Diagnostic, Kind};
+use crate::{Diagnostic, Kind, import};
 
 /// Interfaces of the world that a grant can name, by the module that reaches them.
-const INTERFACES: &[&str] = &["docs", "files", "http", "kv", "log"];
+const INTERFACES: &[&str] = &["docs", "files", "http", "invoke", "kv", "log"];
 
 /// Interfaces in `INTERFACES` order. A name that only looks like one (a local module of that name cannot exist) counts.
 pub(crate) fn derive(ast: &AST) -> Vec<String> {
@@ -33,14 +33,16 @@ const STATELESS: [&str; 8] = ["base64", "crypto", "hex", "json", "random", "rege
 /// Rhai's own: constants of the script's top level.
 const GLOBAL: &str = "global";
 
-/// A module holds functions and constants only, so that importing it does nothing by itself.
+/// A module holds functions, constants and imports only, so that importing it does nothing by itself.
 pub(crate) fn check_shape(kind: Kind, ast: &AST) -> Result<(), Diagnostic> {
+    let aliases = import::aliases(ast, |alias| is_platform(alias) || alias == GLOBAL)?;
     let mut found = None;
     ast.walk(&mut |path| {
         found = match path.last() {
-            Some(ASTNode::Stmt(Stmt::Import(_, at))) => Some(diagnostic("`import` is not available: a script stands alone", *at)),
-            Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) => unknown_module(&call.namespace),
-            Some(ASTNode::Expr(Expr::Variable(variable, _, _))) => unknown_module(&variable.2),
+            Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) => {
+                unknown_module(&call.namespace, &aliases)
+            }
+            Some(ASTNode::Expr(Expr::Variable(variable, _, _))) => unknown_module(&variable.2, &aliases),
             _ => None,
         };
         found.is_none()
@@ -51,12 +53,13 @@ pub(crate) fn check_shape(kind: Kind, ast: &AST) -> Result<(), Diagnostic> {
     if kind == Kind::Module {
         for statement in ast.statements() {
             let allowed = match statement {
-                Stmt::Noop(_) | Stmt::Export(..) => true,
+                Stmt::Noop(_) | Stmt::Export(..) | Stmt::Import(..) => true,
                 Stmt::Var(_, flags, _) => flags.intersects(ASTFlags::CONSTANT),
                 _ => false,
             };
             if !allowed {
-                return Err(diagnostic("a module may hold only functions and constants at top level", statement.position()));
+                let message = "a module may hold only functions, constants and imports at top level";
+                return Err(diagnostic(message, statement.position()));
             }
         }
     }
@@ -64,16 +67,20 @@ pub(crate) fn check_shape(kind: Kind, ast: &AST) -> Result<(), Diagnostic> {
 }
 
 /// A misspelt or missing module is told at upload, not at the call that happens to reach it.
-fn unknown_module(namespace: &Namespace) -> Option<Diagnostic> {
+fn unknown_module(namespace: &Namespace, aliases: &[String]) -> Option<Diagnostic> {
     if namespace.is_empty() {
         return None;
     }
     let root = namespace.root();
-    let known = INTERFACES.contains(&root) || STATELESS.contains(&root) || root == GLOBAL;
+    let known = is_platform(root) || root == GLOBAL || aliases.iter().any(|alias| alias == root);
     (!known).then(|| {
         let modules = [INTERFACES, &STATELESS[..]].concat().join(", ");
-        diagnostic(&format!("there is no module `{root}`: there are {modules}"), namespace.position())
+        diagnostic(&format!("there is no module `{root}`: there are {modules}, and what is imported"), namespace.position())
     })
+}
+
+fn is_platform(name: &str) -> bool {
+    INTERFACES.contains(&name) || STATELESS.contains(&name)
 }
 
 fn note(call: &FnCallExpr, found: &mut BTreeSet<&'static str>) {

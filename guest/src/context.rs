@@ -19,6 +19,7 @@ pub(crate) fn build(invocation: Invocation) -> Map {
     let invocation_type = match invocation.invocation_type {
         InvocationType::Http => "http",
         InvocationType::Direct => "direct",
+        InvocationType::Function => "function",
     };
     ctx.insert("invocation_type".into(), invocation_type.into());
     ctx.insert("request".into(), Dynamic::from_map(request(invocation.request)));

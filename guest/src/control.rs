@@ -45,6 +45,13 @@ pub(crate) fn arm() {
     unsafe { (*addr_of_mut!(CONTROL)).armed = ARMED }
 }
 
+/// Does `work` on texts as [`prepare`] does, and leaves the instance armed for more of them when it succeeds.
+pub(crate) fn provide<E>(texts: [String; 2], work: impl FnOnce(&str, &str) -> Result<(), E>) -> Result<(), E> {
+    prepare(texts, work)?;
+    arm();
+    Ok(())
+}
+
 /// Takes the instance into use for `work` on `texts`, which the host has lowered outside the heap and which are wiped
 /// afterwards.
 pub(crate) fn prepare<T>(texts: [String; 2], work: impl FnOnce(&str, &str) -> T) -> T {

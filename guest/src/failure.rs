@@ -23,7 +23,11 @@ pub(crate) fn thrown_response(error: &EvalAltResult) -> Option<&Dynamic> {
 pub(crate) fn of_error(error: &EvalAltResult, script: Option<&str>) -> Failure {
     let mut calls = Vec::new();
     let mut innermost = error;
-    while let EvalAltResult::ErrorInFunctionCall(function, _, inner, at) = innermost {
+    let mut script = script;
+    while let EvalAltResult::ErrorInFunctionCall(function, source, inner, at) = innermost {
+        if !source.is_empty() {
+            script = Some(source);
+        }
         let function = if function.starts_with("anon$") { "closure" } else { function };
         calls.push(Frame { function: function.to_owned(), at: position(*at) });
         innermost = inner;

@@ -29,9 +29,12 @@ unsafe extern "C" {
     static __heap_base: u8;
 }
 
-/// Does `work` in the heap of scripts, once in an instance. What it gives back leaves no trace in memory.
+/// Does `work` in the heap of scripts. What it gives back leaves no trace in memory. More than once in an instance only while
+/// nothing but scripts takes memory in between.
 pub(crate) fn for_script<T>(work: impl FnOnce() -> T) -> T {
-    SCRIPT_START.store(free_from(), Relaxed);
+    if SCRIPT_START.load(Relaxed) == 0 {
+        SCRIPT_START.store(free_from(), Relaxed);
+    }
     SCRIPT_END.store(usize::MAX, Relaxed);
     PREPARING.store(true, Relaxed);
     let done = work();

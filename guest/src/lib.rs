@@ -15,8 +15,10 @@ mod control;
 mod engine;
 mod failure;
 mod heap;
+mod import;
 mod json;
 mod limits;
+mod module;
 mod program;
 
 wit_bindgen::generate!({
@@ -37,6 +39,10 @@ impl Guest for Script {
 
     fn check(kind: Kind, name: String, source: String) -> Result<Checked, Diagnostic> {
         control::prepare([name, source], |name, source| program::check(kind, name, source))
+    }
+
+    fn provide(name: String, source: String) -> Result<(), Diagnostic> {
+        control::provide([name, source], program::provide)
     }
 
     fn prepare(name: String, source: String) -> Result<(), Diagnostic> {

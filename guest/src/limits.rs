@@ -34,6 +34,8 @@ pub(crate) const FILE_BYTES_MAX: usize = 16 << 20;
 pub(crate) const FILE_PIECE_BYTES: usize = 256 << 10;
 /// Entries of one page of files when a script names no limit.
 pub(crate) const FILE_PAGE_ENTRIES_DEFAULT: u32 = 100;
+/// Arguments of a call to another script as JSON, bytes; the host checks again.
+pub(crate) const INVOKE_ARGUMENTS_BYTES_MAX: usize = 1 << 20;
 /// Data of a log line as JSON, bytes, before the host cuts the line.
 pub(crate) const LOG_DATA_BYTES_MAX: usize = 64 << 10;
 /// Entries of one KV page when a script names no limit.

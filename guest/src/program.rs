@@ -5,7 +5,9 @@ use std::cell::Cell;
 use rhai::{AST, Dynamic, Engine, Scope};
 
 use crate::picloud::sandbox::program::{Invocation, InvocationType, Request};
-use crate::{Answer, Checked, Diagnostic, Failure, Kind, answer, capability, context, control, engine, failure, heap};
+use crate::{
+    Answer, Checked, Diagnostic, Failure, Kind, answer, capability, context, control, engine, failure, heap, import, module,
+};
 
 /// What the usual run takes from the heap of its instance.
 const FREE_BYTES: usize = 64 << 10;
@@ -51,10 +53,19 @@ pub(crate) fn warm() {
     heap::settle(FREE_BYTES, RESERVE_BYTES);
 }
 
+/// A module whose constants fail says where.
+pub(crate) fn provide(name: &str, source: &str) -> Result<(), Diagnostic> {
+    let ast = compile(name, source)?;
+    module::provide(engine(), name, &ast).map_err(|error| {
+        let failed = failure::of_error(&error, Some(name));
+        Diagnostic { message: failed.message, at: failed.at }
+    })
+}
+
 pub(crate) fn check(kind: Kind, name: &str, source: &str) -> Result<Checked, Diagnostic> {
     let ast = compile(name, source)?;
     capability::check_shape(kind, &ast)?;
-    Ok(Checked { capabilities: capability::derive(&ast) })
+    Ok(Checked { capabilities: capability::derive(&ast), imports: import::derive(&ast) })
 }
 
 pub(crate) fn prepare(name: &str, source: &str) -> Result<(), Diagnostic> {
@@ -66,13 +77,17 @@ pub(crate) fn prepare(name: &str, source: &str) -> Result<(), Diagnostic> {
 pub(crate) fn handle(invocation: Invocation) -> Result<Answer, Failure> {
     let Some(ast) = PREPARED.get() else { control::trap() };
     let body_bytes_max = invocation.response_body_bytes_max as usize;
+    let of_value = match invocation.invocation_type {
+        InvocationType::Function => answer::of_function,
+        InvocationType::Http | InvocationType::Direct => answer::of_value,
+    };
     let mut scope = Scope::new();
     scope.push_constant_dynamic("ctx", Dynamic::from_map(context::build(invocation)));
     let result = engine().eval_ast_with_scope::<Dynamic>(&mut scope, ast);
     let answered = match result {
-        Ok(value) => answer::of_value(&value, body_bytes_max),
+        Ok(value) => of_value(&value, body_bytes_max),
         Err(error) => match failure::thrown_response(&error) {
-            Some(value) => answer::of_value(value, body_bytes_max),
+            Some(value) => of_value(value, body_bytes_max),
             None => Err(failure::of_error(&error, ast.source())),
         },
     };

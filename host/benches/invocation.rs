@@ -15,7 +15,7 @@ use picloud::clock::Clock;
 use picloud::hostcall::Reach;
 use picloud::id::{AppId, ExecutionId, RequestId, ScriptId};
 use picloud::model::invocation::{Call, Deployed, InvocationType, Request};
-use picloud::model::script::Limits;
+use picloud::model::script::{Code, Limits};
 use picloud::sandbox::probe::Probe;
 use picloud::sandbox::{Program, Sandbox};
 use picloud::service::{Services, Settings};
@@ -77,7 +77,7 @@ fn main() {
         let db = sqlx::PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none").unwrap();
         let settings = Settings { apps_domain: "localhost".to_owned(), data_dir, egress: Default::default() };
         let services = Services::new(db, Clock::system(), settings).unwrap();
-        let reach = Reach { app_id: AppId::at(Clock::system().now()), services: Arc::new(services) };
+        let reach = Reach::alone(AppId::at(Clock::system().now()), Arc::new(services));
         for round in 0..=ROUNDS {
             for subject in &mut subjects {
                 subject.round(&sandbox, &reach, round > 0).await;
@@ -108,8 +108,8 @@ fn main() {
 
 impl Subject {
     async fn new(sandbox: &Sandbox, script: Script) -> Self {
-        let image = sandbox.image("bench", &script.source).await.unwrap().expect("the script has an image");
-        let (program, _) = sandbox.program("bench".to_owned(), script.source.clone(), Some(&image));
+        let image = sandbox.image(&Code::alone("bench", &script.source)).await.unwrap().expect("the script has an image");
+        let (program, _) = sandbox.program(Code::alone("bench", &script.source), Some(&image));
         let native = Native::new(&script.source);
         Self { script, program, native, sandboxed: Vec::new(), native_times: Vec::new() }
     }
@@ -173,7 +173,15 @@ impl Native {
 fn call() -> Call {
     let now = Clock::system().now();
     let limits = Limits { fuel: 5_000_000_000, ..Limits::default() };
-    let script = Deployed { app_id: AppId::at(now), script_id: ScriptId::at(now), version: 1, name: "bench".to_owned(), limits };
+    let script = Deployed {
+        app_id: AppId::at(now),
+        script_id: ScriptId::at(now),
+        version: 1,
+        generation: 0,
+        kind: Default::default(),
+        name: "bench".to_owned(),
+        limits,
+    };
     Call {
         execution_id: ExecutionId::at(now),
         request_id: RequestId::at(now),

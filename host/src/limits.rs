@@ -54,6 +54,12 @@ pub const GUEST_TRANSFER_BYTES_MAX: usize = RESPONSE_BODY_BYTES_MAX + (256 << 10
 
 /// Source of one script, bytes.
 pub const SCRIPT_SOURCE_BYTES_MAX: usize = 256 << 10;
+/// Modules below a script: how deep a chain of imports goes.
+pub const IMPORT_DEPTH_MAX: usize = 8;
+/// Modules that one script imports, those of its modules counted.
+pub const IMPORT_MODULES_MAX: usize = 64;
+/// Times that a publication is prepared anew because a module that it imports was published meanwhile.
+pub const PUBLISH_ATTEMPTS_MAX: usize = 4;
 /// Name of a script, characters.
 pub const SCRIPT_NAME_CHARS_MAX: usize = 64;
 /// Description of a script, characters.
@@ -270,6 +276,15 @@ pub const COPY_CHUNK_BYTES: usize = 64 << 10;
 pub const HOST_CALL_FUEL_BASE: u64 = 20_000;
 /// Fuel charged for each byte that crosses in a host call, either way.
 pub const HOST_CALL_FUEL_PER_BYTE: u64 = 10;
+/// Arguments of a call from script to script, bytes of JSON.
+pub const INVOKE_ARGUMENTS_BYTES_MAX: usize = 1 << 20;
+/// Calls from script to script: how deep a chain of them goes.
+pub const INVOKE_DEPTH_MAX: u32 = 8;
+/// A script that another waits for ends this long after its caller at the latest, ms.
+pub const NESTED_GRACE_MS: u32 = 20;
+/// Scripts started without waiting that have not begun yet, on this node and of one app; one more is refused.
+pub const STARTS_WAITING_MAX: usize = 1_024;
+pub const STARTS_WAITING_PER_APP_MAX: usize = 128;
 /// Random bytes of one host call.
 pub const RANDOM_BYTES_MAX: u64 = 64 << 10;
 /// Fuel after which a running guest yields its thread (≈ one millisecond).

@@ -11,6 +11,7 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("files", "secret-plans", r#"files::collection("secret-plans").create("f", "x")"#),
     ("http", "api.example.com", r#"http::get("http://api.example.com/")"#),
     ("kv", "secret-plans", r#"kv::collection("secret-plans").set("k", 1)"#),
+    ("invoke", "other", r#"invoke::call("other", ())"#),
 ];
 
 impl Tenant {
@@ -93,6 +94,7 @@ async fn what_is_taken_back_is_refused_to_everyone_at_the_call() {
     let app = TestApp::start_with(Options { network, ..Options::default() }).await;
     for (capability, name, statement) in CALLS {
         let shop = app.create_app(&format!("{capability}-shop")).await;
+        shop.upload("other", "1").await;
         shop.grant(json!({ *capability: ["*"] })).await;
         let caught = format!("let caught = (); try {{ {statement}; }} catch (e) {{ caught = e; }} #{{ caught: caught }}");
         let script = shop.deploy("/do", &caught).await;

@@ -6,7 +6,7 @@ use picloud::clock::Clock;
 use picloud::hostcall::Reach;
 use picloud::id::{AppId, ExecutionId, RequestId, ScriptId};
 use picloud::model::invocation::{Call, Deployed, InvocationType, Request};
-use picloud::model::script::Limits;
+use picloud::model::script::{Code, Limits};
 use picloud::sandbox::image::MemoryImage;
 use picloud::sandbox::{Program, Run, Sandbox};
 use picloud::service::Services;
@@ -39,8 +39,8 @@ impl Bare {
 
     /// The script with its image, as a stored version gives it.
     async fn program(&self, name: &str, source: &str) -> Program {
-        let image = self.sandbox.image(name, source).await.expect("it can be prepared").expect("an image");
-        let (program, refused) = self.sandbox.program(name.to_owned(), source.to_owned(), Some(&image));
+        let image = self.sandbox.image(&Code::alone(name, source)).await.expect("it can be prepared").expect("an image");
+        let (program, refused) = self.sandbox.program(Code::alone(name, source), Some(&image));
         assert!(!refused && program.image.is_some());
         program
     }
@@ -50,7 +50,9 @@ impl Bare {
             app_id: self.app_id,
             script_id: ScriptId(uuid::Uuid::nil()),
             version: 1,
-            name: program.name.clone(),
+            generation: 0,
+            kind: Default::default(),
+            name: program.code.name.clone(),
             limits,
         };
         let call = Call {
@@ -60,7 +62,7 @@ impl Bare {
             invocation_type: InvocationType::Http,
             request: Request { method: "GET".into(), path: "/".into(), query: "a=1".into(), ..Request::default() },
         };
-        self.sandbox.run(program, call, Reach { app_id: self.app_id, services: self.services.clone() }).await
+        self.sandbox.run(program, call, Reach::alone(self.app_id, self.services.clone())).await
     }
 }
 

@@ -15,9 +15,11 @@ mod files;
 mod files_on_disk;
 mod guide;
 mod http;
+mod invoke;
 mod kv;
 mod kv_expiry;
 mod log;
+mod modules;
 mod stdlib;
 // The planes.
 mod bad_input;

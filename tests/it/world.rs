@@ -53,6 +53,7 @@ fn the_component_imports_exactly_its_world() {
     let expected: BTreeMap<String, Vec<String>> = [
         ("picloud:sandbox/docs@0.1.0", &["count", "create", "delete", "find", "find-one", "get", "list", "patch", "update"][..]),
         ("picloud:sandbox/files@0.1.0", &["append", "create", "delete", "get", "head", "list", "read", "update"][..]),
+        ("picloud:sandbox/invoke@0.1.0", &["call", "start"]),
         ("picloud:sandbox/http@0.1.0", &["send"]),
         ("picloud:sandbox/kv@0.1.0", &["delete", "get", "get-entry", "has", "increment", "list", "set"]),
         ("picloud:sandbox/log@0.1.0", &["write"]),

@@ -6,6 +6,7 @@ pub(crate) mod docs;
 pub(crate) mod files;
 pub(crate) mod hex;
 pub(crate) mod http;
+pub(crate) mod invoke;
 pub(crate) mod json;
 pub(crate) mod kv;
 pub(crate) mod log;
@@ -31,6 +32,7 @@ pub(crate) fn register(engine: &mut Engine) {
     docs::register(engine);
     files::register(engine);
     hex::register(engine);
+    invoke::register(engine);
     http::register(engine);
     json::register(engine);
     kv::register(engine);

@@ -43,6 +43,7 @@ pub(super) fn table() -> Vec<Endpoint> {
         get   ("/api/v1/admin/scripts/{script_id}",                   App(ScriptRead),        scripts::get),
         put   ("/api/v1/admin/scripts/{script_id}",                   App(ScriptWrite),       scripts::publish),
         delete("/api/v1/admin/scripts/{script_id}",                   App(ScriptWrite),       scripts::delete),
+        get   ("/api/v1/admin/scripts/{script_id}/used_by",           App(ScriptRead),        scripts::used_by),
         get   ("/api/v1/admin/scripts/{script_id}/versions",          App(ScriptRead),        scripts::versions),
         get   ("/api/v1/admin/scripts/{script_id}/versions/{number}", App(ScriptRead),        scripts::version),
         get   ("/api/v1/admin/scripts/{script_id}/executions",        App(LogRead),           executions::list),

@@ -83,8 +83,8 @@ fn deployed(script: Script) -> Result<Arc<Deployed>> {
         let message = format!("{} is a module: it answers no requests, scripts import it", script.name);
         return Err(Error::invalid("script_id", message));
     }
-    let Script { id, app_id, name, active, .. } = script;
-    Ok(Arc::new(Deployed { app_id, script_id: id, version: active.number, name, limits: active.limits }))
+    let Script { id, app_id, name, kind, active, generation, .. } = script;
+    Ok(Arc::new(Deployed { app_id, script_id: id, version: active.number, generation, kind, name, limits: active.limits }))
 }
 
 /// The request as `ctx.request`: at the root, without our credentials.

@@ -183,7 +183,15 @@ mod tests {
     fn directory() -> crate::error::Result<Directory> {
         let now = DateTime::UNIX_EPOCH;
         let (app_id, script_id) = (AppId::at(now), ScriptId::at(now));
-        let script = Deployed { app_id, script_id, version: 3, name: "users".into(), limits: Default::default() };
+        let script = Deployed {
+            app_id,
+            script_id,
+            version: 3,
+            generation: 0,
+            kind: Default::default(),
+            name: "users".into(),
+            limits: Default::default(),
+        };
         let path = "/users/:id".parse()?;
         let method = Some("GET".parse()?);
         let route = Route { id: RouteId::at(now), app_id, script_id, method, host: None, path, created_at: now };

@@ -15,6 +15,7 @@ use super::{Api, List, body};
 use crate::error::{self, Error, Result};
 use crate::id::{AppId, ScriptId, UserId};
 use crate::invoke::Verdict;
+use crate::model::import;
 use crate::model::page::PageQuery;
 use crate::model::script::{self, AskedLimits, Diagnostic, Kind, Limits, NewScript, NewVersion, Script, Summary, VersionSummary};
 use crate::service;
@@ -32,6 +33,9 @@ struct ScriptJson {
     version: i32,
     digest: String,
     capabilities: Vec<String>,
+    /// Modules that it imports by itself. Of one script, not of lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    imports: Option<Vec<String>>,
     limits: Limits,
     /// Of one script that was asked for by its id.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +87,7 @@ impl From<Summary> for ScriptJson {
             version,
             digest,
             capabilities,
+            imports: None,
             limits,
             source: None,
             links,
@@ -94,8 +99,8 @@ impl From<Summary> for ScriptJson {
 
 impl ScriptJson {
     fn with_source(script: Script) -> Self {
-        let Script { id, app_id, name, kind, description, active, created_at, updated_at } = script;
-        let script::Version { number, digest, source, limits, capabilities, .. } = active;
+        let Script { id, app_id, name, kind, description, active, created_at, updated_at, .. } = script;
+        let script::Version { number, digest, source, limits, capabilities, imports, .. } = active;
         let links = Links::of(id, kind);
         let source = Some(source);
         Self {
@@ -107,6 +112,7 @@ impl ScriptJson {
             version: number,
             digest,
             capabilities,
+            imports: Some(imports),
             limits,
             source,
             links,
@@ -126,6 +132,8 @@ pub(super) struct VersionJson {
     version: i32,
     digest: String,
     capabilities: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    imports: Option<Vec<String>>,
     limits: Limits,
     /// Of one version that was asked for by its number.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,12 +146,13 @@ pub(super) struct VersionJson {
 impl VersionJson {
     fn of(script_id: ScriptId, version: VersionSummary) -> Self {
         let VersionSummary { number, digest, limits, capabilities, created_by, created_at } = version;
-        Self { script_id, version: number, digest, capabilities, limits, source: None, created_by, created_at }
+        Self { script_id, version: number, digest, capabilities, imports: None, limits, source: None, created_by, created_at }
     }
 
     fn with_source(script_id: ScriptId, version: script::Version) -> Self {
-        let script::Version { number, digest, source, limits, capabilities, created_by, created_at } = version;
-        Self { script_id, version: number, digest, capabilities, limits, source: Some(source), created_by, created_at }
+        let script::Version { number, digest, source, limits, capabilities, imports, created_by, created_at, .. } = version;
+        let (imports, source) = (Some(imports), Some(source));
+        Self { script_id, version: number, digest, capabilities, imports, limits, source, created_by, created_at }
     }
 }
 
@@ -193,15 +202,23 @@ pub(super) struct Check {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Checked {
     ok: bool,
+    /// Interfaces that the source itself can reach.
     capabilities: Vec<String>,
+    /// Modules that it imports, by name.
+    imports: Vec<String>,
     diagnostics: Vec<Diagnostic>,
 }
 
 impl From<Verdict> for Checked {
     fn from(verdict: Verdict) -> Self {
         match verdict {
-            Verdict::Good { capabilities } => Self { ok: true, capabilities, diagnostics: Vec::new() },
-            Verdict::Bad(diagnostic) => Self { ok: false, capabilities: Vec::new(), diagnostics: vec![diagnostic] },
+            Verdict::Good { capabilities, imports } => {
+                let imports = imports.into_iter().map(|import| import.name).collect();
+                Self { ok: true, capabilities, imports, diagnostics: Vec::new() }
+            }
+            Verdict::Bad(diagnostic) => {
+                Self { ok: false, capabilities: Vec::new(), imports: Vec::new(), diagnostics: vec![diagnostic] }
+            }
         }
     }
 }
@@ -231,9 +248,7 @@ pub(super) async fn create(State(api): State<Api>, Caller(by): Caller, body::Jso
     let Create { app_id, name, source, kind, description, limits } = new;
     let app_id = service::apps::get(&api.services, &app_id).await.map_err(|error| named_in_body(error, &app_id))?.id;
     let new = NewScript { app_id, name, source, kind, description, limits: limits.into() };
-    new.check()?;
-    let prepared = api.invoker.prepare(&new.name, new.kind, &new.source).await?;
-    let script = service::scripts::create(&api.services, by.user_id, new, prepared).await?;
+    let script = api.invoker.create(by.user_id, new).await?;
     let location = format!("/api/v1/admin/scripts/{}", script.id);
     let tag = etag::header(script.tag())?;
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], [tag], Json(ScriptJson::without_source(script))).into_response())
@@ -272,10 +287,7 @@ pub(super) async fn publish(
     body::Json(new): body::Json<Publish>,
 ) -> Answer<Response> {
     let new = NewVersion { source: new.source, description: new.description, limits: new.limits.into() };
-    let script = service::scripts::get(&api.services, id).await?;
-    new.check()?;
-    let prepared = api.invoker.prepare(&script.name, script.kind, &new.source).await?;
-    let script = service::scripts::publish(&api.services, by.user_id, id, new, prepared, if_match.tag()).await?;
+    let script = api.invoker.publish(by.user_id, id, new, if_match.tag()).await?;
     Ok(([etag::header(script.tag())?], Json(ScriptJson::without_source(script))).into_response())
 }
 
@@ -287,6 +299,32 @@ pub(super) async fn delete(
 ) -> Answer<StatusCode> {
     service::scripts::delete(&api.services, by.user_id, id, if_match.tag()).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A script that imports another.
+#[derive(Debug, Serialize)]
+struct User {
+    id: ScriptId,
+    name: String,
+    kind: Kind,
+    version: i32,
+    /// By itself, rather than through a module.
+    direct: bool,
+}
+
+/// All of them: an app's scripts are few.
+#[derive(Debug, Serialize)]
+pub(super) struct Users {
+    items: Vec<User>,
+}
+
+pub(super) async fn used_by(State(api): State<Api>, Path(id): Path<ScriptId>) -> Answer<Json<Users>> {
+    let used = service::imports::used_by(&api.services, id).await?;
+    let items = used.into_iter().map(|(node, direct)| {
+        let import::Node { id, name, kind, version, .. } = node;
+        User { id, name, kind, version, direct }
+    });
+    Ok(Json(Users { items: items.collect() }))
 }
 
 /// What is not there is 404 when the path names it; a field that names it is wrong.
@@ -302,8 +340,8 @@ mod tests {
     fn a_wrong_source_is_an_answer_to_check() {
         let diagnostic = Diagnostic { message: "expected )".into(), line: Some(2), column: Some(7) };
         let checked = Checked::from(Verdict::Bad(diagnostic.clone()));
-        assert_eq!(checked, Checked { ok: false, capabilities: Vec::new(), diagnostics: vec![diagnostic] });
-        let checked = Checked::from(Verdict::Good { capabilities: vec!["kv".into()] });
+        assert_eq!(checked, Checked { ok: false, capabilities: Vec::new(), imports: Vec::new(), diagnostics: vec![diagnostic] });
+        let checked = Checked::from(Verdict::Good { capabilities: vec!["kv".into()], imports: Vec::new() });
         assert!(checked.ok && checked.diagnostics.is_empty());
     }
 

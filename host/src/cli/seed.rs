@@ -166,7 +166,6 @@ async fn publish(services: &Services, invoker: &Invoker, username: &str) -> erro
         let script = match script(services, app, name).await? {
             Some(script) => script,
             None => {
-                let prepared = invoker.prepare(name, Kind::Endpoint, source).await?;
                 let new = NewScript {
                     app_id: app,
                     name: name.to_owned(),
@@ -175,7 +174,7 @@ async fn publish(services: &Services, invoker: &Invoker, username: &str) -> erro
                     description: description.to_owned(),
                     limits: AskedLimits::default(),
                 };
-                service::scripts::create(services, by, new, prepared).await?.id
+                invoker.create(by, new).await?.id
             }
         };
         for path in paths {

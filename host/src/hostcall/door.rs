@@ -15,6 +15,11 @@ pub(super) struct Given<T> {
     pub bytes: usize,
 }
 
+/// Only scripts that run may call the host: what a module's constants are must not depend on when it was published.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("a host call outside an invocation")]
+pub struct NotRunning;
+
 /// Lets a call out to the database or the network. `need` is what the app must grant for it, `bytes_out` what the script
 /// hands over.
 ///
@@ -34,7 +39,7 @@ pub(super) async fn outward<T>(
         return Ok((Err(wit::Error::LimitExceeded(message)),));
     }
     guest.outward_calls += 1;
-    let reach = guest.reach.clone().ok_or_else(|| wasmtime::Error::msg("a host call outside an invocation"))?;
+    let reach = guest.reach.clone().ok_or(NotRunning)?;
     if let Err(denied) = reach.require(&need) {
         return Ok((Err(error::to_guest(denied, store.data_mut())),));
     }
@@ -70,6 +75,9 @@ pub(super) fn local<T>(
 }
 
 fn enter(store: &mut StoreContextMut<'_, Guest>, bytes_out: usize) -> wasmtime::Result<()> {
+    if store.data().reach.is_none() {
+        return Err(wasmtime::Error::new(NotRunning));
+    }
     charge(store, HOST_CALL_FUEL_BASE + fee(bytes_out))?;
     let guest = store.data_mut();
     guest.host_calls = guest.host_calls.saturating_add(1);

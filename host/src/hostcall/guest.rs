@@ -1,15 +1,17 @@
 //! The state of one invocation, held by its store.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use sqlx::PgPool;
 use wasmtime::ResourceLimiter;
 
 use super::files::{Downloads, Uploads};
+use super::invoke::Scripts;
 use crate::clock::Clock;
 use crate::egress::Allowance;
 use crate::error::Error;
-use crate::id::AppId;
+use crate::id::{AppId, RequestId};
 use crate::limits::{LOG_BYTES_PER_INVOCATION_MAX, LOG_LINE_BYTES_MAX, LOG_LINE_COST_MIN};
 use crate::model::execution::LogLine;
 use crate::model::grant::Need;
@@ -20,9 +22,27 @@ use crate::service::Services;
 pub struct Reach {
     pub app_id: AppId,
     pub services: Arc<Services>,
+    pub caller: Caller,
+    pub scripts: Arc<Scripts>,
+}
+
+/// The invocation that the host calls are of.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller {
+    pub request_id: RequestId,
+    /// Scripts that called each other to get here; 0 for one that was called from outside.
+    pub depth: u32,
+    /// When it ends at the latest.
+    pub deadline: Instant,
 }
 
 impl Reach {
+    /// Of an invocation that no other script called and that can call none.
+    pub fn alone(app_id: AppId, services: Arc<Services>) -> Self {
+        let caller = Caller { request_id: RequestId(uuid::Uuid::nil()), depth: 0, deadline: Instant::now() };
+        Self { app_id, services, caller, scripts: Arc::new(Scripts::none()) }
+    }
+
     /// The database as scripts reach it: through connections of their own, with statements bounded in time.
     pub fn script_db(&self) -> &PgPool {
         &self.services.script_db

@@ -12,20 +12,24 @@ mod error;
 mod files;
 mod guest;
 mod http;
+mod invoke;
 mod kv;
 mod log;
 mod random;
 
 use wasmtime::component::Linker;
 
+pub use self::door::NotRunning;
 pub use self::error::FAULT_MESSAGE;
-pub use self::guest::{Guest, MemoryExceeded, Reach};
+pub use self::guest::{Caller, Guest, MemoryExceeded, Reach};
+pub use self::invoke::{Nested, Scripts};
 
 /// Links every import of the world, and nothing else.
 pub fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     clocks::link(linker)?;
     docs::link(linker)?;
     files::link(linker)?;
+    invoke::link(linker)?;
     http::link(linker)?;
     kv::link(linker)?;
     log::link(linker)?;

@@ -22,7 +22,15 @@ const PAGE: &str = "https://page.example";
 fn directory(cors_origins: &[&str]) -> Directory {
     let now = DateTime::UNIX_EPOCH;
     let (app_id, script_id) = (AppId::at(now), ScriptId::at(now));
-    let script = Deployed { app_id, script_id, version: 1, name: "s".to_owned(), limits: Limits::default() };
+    let script = Deployed {
+        app_id,
+        script_id,
+        version: 1,
+        generation: 0,
+        kind: Default::default(),
+        name: "s".to_owned(),
+        limits: Limits::default(),
+    };
     let route = |method: Option<&str>, path: &str| Route {
         id: RouteId::at(now),
         app_id,

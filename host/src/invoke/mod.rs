@@ -1,14 +1,16 @@
 //! The only caller of the sandbox: admission, the programs it holds ready, and the record of what was run.
 //!
-//! `admission` gives out places, `programs` holds prepared scripts, `record` writes what happened behind the
-//! answers, `unstoppable` keeps a call going.
+//! `admission` gives out places, `nested` runs scripts for scripts, `programs` holds prepared scripts, `publish` prepares new ones, `record` writes what happened
+//! behind the answers, `unstoppable` keeps a call going.
 //!
 //! Invariants: [`Invoker::run`] never fails (a failure is data) and records every call, refused ones too. An invocation
 //! runs to its own end even when its caller hangs up: what a script does must not hang on a stranger's patience.
 //! A crash loses records that were not yet written, never an acknowledged write of a script.
 
 mod admission;
+mod nested;
 mod programs;
+mod publish;
 mod record;
 mod unstoppable;
 
@@ -18,18 +20,18 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tokio::time::timeout;
 
-use self::admission::{Admission, Full};
+use self::admission::{Admission, Full, Place};
+use self::nested::Starts;
 use self::programs::Programs;
 use self::record::Recorder;
 use self::unstoppable::Unstoppable;
-use crate::error::{Error, Kind};
-use crate::hostcall::Reach;
+use crate::hostcall::{Caller, Reach, Scripts};
 use crate::model::execution::{Execution, Failure, FailureCode, Outcome, Usage};
 use crate::model::invocation::{Call, Ended};
-use crate::model::script::{self, Diagnostic, Prepared};
 use crate::sandbox::Sandbox;
 use crate::service::Services;
 
+pub use self::publish::Verdict;
 pub use self::record::RecorderStatus;
 
 /// Runs scripts; one for each process.
@@ -41,6 +43,10 @@ struct Inner {
     services: Arc<Services>,
     sandbox: Arc<Sandbox>,
     admission: Admission,
+    /// Places of scripts that other scripts wait for.
+    nested: Admission,
+    starts: Starts,
+    scripts: Arc<Scripts>,
     programs: Programs,
     recorder: Recorder,
 }
@@ -62,51 +68,24 @@ pub struct NodeStatus {
     pub recorder: RecorderStatus,
 }
 
-/// What a source was found to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// It can be published; interfaces that it can reach, sorted.
-    Good {
-        capabilities: Vec<String>,
-    },
-    Bad(Diagnostic),
-}
-
 impl Invoker {
     /// An invoker whose recorder runs on the current runtime until [`Invoker::close`].
     pub fn new(services: Arc<Services>, sandbox: Arc<Sandbox>) -> Self {
         let admission = Admission::new(sandbox.pool().places);
+        let nested = Admission::new(sandbox.pool().nested_places);
+        let starts = Starts::new(sandbox.pool().places);
         let recorder = Recorder::start(services.db.clone());
-        Self { inner: Arc::new(Inner { admission, programs: Programs::new(), recorder, services, sandbox }) }
-    }
-
-    /// Parses a source without keeping anything.
-    pub async fn check(&self, name: &str, kind: script::Kind, source: &str) -> Result<Verdict, Error> {
-        Ok(match self.inner.sandbox.check(kind, name, source).await? {
-            Ok(checked) => Verdict::Good { capabilities: checked.capabilities },
-            Err(diagnostic) => Verdict::Bad(diagnostic),
-        })
-    }
-
-    /// Checks a source and makes its memory image. A source that does not parse is 422 `syntax_error` with line, column
-    /// and message in `details`.
-    pub async fn prepare(&self, name: &str, kind: script::Kind, source: &str) -> Result<Prepared, Error> {
-        match self.check(name, kind, source).await? {
-            Verdict::Good { capabilities } => {
-                let image = match kind {
-                    script::Kind::Endpoint => self.inner.sandbox.image(name, source).await?,
-                    script::Kind::Module => None,
-                };
-                Ok(Prepared { capabilities, image })
-            }
-            Verdict::Bad(diagnostic) => Err(syntax_error(name, &diagnostic)),
-        }
+        let inner = Arc::new_cyclic(|inner| {
+            let scripts = Arc::new(nested::scripts(inner));
+            Inner { services, sandbox, admission, nested, starts, scripts, programs: Programs::new(), recorder }
+        });
+        Self { inner }
     }
 
     /// Runs a script once and records it. The caller may stop waiting; the invocation goes on.
     pub async fn run(&self, call: Call) -> Ended {
         let inner = self.inner.clone();
-        let running = async move { inner.run(call).await };
+        let running = async move { inner.run(call, Way::Outside).await };
         Unstoppable::new(running).await.unwrap_or_else(|| {
             tracing::error!("an invocation panicked");
             ended(Err(Failure::new(FailureCode::Internal, "the invocation failed")))
@@ -140,12 +119,27 @@ impl Invoker {
     }
 }
 
+/// How an invocation comes to its place.
+enum Way {
+    /// For a caller from outside, who waits.
+    Outside,
+    /// For a script that waits for it.
+    Nested { depth: u32 },
+    /// By a script that does not wait.
+    Started { place: Place, depth: u32 },
+}
+
 impl Inner {
-    async fn run(&self, call: Call) -> Ended {
+    async fn run(&self, call: Call, way: Way) -> Ended {
         let started_at = self.services.clock.now();
         let (execution_id, request_id, script) = (call.execution_id, call.request_id, call.script.clone());
-        let ended = match self.admission.enter(script.app_id).await {
-            Ok(_place) => self.admitted(call).await,
+        let (depth, place) = match way {
+            Way::Outside => (0, self.admission.enter(script.app_id).await),
+            Way::Nested { depth } => (depth, self.nested.enter(script.app_id).await),
+            Way::Started { place, depth } => (depth, Ok(place)),
+        };
+        let ended = match place {
+            Ok(_place) => self.admitted(call, depth).await,
             Err(Full) => ended(Err(Failure::new(FailureCode::Overloaded, "every place is taken; try again shortly"))),
         };
         self.recorder.record(Execution {
@@ -168,7 +162,7 @@ impl Inner {
         ended
     }
 
-    async fn admitted(&self, call: Call) -> Ended {
+    async fn admitted(&self, call: Call, depth: u32) -> Ended {
         let started = Instant::now();
         let script = call.script.clone();
         // A database that does not answer must not hold a place longer than the script itself may.
@@ -183,7 +177,9 @@ impl Inner {
                 return ended(Err(Failure::new(FailureCode::Internal, "the script could not be loaded")));
             }
         };
-        let reach = Reach { app_id: script.app_id, services: self.services.clone() };
+        let caller = Caller { request_id: call.request_id, depth, deadline: Instant::now() + time };
+        let (app_id, scripts) = (script.app_id, self.scripts.clone());
+        let reach = Reach { app_id, services: self.services.clone(), caller, scripts };
         let mut run = self.sandbox.run(&program, call, reach).await;
         if run.image_refused {
             self.programs.forget(&script);
@@ -208,13 +204,4 @@ fn outcome<T>(result: &Result<T, Failure>) -> Outcome {
         Ok(_) => Outcome::Responded,
         Err(failure) => failure.code.outcome(),
     }
-}
-
-fn syntax_error(name: &str, found: &Diagnostic) -> Error {
-    let place = match (found.line, found.column) {
-        (Some(line), Some(column)) => format!("{name}, line {line}, column {column}: "),
-        _ => format!("{name}: "),
-    };
-    Error::new(Kind::Invalid, "syntax_error", format!("{place}{}", found.message))
-        .with_details(serde_json::json!({ "line": found.line, "column": found.column, "message": found.message }))
 }

@@ -1,4 +1,5 @@
-//! Prepared scripts held ready, by version: immutable, so nothing here is ever stale. Bounded by the bytes they hold.
+//! Prepared scripts held ready, by version and generation: immutable, so nothing here is ever stale. Bounded by the bytes
+//! they hold.
 
 use std::sync::Arc;
 
@@ -12,7 +13,8 @@ use crate::model::invocation::Deployed;
 use crate::sandbox::{Placement, Program, Sandbox};
 use crate::service::{self, Services};
 
-type Key = (ScriptId, i32);
+/// Script, version, generation.
+type Key = (ScriptId, i32, i32);
 
 pub(super) struct Programs {
     cache: Cache<Key, Arc<Program>, ByBytes>,
@@ -24,7 +26,7 @@ struct ByBytes;
 impl Weighter<Key, Arc<Program>> for ByBytes {
     fn weight(&self, _: &Key, program: &Arc<Program>) -> u64 {
         let image = program.image.as_ref().map_or(0, Placement::bytes);
-        (program.name.len() + program.source.len() + image + size_of::<Program>()) as u64
+        (program.code.bytes() + image + size_of::<Program>()) as u64
     }
 }
 
@@ -40,14 +42,18 @@ impl Programs {
     /// The version's program; loaded once however many ask at a time. A stored image that is missing or refused (the
     /// component changed, the row is damaged) is made anew and stored; failing that, the program runs without one.
     pub(super) async fn get(&self, services: &Services, sandbox: &Sandbox, script: &Deployed) -> Result<Arc<Program>, Error> {
-        let key = (script.script_id, script.version);
+        let key = key(script);
         self.cache.get_or_insert_async(&key, load(services, sandbox, script)).await
     }
 
     /// Drops what is held, so that the next call loads it anew.
     pub(super) fn forget(&self, script: &Deployed) {
-        self.cache.remove(&(script.script_id, script.version));
+        self.cache.remove(&key(script));
     }
+}
+
+fn key(script: &Deployed) -> Key {
+    (script.script_id, script.version, script.generation)
 }
 
 async fn load(services: &Services, sandbox: &Sandbox, script: &Deployed) -> Result<Arc<Program>, Error> {
@@ -55,11 +61,11 @@ async fn load(services: &Services, sandbox: &Sandbox, script: &Deployed) -> Resu
     let stored = service::scripts::executable(services, id, version, sandbox.component())
         .await?
         .ok_or_else(|| Error::internal("the version is not stored"))?;
-    let (mut program, _) = sandbox.program(stored.name, stored.source, stored.image.as_ref());
+    let (mut program, _) = sandbox.program(stored.code, stored.image.as_ref());
     if program.image.is_none()
-        && let Some(image) = sandbox.image(&program.name, &program.source).await?
+        && let Some(image) = sandbox.image(&program.code).await?
     {
-        (program, _) = sandbox.program(program.name, program.source, Some(&image));
+        (program, _) = sandbox.program(program.code, Some(&image));
         if let Err(error) = service::scripts::store_image(services, id, version, &image).await {
             tracing::warn!(script.id = %id, script.version = version, cause = ?error.source, "a new memory image could not be stored");
         }

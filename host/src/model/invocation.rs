@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::id::{AppId, ExecutionId, RequestId, ScriptId};
 use crate::model::execution::{Failure, LogLine, Outcome, Usage};
-use crate::model::script::Limits;
+use crate::model::script::{Kind, Limits};
 
 /// The version of a script that answers now, as every plane needs it; shared, never changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,9 @@ pub struct Deployed {
     pub app_id: AppId,
     pub script_id: ScriptId,
     pub version: i32,
+    /// As in `Script`: what is held ready of the version belongs to it.
+    pub generation: i32,
+    pub kind: Kind,
     pub name: String,
     pub limits: Limits,
 }
@@ -23,6 +26,8 @@ pub enum InvocationType {
     Http,
     /// `POST /api/v1/execute/{script}` by a principal.
     Direct,
+    /// Another script of the app.
+    Function,
 }
 
 /// An HTTP request as a script sees it; platform credentials are already taken out.

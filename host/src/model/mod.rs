@@ -7,6 +7,7 @@ pub mod execution;
 pub mod files;
 pub mod grant;
 pub mod http;
+pub mod import;
 pub mod invocation;
 pub mod kv;
 pub mod page;

@@ -59,11 +59,56 @@ pub struct Diagnostic {
 }
 
 /// A checked source, ready to be stored as a version. Made by `invoke` alone: only the sandbox reads source.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Prepared {
-    /// Interfaces the source can reach, sorted ("kv", "log").
+    /// Interfaces the source itself can reach, sorted ("kv", "log").
+    pub own_capabilities: Vec<String>,
+    /// The same with those of the modules behind it.
+    pub capabilities: Vec<String>,
+    /// Modules that it imports by itself, by name.
+    pub imports: Vec<String>,
+    /// The modules behind it with the versions that it was prepared with.
+    pub modules: Vec<(ScriptId, i32)>,
+    pub image: Option<Image>,
+    /// For a module: what was made anew of the scripts that import it.
+    pub dependents: Vec<Dependent>,
+}
+
+/// A script that imports the module which is being published, prepared with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dependent {
+    pub script_id: ScriptId,
+    pub version: i32,
     pub capabilities: Vec<String>,
     pub image: Option<Image>,
+}
+
+/// What the sandbox parses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Code {
+    pub name: String,
+    pub source: String,
+    /// What it imports, directly or not: each module after those that it imports itself.
+    pub modules: Vec<Module>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Module {
+    pub name: String,
+    pub source: String,
+}
+
+impl Code {
+    /// A script that stands alone.
+    pub fn alone(name: impl Into<String>, source: impl Into<String>) -> Self {
+        Self { name: name.into(), source: source.into(), modules: Vec::new() }
+    }
+
+    /// Bytes that it holds.
+    pub fn bytes(&self) -> usize {
+        let modules = self.modules.iter().map(|module| module.name.len() + module.source.len());
+        self.name.len() + self.source.len() + modules.sum::<usize>()
+    }
 }
 
 /// The prepared form of a version for one component, opaque outside the sandbox: sealed bytes that it verifies.
@@ -83,6 +128,8 @@ pub struct Script {
     pub kind: Kind,
     pub description: String,
     pub active: Version,
+    /// How often modules that it imports were published since it was made.
+    pub generation: i32,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -102,7 +149,12 @@ pub struct Version {
     pub digest: String,
     pub source: String,
     pub limits: Limits,
+    /// Interfaces that it can reach, by itself or through its modules.
     pub capabilities: Vec<String>,
+    /// Interfaces that its own source can reach.
+    pub own_capabilities: Vec<String>,
+    /// Modules that it imports by itself, by name.
+    pub imports: Vec<String>,
     pub created_by: Option<UserId>,
     pub created_at: DateTime<Utc>,
 }
@@ -121,8 +173,7 @@ pub struct VersionSummary {
 /// What an invocation needs of a version, read once and cached by `invoke`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Executable {
-    pub name: String,
-    pub source: String,
+    pub code: Code,
     /// The image for the asked component, if one is stored.
     pub image: Option<Image>,
 }

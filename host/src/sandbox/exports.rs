@@ -9,6 +9,7 @@ use wasmtime::component::{Component, ComponentExportIndex, Func, Instance, Typed
 use wasmtime::{Error, Store};
 
 use crate::hostcall::Guest;
+use crate::model::script::Code;
 use crate::wit::program::{Answer, Diagnostic, Failure, Invocation};
 use crate::wit::{Extent, Script};
 
@@ -21,6 +22,7 @@ pub(super) struct Exports {
     place: ComponentExportIndex,
     prepare: ComponentExportIndex,
     handle: ComponentExportIndex,
+    provide: ComponentExportIndex,
 }
 
 impl Exports {
@@ -29,7 +31,7 @@ impl Exports {
         let find = |name: &str| {
             component.get_export_index(None, name).ok_or_else(|| Error::msg(format!("the component has no `{name}`")))
         };
-        Ok(Self { place: find("place")?, prepare: find("prepare")?, handle: find("handle")? })
+        Ok(Self { place: find("place")?, prepare: find("prepare")?, handle: find("handle")?, provide: find("provide")? })
     }
 
     /// Gives the instance's whole memory.
@@ -51,12 +53,19 @@ impl Exports {
         &self,
         store: &mut Store<Guest>,
         instance: &Instance,
-        name: &str,
-        source: &str,
+        code: &Code,
     ) -> wasmtime::Result<Result<(), Diagnostic>> {
+        for module in &code.modules {
+            let provide = function(store, instance, &self.provide)?;
+            // SAFETY: the type that `Script` gave this export of the same component.
+            let provide = unsafe { Prepare::new_unchecked(provide) };
+            if let (Err(found),) = provide.call_async(&mut *store, (&module.name, &module.source)).await? {
+                return Ok(Err(found));
+            }
+        }
         let function = function(store, instance, &self.prepare)?;
         // SAFETY: the type that `Script` gave this export of the same component.
-        let (prepared,) = unsafe { Prepare::new_unchecked(function) }.call_async(store, (name, source)).await?;
+        let (prepared,) = unsafe { Prepare::new_unchecked(function) }.call_async(store, (&code.name, &code.source)).await?;
         Ok(prepared)
     }
 

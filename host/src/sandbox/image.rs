@@ -5,6 +5,7 @@
 //! made of, and ends in a checksum. Whatever does not match is refused, and the script is prepared the long way.
 
 use crate::limits::{IMAGE_BYTES_MAX, IMAGE_EXTENTS_MAX, IMAGE_GAP_BYTES};
+use crate::model::script::Code;
 use crate::wit::Extent;
 use crate::wit::picloud::sandbox::preparation::Layout;
 
@@ -145,10 +146,13 @@ impl MemoryImage {
     }
 }
 
-/// Names what an image belongs to: the component and its layout, and the script's name and source.
-pub fn key(component: &str, layout: &Layout, name: &str, source: &str) -> [u8; HASH_BYTES] {
+/// Names what an image belongs to: the component and its layout, the script's name and source, and those of its modules in
+/// their order.
+pub fn key(component: &str, layout: &Layout, code: &Code) -> [u8; HASH_BYTES] {
     let mut hasher = blake3::Hasher::new();
-    for part in [MAGIC.as_slice(), component.as_bytes(), b"ast", name.as_bytes(), source.as_bytes()] {
+    let modules = code.modules.iter().flat_map(|module| [module.name.as_bytes(), module.source.as_bytes()]);
+    let script = [MAGIC.as_slice(), component.as_bytes(), b"ast", code.name.as_bytes(), code.source.as_bytes()];
+    for part in script.into_iter().chain(modules) {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
@@ -279,14 +283,14 @@ mod tests {
 
     #[test]
     fn the_key_tells_all_that_an_image_belongs_to() {
-        let base = key("c", &LAYOUT, "n", "s");
+        let base = key("c", &LAYOUT, &Code::alone("n", "s"));
         let other_layout = Layout { data_start: 0, ..LAYOUT };
         for other in [
-            key("d", &LAYOUT, "n", "s"),
-            key("c", &other_layout, "n", "s"),
-            key("c", &LAYOUT, "m", "s"),
-            key("c", &LAYOUT, "n", "t"),
-            key("c", &LAYOUT, "ns", ""),
+            key("d", &LAYOUT, &Code::alone("n", "s")),
+            key("c", &other_layout, &Code::alone("n", "s")),
+            key("c", &LAYOUT, &Code::alone("m", "s")),
+            key("c", &LAYOUT, &Code::alone("n", "t")),
+            key("c", &LAYOUT, &Code::alone("ns", "")),
         ] {
             assert_ne!(base, other);
         }

@@ -41,8 +41,9 @@ use crate::limits::{
     PREPARATIONS_WAITING_MAX, PREPARE_FUEL, PREPARE_MEMORY_MB, PREPARE_TIMEOUT_MS, RESPONSE_BODY_BYTES_MAX,
 };
 use crate::model::execution::{Failure, FailureCode, LogLine, Usage};
+use crate::model::import::Import;
 use crate::model::invocation::{Answer, Call, InvocationType};
-use crate::model::script::{Diagnostic, Image, Kind, Limits};
+use crate::model::script::{Code, Diagnostic, Image, Kind, Limits, Module};
 use crate::wit::picloud::sandbox::preparation::Layout;
 use crate::wit::program::{self, Invocation};
 use crate::wit::{Script, ScriptPre};
@@ -66,8 +67,7 @@ pub struct Sandbox {
 /// A script as the sandbox runs it.
 #[derive(Debug, Clone)]
 pub struct Program {
-    pub name: String,
-    pub source: String,
+    pub code: Code,
     pub image: Option<Placement>,
 }
 
@@ -87,6 +87,8 @@ pub struct Run {
 pub struct Checked {
     /// Interfaces that the source can reach, sorted.
     pub capabilities: Vec<String>,
+    /// What it imports by itself.
+    pub imports: Vec<Import>,
 }
 
 impl Sandbox {
@@ -157,35 +159,42 @@ impl Sandbox {
             .preparing(async |mut store, script| script.call_check(&mut store, kind, name, source).await)
             .await?
             .and_then(|answer| answer.map_err(diagnostic));
-        Ok(checked.map(|checked| Checked { capabilities: checked.capabilities }))
+        Ok(checked.map(|checked| Checked {
+            capabilities: checked.capabilities,
+            imports: checked.imports.into_iter().map(import).collect(),
+        }))
+    }
+
+    /// Whether these modules can be made ready, in this order: their constants are evaluated.
+    pub async fn try_modules(&self, modules: &[Module]) -> Result<Result<(), Diagnostic>, Error> {
+        Ok(self.preparing(async |store, script| provide(store, script, modules).await).await?.and_then(|tried| tried))
     }
 
     /// The sealed image of a checked source, made twice and kept only if both are the same. None when the source leaves
     /// more in memory than an image may hold.
-    pub async fn image(&self, name: &str, source: &str) -> Result<Option<Image>, Error> {
-        let Some(first) = self.memory_image(name, source).await? else { return Ok(None) };
-        if self.memory_image(name, source).await?.as_ref() != Some(&first) {
-            tracing::error!(script.name = name, "two preparations of one source differ; it will be prepared at each call");
+    pub async fn image(&self, code: &Code) -> Result<Option<Image>, Error> {
+        let Some(first) = self.memory_image(code).await? else { return Ok(None) };
+        if self.memory_image(code).await?.as_ref() != Some(&first) {
+            tracing::error!(script.name = code.name, "two preparations of one source differ; it will be prepared at each call");
             return Ok(None);
         }
-        let sealed = first.seal(&self.key(name, source)).map_err(Error::internal)?;
+        let sealed = first.seal(&self.key(code)).map_err(Error::internal)?;
         Ok(Some(Image { component: self.component.clone(), sealed }))
     }
 
     /// The program for a stored version. An image that cannot be trusted is left out, and said so.
-    pub fn program(&self, name: String, source: String, image: Option<&Image>) -> (Program, bool) {
-        let opened = image.map(|image| {
-            MemoryImage::open(&image.sealed, &self.key(&name, &source), &self.layout, memory_bytes(MEMORY_MB_CEILING))
-        });
+    pub fn program(&self, code: Code, image: Option<&Image>) -> (Program, bool) {
+        let opened =
+            image.map(|image| MemoryImage::open(&image.sealed, &self.key(&code), &self.layout, memory_bytes(MEMORY_MB_CEILING)));
         let (image, refused) = match opened {
             None => (None, false),
             Some(Ok(image)) => (Some(self.placement(image)), false),
             Some(Err(refused)) => {
-                tracing::warn!(script.name = name, reason = %refused, "a stored memory image was refused");
+                tracing::warn!(script.name = code.name, reason = %refused, "a stored memory image was refused");
                 (None, true)
             }
         };
-        (Program { name, source, image }, refused)
+        (Program { code, image }, refused)
     }
 
     /// How runs take `image` in. That it may be trusted is the caller's knowledge.
@@ -211,7 +220,7 @@ impl Sandbox {
                 Attempt::Ran(run) => return finish(run, started, request_bytes, false),
                 Attempt::NotPlaced(error) => {
                     tracing::warn!(
-                        script.name = program.name,
+                        script.name = program.code.name,
                         error = format!("{error:#}"),
                         "a memory image could not be placed"
                     );
@@ -257,7 +266,7 @@ impl Sandbox {
                     // does not move. `store` is dropped after what this gives.
                     Ok(Ok(Some(unsafe { image.map(memory) }?)))
                 }
-                None => Ok(self.exports.prepare(&mut store, &instance, &program.name, &program.source).await?.map(|()| None)),
+                None => Ok(self.exports.prepare(&mut store, &instance, &program.code).await?.map(|()| None)),
             }
         };
         let placed = match timeout_at(deadline.into(), placed).await {
@@ -289,12 +298,17 @@ impl Sandbox {
         Attempt::Ran(ended(&mut store, result, fuel))
     }
 
-    async fn memory_image(&self, name: &str, source: &str) -> Result<Option<MemoryImage>, Error> {
+    async fn memory_image(&self, code: &Code) -> Result<Option<MemoryImage>, Error> {
         let before = self.preparing(async |mut store, script| script.call_dump(&mut store).await).await?;
         let after = self
-            .preparing(async |mut store, script| match script.call_prepare(&mut store, name, source).await? {
-                Ok(()) => script.call_dump(&mut store).await.map(Ok),
-                Err(found) => Ok(Err(found)),
+            .preparing(async |mut store, script| {
+                if let Err(found) = provide(store, script, &code.modules).await? {
+                    return Ok(Err(found));
+                }
+                match script.call_prepare(&mut store, &code.name, &code.source).await? {
+                    Ok(()) => script.call_dump(&mut store).await.map(Ok),
+                    Err(found) => Ok(Err(diagnostic(found))),
+                }
             })
             .await?;
         let (Ok(before), Ok(Ok(after))) = (before, after) else { return Ok(None) };
@@ -340,8 +354,8 @@ impl Sandbox {
         Ok((store, script))
     }
 
-    fn key(&self, name: &str, source: &str) -> [u8; 32] {
-        image::key(&self.component, &self.layout, name, source)
+    fn key(&self, code: &Code) -> [u8; 32] {
+        image::key(&self.component, &self.layout, code)
     }
 }
 
@@ -371,6 +385,7 @@ fn invocation(call: Call) -> Invocation {
         invocation_type: match call.invocation_type {
             InvocationType::Http => program::InvocationType::Http,
             InvocationType::Direct => program::InvocationType::Direct,
+            InvocationType::Function => program::InvocationType::Function,
         },
         request: program::Request {
             method: request.method,
@@ -412,6 +427,21 @@ fn finish(mut run: Run, started: Instant, request_bytes: u64, image_refused: boo
     run.usage.wall_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     run.image_refused = image_refused;
     run
+}
+
+/// Makes modules ready in an instance, in this order. The first that cannot be is named.
+async fn provide(store: &mut Store<Guest>, script: &Script, modules: &[Module]) -> wasmtime::Result<Result<(), Diagnostic>> {
+    for module in modules {
+        if let Err(found) = script.call_provide(&mut *store, &module.name, &module.source).await? {
+            let Diagnostic { message, line, column } = diagnostic(found);
+            return Ok(Err(Diagnostic { message: format!("module `{}`: {message}", module.name), line, column }));
+        }
+    }
+    Ok(Ok(()))
+}
+
+fn import(found: program::Dependency) -> Import {
+    Import { name: found.name, line: found.at.map(|at| at.line), column: found.at.map(|at| at.column) }
 }
 
 fn diagnostic(found: program::Diagnostic) -> Diagnostic {

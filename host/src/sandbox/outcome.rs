@@ -2,7 +2,7 @@
 
 use wasmtime::Trap;
 
-use crate::hostcall::{FAULT_MESSAGE, MemoryExceeded};
+use crate::hostcall::{FAULT_MESSAGE, MemoryExceeded, NotRunning};
 use crate::limits::{
     FAILURE_CALLS_MAX, FAILURE_MESSAGE_BYTES_MAX, FAILURE_NAME_BYTES_MAX, RESPONSE_BODY_BYTES_MAX, RESPONSE_HEADER_BYTES_MAX,
     RESPONSE_HEADERS_MAX,
@@ -73,6 +73,11 @@ pub(super) fn of_failure(failure: program::Failure, faulted: bool) -> Failure {
 pub(super) fn of_trap(error: &wasmtime::Error, fuel: u64) -> Failure {
     if let Some(exceeded) = error.downcast_ref::<MemoryExceeded>() {
         return of_memory(u32::try_from(exceeded.bytes_max >> 20).unwrap_or(u32::MAX));
+    }
+    if error.downcast_ref::<NotRunning>().is_some() {
+        let message =
+            "the constants of a module are made when it is published: they cannot use the platform, its log, time or chance";
+        return Failure::new(FailureCode::ScriptError, message);
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => Failure::new(FailureCode::FuelExhausted, format!("the script spent its {fuel} units of fuel")),

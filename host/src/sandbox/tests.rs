@@ -60,6 +60,8 @@ fn call(path: &str, limits: Limits) -> Call {
             app_id: AppId(Uuid::nil()),
             script_id: ScriptId(Uuid::nil()),
             version: 1,
+            generation: 0,
+            kind: Default::default(),
             name: "test".to_owned(),
             limits,
         }),
@@ -75,19 +77,19 @@ fn reach() -> Reach {
         data_dir: PathBuf::from(env!("OUT_DIR")),
         egress: Default::default(),
     };
-    Reach { app_id: AppId(Uuid::nil()), services: Arc::new(Services::new(db, Clock::system(), settings).unwrap()) }
+    Reach::alone(AppId(Uuid::nil()), Arc::new(Services::new(db, Clock::system(), settings).unwrap()))
 }
 
 async fn with_image(source: &str) -> Program {
     let sandbox = sandbox().await;
-    let image = sandbox.image("test", source).await.unwrap().unwrap();
-    let (program, refused) = sandbox.program("test".to_owned(), source.to_owned(), Some(&image));
+    let image = sandbox.image(&Code::alone("test", source)).await.unwrap().unwrap();
+    let (program, refused) = sandbox.program(Code::alone("test", source), Some(&image));
     assert!(!refused && program.image.is_some());
     program
 }
 
 fn without_image(source: &str) -> Program {
-    Program { name: "test".to_owned(), source: source.to_owned(), image: None }
+    Program { code: Code::alone("test", source), image: None }
 }
 
 async fn run(program: &Program, path: &str) -> Run {
@@ -238,9 +240,9 @@ async fn the_protocol_has_one_order() {
 #[tokio::test]
 async fn a_stored_image_that_cannot_be_trusted_is_refused_and_the_script_still_runs() {
     let sandbox = sandbox().await;
-    let good = sandbox.image("test", HELLO).await.unwrap().unwrap();
+    let good = sandbox.image(&Code::alone("test", HELLO)).await.unwrap().unwrap();
     let sealed_for = |component: &str, layout: &Layout| {
-        let key = image::key(component, layout, "test", HELLO);
+        let key = image::key(component, layout, &Code::alone("test", HELLO));
         MemoryImage { pages: layout.memory_bytes >> 16, extents: vec![] }.seal(&key).unwrap()
     };
     let mut corrupt = good.sealed.clone();
@@ -250,12 +252,12 @@ async fn a_stored_image_that_cannot_be_trusted_is_refused_and_the_script_still_r
         ("corrupt", corrupt),
         ("truncated", good.sealed[..good.sealed.len() - 1].to_vec()),
         ("empty", Vec::new()),
-        ("of another script", sandbox.image("test", MIXED).await.unwrap().unwrap().sealed),
+        ("of another script", sandbox.image(&Code::alone("test", MIXED)).await.unwrap().unwrap().sealed),
         ("of another component", sealed_for("0000", sandbox.layout())),
         ("of another layout", sealed_for(sandbox.component(), &moved)),
     ] {
         let image = Image { component: good.component.clone(), sealed };
-        let (program, refused) = sandbox.program("test".to_owned(), HELLO.to_owned(), Some(&image));
+        let (program, refused) = sandbox.program(Code::alone("test", HELLO), Some(&image));
         assert!(refused && program.image.is_none(), "{what}");
         assert!(run(&program, "/").await.result.is_ok(), "{what}");
     }
@@ -272,7 +274,7 @@ async fn instances_in_parallel_do_not_meet() {
                 for round in 0..40 {
                     let program = &programs[(task + round * 3) % programs.len()];
                     let path = format!("/{task}/{round}");
-                    let (one, other) = (run(program, &path).await, run(&without_image(&program.source), &path).await);
+                    let (one, other) = (run(program, &path).await, run(&without_image(&program.code.source), &path).await);
                     assert_eq!(one.result, other.result);
                 }
             })

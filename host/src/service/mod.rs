@@ -26,6 +26,7 @@ pub mod executions;
 pub mod files;
 pub mod grants;
 pub mod http;
+pub mod imports;
 pub mod kv;
 pub mod routes;
 pub mod routing;

@@ -10,6 +10,7 @@ use super::Services;
 use crate::error::{Error, Kind, Result};
 use crate::id::{AppId, ScriptId, UserId};
 use crate::limits;
+use crate::model::import::Graph;
 use crate::model::page::{Page, PageQuery, id_cursor, number_cursor};
 use crate::model::script::{
     Executable, Image, Limits, NewScript, NewVersion, Prepared, Script, Summary, Version, VersionSummary, digest,
@@ -18,7 +19,8 @@ use crate::store;
 
 /// Stores a new script with version 1, which is active at once. `prepared` is of its source and kind.
 ///
-/// 422 and 413 as `NewScript::check` (better asked before preparing); 404 for the app; 409 naming the script of that name.
+/// 422 and 413 as `NewScript::check` (better asked before preparing), 422 as `grants::admit`; 404 for the app; 409 naming the
+/// script of that name, or `modules_changed`.
 pub async fn create(s: &Services, by: UserId, new: NewScript, prepared: Prepared) -> Result<Script> {
     let limits = new.check()?;
     let now = s.now();
@@ -33,14 +35,18 @@ pub async fn create(s: &Services, by: UserId, new: NewScript, prepared: Prepared
             digest: digest(&new.source, &limits),
             source: new.source,
             limits,
-            capabilities: prepared.capabilities,
+            capabilities: prepared.capabilities.clone(),
+            own_capabilities: prepared.own_capabilities.clone(),
+            imports: prepared.imports.clone(),
             created_by: Some(by),
             created_at: now,
         },
+        generation: 0,
         created_at: now,
         updated_at: now,
     };
     let mut tx = s.db.begin().await?;
+    store::apps::lock(&mut tx, script.app_id).await?.ok_or_else(|| Error::not_found("app"))?;
     if !store::scripts::insert(&mut tx, &script, by).await.map_err(store::refusal)? {
         let other = store::scripts::by_name(&mut tx, script.app_id, &script.name).await?;
         return Err(Error::conflict(
@@ -49,6 +55,7 @@ pub async fn create(s: &Services, by: UserId, new: NewScript, prepared: Prepared
         ));
     }
     super::grants::admit(&mut tx, script.app_id, &script.active.capabilities).await?;
+    super::imports::settle(&mut tx, s, &script, &prepared).await?;
     store::scripts::insert_version(&mut tx, script.app_id, script.id, &script.active).await?;
     put_image(&mut tx, s, script.id, 1, prepared.image.as_ref()).await?;
     store::signals::routing_changed(&mut tx).await?;
@@ -94,7 +101,7 @@ pub async fn version(s: &Services, id: ScriptId, number: i32) -> Result<Version>
 /// the script stays at its version, and only the description (and a missing image) is stored.
 ///
 /// `if_match` is the `Script::tag` that the caller has seen: 412 `{version, current}` when the script is in another state by now.
-/// 404; 422 and 413 as `NewVersion::check`.
+/// 404; 422 and 413 as `NewVersion::check`, 422 as `grants::admit`; 409 `modules_changed`.
 pub async fn publish(
     s: &Services,
     by: UserId,
@@ -109,7 +116,8 @@ pub async fn publish(
     let mut script = locked(&mut tx, id, if_match).await?;
     super::grants::admit(&mut tx, script.app_id, &prepared.capabilities).await?;
     let limits = new.limits.over(script.active.limits)?;
-    let next = next_version(&mut tx, &script, new.source, limits, prepared.capabilities, by, now).await?;
+    super::imports::settle(&mut tx, s, &script, &prepared).await?;
+    let next = next_version(&mut tx, &script, new.source, limits, &prepared, by, now).await?;
     script.description = new.description.unwrap_or(script.description);
     if let Some(version) = next {
         store::scripts::insert_version(&mut tx, script.app_id, id, &version).await?;
@@ -126,10 +134,11 @@ pub async fn publish(
 }
 
 /// Deletes the script with its versions, images, routes, executions and logs, in one transaction. `if_match` as in
-/// [`publish`]. 404.
+/// [`publish`]. 404; 409 naming the scripts that import it.
 pub async fn delete(s: &Services, by: UserId, id: ScriptId, if_match: Option<&str>) -> Result<()> {
     let mut tx = s.db.begin().await?;
     let script = locked(&mut tx, id, if_match).await?;
+    refuse_while_imported(&mut tx, &script).await?;
     store::logs::delete_of_script(&mut tx, id).await?;
     store::executions::delete_of_script(&mut tx, id).await?;
     store::scripts::delete(&mut tx, id).await?;
@@ -143,9 +152,10 @@ pub async fn delete(s: &Services, by: UserId, id: ScriptId, if_match: Option<&st
 /// What an invocation of that version needs, with its image for `component` if one is stored; `None` when the version is gone.
 pub async fn executable(s: &Services, id: ScriptId, version: i32, component: &str) -> Result<Option<Executable>> {
     let mut db = s.db.acquire().await?;
-    let Some((name, source)) = store::scripts::source(&mut db, id, version).await? else { return Ok(None) };
+    let Some(stored) = store::scripts::stored(&mut db, id, version).await? else { return Ok(None) };
     let image = store::images::get(&mut db, id, version, component).await?;
-    Ok(Some(Executable { name, source, image }))
+    let code = super::imports::code(&mut db, stored.app_id, stored.name, stored.source, stored.imports).await?;
+    Ok(Some(Executable { code, image }))
 }
 
 /// Stores the image of a version, prepared late (the component is newer than the version). At most `IMAGES_PER_VERSION_MAX`
@@ -160,8 +170,11 @@ pub async fn store_image(s: &Services, id: ScriptId, version: i32, image: &Image
     }
 }
 
+/// Under a lock of the app, taken first: what its scripts import of each other stays as it is.
 async fn locked(tx: &mut PgConnection, id: ScriptId, if_match: Option<&str>) -> Result<Script> {
     let gone = || Error::not_found("script");
+    let app = store::scripts::app_of(tx, id).await?.ok_or_else(gone)?;
+    store::apps::lock(tx, app).await?.ok_or_else(gone)?;
     if !store::scripts::lock(tx, id).await? {
         return Err(gone());
     }
@@ -184,7 +197,7 @@ async fn next_version(
     script: &Script,
     source: String,
     limits: Limits,
-    capabilities: Vec<String>,
+    prepared: &Prepared,
     by: UserId,
     now: DateTime<Utc>,
 ) -> Result<Option<Version>> {
@@ -193,10 +206,38 @@ async fn next_version(
         return Ok(None);
     }
     let number = store::scripts::newest_version(tx, script.id).await?.saturating_add(1);
-    Ok(Some(Version { number, digest, source, limits, capabilities, created_by: Some(by), created_at: now }))
+    Ok(Some(Version {
+        number,
+        digest,
+        source,
+        limits,
+        capabilities: prepared.capabilities.clone(),
+        own_capabilities: prepared.own_capabilities.clone(),
+        imports: prepared.imports.clone(),
+        created_by: Some(by),
+        created_at: now,
+    }))
 }
 
-async fn put_image(tx: &mut PgConnection, s: &Services, id: ScriptId, version: i32, image: Option<&Image>) -> Result<()> {
+async fn refuse_while_imported(tx: &mut PgConnection, script: &Script) -> Result<()> {
+    let graph = Graph::new(store::imports::nodes(tx, script.app_id).await?);
+    let users = graph.users(&script.name);
+    if users.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = users.iter().map(|user| user.name.as_str()).collect();
+    let others: Vec<_> = users.iter().map(|user| json!({ "id": user.id, "name": user.name })).collect();
+    let message = format!("{} is imported by {}; change or delete them first", script.name, names.join(", "));
+    Err(Error::conflict(message, json!({ "used_by": others })))
+}
+
+pub(super) async fn put_image(
+    tx: &mut PgConnection,
+    s: &Services,
+    id: ScriptId,
+    version: i32,
+    image: Option<&Image>,
+) -> Result<()> {
     if let Some(image) = image
         && store::images::put(tx, id, version, image, s.now()).await.map_err(store::refusal)?
     {

@@ -21,6 +21,7 @@ pub mod docs;
 pub mod executions;
 pub mod files;
 pub mod images;
+pub mod imports;
 pub mod kv;
 pub mod logs;
 pub mod routes;

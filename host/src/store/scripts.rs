@@ -25,6 +25,9 @@ struct Row {
     capabilities: Vec<String>,
     published_by: Option<UserId>,
     published_at: DateTime<Utc>,
+    own_capabilities: Vec<String>,
+    imports: Vec<String>,
+    generation: i32,
 }
 
 impl Row {
@@ -41,9 +44,12 @@ impl Row {
                 source: self.source,
                 limits: limits(self.fuel, self.memory_mb, self.timeout_ms)?,
                 capabilities: self.capabilities,
+                own_capabilities: self.own_capabilities,
+                imports: self.imports,
                 created_by: self.published_by,
                 created_at: self.published_at,
             },
+            generation: self.generation,
             created_at: self.created_at,
             updated_at: self.updated_at,
         })
@@ -98,7 +104,8 @@ pub async fn get(db: &mut PgConnection, id: ScriptId) -> sqlx::Result<Option<Scr
         Row,
         r#"SELECT s.id AS "id: ScriptId", s.app_id AS "app_id: AppId", s.name, s.kind, s.description, s.created_at, s.updated_at,
                   v.number, v.digest, v.source, v.fuel, v.memory_mb, v.timeout_ms, v.capabilities,
-                  v.created_by AS "published_by: UserId", v.created_at AS published_at
+                  v.created_by AS "published_by: UserId", v.created_at AS published_at,
+                  v.own_capabilities, v.imports, s.generation
            FROM scripts s JOIN script_versions v ON v.script_id = s.id AND v.number = s.active_version
            WHERE s.id = $1"#,
         id.0
@@ -112,6 +119,11 @@ pub async fn get(db: &mut PgConnection, id: ScriptId) -> sqlx::Result<Option<Scr
 pub async fn lock(db: &mut PgConnection, id: ScriptId) -> sqlx::Result<bool> {
     let row = sqlx::query_scalar!("SELECT id FROM scripts WHERE id = $1 FOR NO KEY UPDATE", id.0);
     Ok(row.fetch_optional(db).await?.is_some())
+}
+
+/// The app that a script is of.
+pub async fn app_of(db: &mut PgConnection, id: ScriptId) -> sqlx::Result<Option<AppId>> {
+    sqlx::query_scalar!(r#"SELECT app_id AS "app_id: AppId" FROM scripts WHERE id = $1"#, id.0).fetch_optional(db).await
 }
 
 /// The id of an app's script of that name.
@@ -159,7 +171,8 @@ pub async fn list(db: &mut PgConnection, app: Option<AppId>, after: Option<Uuid>
 /// What answers now: every script's active version.
 pub async fn deployed(db: &mut PgConnection) -> sqlx::Result<Vec<Deployed>> {
     let rows = sqlx::query!(
-        r#"SELECT s.id AS "id: ScriptId", s.app_id AS "app_id: AppId", s.name, v.number, v.fuel, v.memory_mb, v.timeout_ms
+        r#"SELECT s.id AS "id: ScriptId", s.app_id AS "app_id: AppId", s.name, s.kind, s.generation,
+                  v.number, v.fuel, v.memory_mb, v.timeout_ms
            FROM scripts s JOIN script_versions v ON v.script_id = s.id AND v.number = s.active_version"#
     )
     .fetch_all(db)
@@ -169,6 +182,8 @@ pub async fn deployed(db: &mut PgConnection) -> sqlx::Result<Vec<Deployed>> {
             app_id: row.app_id,
             script_id: row.id,
             version: row.number,
+            generation: row.generation,
+            kind: super::word("kind", &row.kind, Kind::from_word)?,
             name: row.name,
             limits: limits(row.fuel, row.memory_mb, row.timeout_ms)?,
         })
@@ -204,8 +219,9 @@ pub async fn insert(db: &mut PgConnection, script: &Script, by: UserId) -> sqlx:
 pub async fn insert_version(db: &mut PgConnection, app: AppId, script: ScriptId, version: &Version) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO script_versions
-            (app_id, script_id, number, digest, source, fuel, memory_mb, timeout_ms, capabilities, created_by, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            (app_id, script_id, number, digest, source, fuel, memory_mb, timeout_ms, capabilities, own_capabilities, imports,
+             created_by, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         app.0,
         script.0,
         version.number,
@@ -215,6 +231,8 @@ pub async fn insert_version(db: &mut PgConnection, app: AppId, script: ScriptId,
         i32::try_from(version.limits.memory_mb).unwrap_or(i32::MAX),
         i32::try_from(version.limits.timeout_ms).unwrap_or(i32::MAX),
         &version.capabilities,
+        &version.own_capabilities,
+        &version.imports,
         version.created_by.map(|by| by.0),
         version.created_at
     )
@@ -270,7 +288,7 @@ pub async fn versions(
 /// One version of a script.
 pub async fn version(db: &mut PgConnection, script: ScriptId, number: i32) -> sqlx::Result<Option<Version>> {
     let row = sqlx::query!(
-        r#"SELECT digest, source, fuel, memory_mb, timeout_ms, capabilities, created_by AS "created_by: UserId", created_at
+        r#"SELECT digest, source, fuel, memory_mb, timeout_ms, capabilities, own_capabilities, imports, created_by AS "created_by: UserId", created_at
            FROM script_versions WHERE script_id = $1 AND number = $2"#,
         script.0,
         number
@@ -282,6 +300,8 @@ pub async fn version(db: &mut PgConnection, script: ScriptId, number: i32) -> sq
         source: row.source,
         limits: limits(row.fuel, row.memory_mb, row.timeout_ms)?,
         capabilities: row.capabilities,
+        own_capabilities: row.own_capabilities,
+        imports: row.imports,
         created_by: row.created_by,
         created_at: row.created_at,
     }))
@@ -314,15 +334,24 @@ pub async fn activate(
     .await
 }
 
-/// Name and source of a version.
-pub async fn source(db: &mut PgConnection, script: ScriptId, version: i32) -> sqlx::Result<Option<(String, String)>> {
-    let row = sqlx::query!(
-        "SELECT s.name, v.source FROM script_versions v JOIN scripts s ON s.id = v.script_id
-         WHERE v.script_id = $1 AND v.number = $2",
+/// A version as it is run, without its modules.
+pub struct Stored {
+    pub app_id: AppId,
+    pub name: String,
+    pub source: String,
+    pub imports: Vec<String>,
+}
+
+pub async fn stored(db: &mut PgConnection, script: ScriptId, version: i32) -> sqlx::Result<Option<Stored>> {
+    sqlx::query_as!(
+        Stored,
+        r#"SELECT s.app_id AS "app_id: AppId", s.name, v.source, v.imports FROM script_versions v JOIN scripts s ON s.id = v.script_id
+           WHERE v.script_id = $1 AND v.number = $2"#,
         script.0,
         version
-    );
-    Ok(row.fetch_optional(db).await?.map(|row| (row.name, row.source)))
+    )
+    .fetch_optional(db)
+    .await
 }
 
 /// Deletes the script and, by cascade, its versions, images and routes; whether it was there.

@@ -18,6 +18,7 @@ pub struct Directory {
     apps: HashMap<Box<str>, Arc<AppTable>>,
     by_id: HashMap<AppId, Arc<AppTable>>,
     scripts: HashMap<ScriptId, Arc<Deployed>>,
+    by_name: HashMap<AppId, HashMap<Box<str>, Arc<Deployed>>>,
 }
 
 /// What a directory is built from.
@@ -66,7 +67,11 @@ impl Directory {
         });
         let apps: HashMap<_, _> = apps.collect();
         let by_id = apps.values().map(|app: &Arc<AppTable>| (app.app_id, app.clone())).collect();
-        Self { suffix, apps, by_id, scripts }
+        let mut by_name: HashMap<_, HashMap<Box<str>, _>> = HashMap::new();
+        for script in scripts.values() {
+            by_name.entry(script.app_id).or_default().insert(script.name.as_str().into(), script.clone());
+        }
+        Self { suffix, apps, by_id, scripts, by_name }
     }
 
     /// The app that a request with this `Host` is for, and the host in the form that routes are compared in.
@@ -88,6 +93,11 @@ impl Directory {
     /// The version that answers now; modules among them.
     pub fn script(&self, id: ScriptId) -> Option<&Arc<Deployed>> {
         self.scripts.get(&id)
+    }
+
+    /// The same by the name that other scripts of the app know it by.
+    pub fn script_of(&self, app: AppId, name: &str) -> Option<&Arc<Deployed>> {
+        self.by_name.get(&app)?.get(name)
     }
 
     /// Host → app → route. `path` is as sent, without the query.

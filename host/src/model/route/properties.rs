@@ -32,7 +32,15 @@ fn route(number: u128, method: Option<&str>, host: Option<&str>, path: &str) -> 
 }
 
 fn directory(routes: Vec<Route>) -> Directory {
-    let script = Deployed { app_id: APP, script_id: SCRIPT, version: 1, name: "s".to_owned(), limits: Limits::default() };
+    let script = Deployed {
+        app_id: APP,
+        script_id: SCRIPT,
+        version: 1,
+        generation: 0,
+        kind: Default::default(),
+        name: "s".to_owned(),
+        limits: Limits::default(),
+    };
     let app = SourceApp { id: APP, slug: "h".to_owned(), cors_origins: Vec::new(), grants: Grants::default() };
     Directory::new(DOMAIN, Source { apps: vec![app], scripts: vec![script], routes })
 }

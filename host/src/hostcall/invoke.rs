@@ -1,0 +1,107 @@
+//! `picloud:sandbox/invoke`.
+//!
+//! Scripts are run one layer above; [`Scripts`] is how a host call gets there.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use wasmtime::component::Linker;
+
+use super::door::{self, Given};
+use super::guest::{Caller, Guest, Reach};
+use crate::error::Error;
+use crate::id::{AppId, ExecutionId};
+use crate::limits::{INVOKE_ARGUMENTS_BYTES_MAX, INVOKE_DEPTH_MAX};
+use crate::model::execution::Failure;
+use crate::model::grant::{Capability, Need};
+use crate::model::text;
+use crate::wit::invoke as wit;
+
+/// One script's wish that another of its app runs.
+#[derive(Debug, Clone)]
+pub struct Nested {
+    pub app_id: AppId,
+    pub script: String,
+    /// JSON text.
+    pub arguments: Vec<u8>,
+    pub timeout_ms: Option<u32>,
+    pub caller: Caller,
+}
+
+type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
+type Way<T> = Box<dyn Fn(Nested) -> Answer<T> + Send + Sync>;
+
+/// Runs scripts for scripts.
+pub struct Scripts {
+    /// Waits for the script's value, as JSON text.
+    pub call: Way<Result<Vec<u8>, Failure>>,
+    /// Waits only until it is accepted.
+    pub start: Way<ExecutionId>,
+}
+
+impl Scripts {
+    /// Where there are no others.
+    pub fn none() -> Self {
+        let none = || Error::not_found("script");
+        Self {
+            call: Box::new(move |_| Box::pin(async move { Err(none()) })),
+            start: Box::new(move |_| Box::pin(async move { Err(none()) })),
+        }
+    }
+}
+
+impl std::fmt::Debug for Scripts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scripts").finish_non_exhaustive()
+    }
+}
+
+pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    let mut instance = linker.instance("picloud:sandbox/invoke@0.1.0")?;
+    instance.func_wrap_async("call", |store, (script, arguments, timeout_ms): (String, Vec<u8>, Option<u32>)| {
+        let bytes_out = script.len() + arguments.len();
+        Box::new(door::outward(store, need(&script), bytes_out, async move |reach| {
+            let answered = (reach.scripts.call)(nested(&reach, script, arguments, timeout_ms)?).await?;
+            Ok(match answered {
+                Ok(value) => Given { bytes: value.len(), value: Ok(value) },
+                Err(failure) => {
+                    let failure = failure_to_guest(&failure);
+                    Given { bytes: failure.message.len(), value: Err(failure) }
+                }
+            })
+        }))
+    })?;
+    instance.func_wrap_async("start", |store, (script, arguments): (String, Vec<u8>)| {
+        let bytes_out = script.len() + arguments.len();
+        Box::new(door::outward(store, need(&script), bytes_out, async move |reach| {
+            let id = (reach.scripts.start)(nested(&reach, script, arguments, None)?).await?.to_string();
+            Ok(Given { bytes: id.len(), value: id })
+        }))
+    })
+}
+
+fn need(script: &str) -> Need {
+    Need::new(Capability::Invoke, script)
+}
+
+fn nested(reach: &Reach, script: String, arguments: Vec<u8>, timeout_ms: Option<u32>) -> Result<Nested, Error> {
+    if arguments.len() > INVOKE_ARGUMENTS_BYTES_MAX {
+        return Err(text::too_long("arguments", arguments.len(), INVOKE_ARGUMENTS_BYTES_MAX, "bytes"));
+    }
+    let caller = Caller { depth: reach.caller.depth + 1, ..reach.caller };
+    if caller.depth > INVOKE_DEPTH_MAX {
+        let message = format!("scripts call each other deeper than {INVOKE_DEPTH_MAX} levels");
+        return Err(Error::new(crate::error::Kind::RateLimited, "limit_exceeded", message));
+    }
+    Ok(Nested { app_id: reach.app_id, script, arguments, timeout_ms, caller })
+}
+
+/// The author of both scripts is the same app, so the caller may read what the other one's log says.
+fn failure_to_guest(failure: &Failure) -> wit::Failure {
+    let place = match (&failure.script, failure.line) {
+        (Some(script), Some(line)) => format!("{script}, line {line}: "),
+        (Some(script), None) => format!("{script}: "),
+        _ => String::new(),
+    };
+    wit::Failure { code: failure.code.as_str().to_owned(), message: format!("{place}{}", failure.message) }
+}

@@ -8,7 +8,7 @@ use crate::failure::position;
 use crate::{Diagnostic, Kind, import};
 
 /// Interfaces of the world that a grant can name, by the module that reaches them.
-const INTERFACES: &[&str] = &["docs", "files", "http", "invoke", "kv", "log"];
+const INTERFACES: &[&str] = &["docs", "files", "http", "invoke", "kv", "log", "secrets"];
 
 /// Interfaces in `INTERFACES` order. A name that only looks like one (a local module of that name cannot exist) counts.
 pub(crate) fn derive(ast: &AST) -> Vec<String> {

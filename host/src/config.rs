@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args;
+use zeroize::Zeroizing;
 
 /// Where state is kept when nothing says otherwise, relative to the working directory.
 pub const DATA_DIR_DEFAULT: &str = ".picloud";
@@ -15,6 +16,26 @@ pub const DATA_DIR_SYSTEM: &str = "/var/lib/picloud";
 pub const ADMIN_USERNAME_DEFAULT: &str = "admin";
 
 const DATA_PORT: u16 = 8080;
+
+/// The text of a setting that nothing prints; wiped when it is dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(Zeroizing<String>);
+
+impl Hidden {
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
 
 /// The settings, as every command takes them.
 #[derive(Debug, Clone, Args)]
@@ -31,6 +52,20 @@ pub struct Settings {
     /// Example: postgres://picloud:secret@db.lan/picloud
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true, help_heading = "Data")]
     pub database_url: Option<String>,
+
+    /// The master key that locks the secrets of scripts: 32 random bytes in hex or base64.
+    ///
+    /// Default: secret.key in the data directory, made at the first start. Nodes on one database need the same key. To replace
+    /// it, write the new one before the old one, with a comma: `picloud help keys`. Example: made by `openssl rand -hex 32`
+    #[arg(
+        long,
+        env = "PICLOUD_SECRET_KEY",
+        value_name = "KEY",
+        hide_env_values = true,
+        value_parser = parse_hidden,
+        help_heading = "Data"
+    )]
+    pub secret_key: Option<Hidden>,
 
     /// Directory with initdb and postgres.
     ///
@@ -127,6 +162,11 @@ impl Settings {
     }
 }
 
+/// Anything: a refusal here would be quoted with the value.
+fn parse_hidden(text: &str) -> Result<Hidden, std::convert::Infallible> {
+    Ok(Hidden::new(text.to_owned()))
+}
+
 /// `ADDR:PORT`, with `localhost` as a name for this machine.
 fn parse_bind(text: &str) -> Result<SocketAddr, String> {
     if let Some(port) = text.strip_prefix("localhost:") {
@@ -204,6 +244,12 @@ mod tests {
         for wrong in ["cloud.example", "https://", "https:///", "https://a/b", "https://u@h", "ftp://a", "https://a?b"] {
             assert!(parse_base_url(wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_hidden_text_is_not_printed() {
+        let hidden = parse_hidden("hush").unwrap();
+        assert_eq!((hidden.expose(), format!("{hidden:?}").contains("hush")), ("hush", false));
     }
 
     #[test]

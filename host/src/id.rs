@@ -47,6 +47,8 @@ ids! {
     UserId,
     /// A login.
     SessionId,
+    /// A key that seals secrets.
+    DataKeyId,
     /// One run of one version, and its record.
     ExecutionId,
     /// One HTTP request on either plane.

@@ -18,6 +18,7 @@ pub mod blobs;
 pub mod egress;
 pub mod postgres;
 pub mod store;
+pub mod vault;
 pub mod wit;
 // L3
 pub mod service;

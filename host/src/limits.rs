@@ -110,6 +110,21 @@ pub const KV_SWEEP_DELAY_MS: u64 = 60_000;
 pub const KV_SWEEP_PAUSE_MS: u64 = 10_000;
 /// Expired KV entries deleted in one transaction.
 pub const KV_SWEEP_BATCH: i64 = 500;
+/// Name of a secret, bytes.
+pub const SECRET_NAME_BYTES_MAX: usize = 128;
+/// Value of a secret, bytes.
+pub const SECRET_VALUE_BYTES_MAX: usize = 64 << 10;
+/// Secrets of one app.
+pub const SECRETS_PER_APP_MAX: i64 = 1_000;
+/// Names of one page of secrets, as a script lists them: most, and the default.
+pub const SECRETS_PAGE_ITEMS_MAX: u32 = 1_000;
+pub const SECRETS_PAGE_ITEMS_DEFAULT: u32 = 100;
+/// Secrets encrypted anew in one transaction, when keys are rotated.
+pub const SECRETS_ROTATION_BATCH: i64 = 100;
+/// Master keys held at once.
+pub const MASTER_KEYS_MAX: usize = 8;
+/// The key file, bytes.
+pub const KEY_FILE_BYTES_MAX: usize = 4 << 10;
 /// Collection name, bytes.
 pub const COLLECTION_NAME_BYTES_MAX: usize = 128;
 /// Entries of one KV page: most, and the default.

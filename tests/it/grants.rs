@@ -12,6 +12,7 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("http", "api.example.com", r#"http::get("http://api.example.com/")"#),
     ("kv", "secret-plans", r#"kv::collection("secret-plans").set("k", 1)"#),
     ("invoke", "other", r#"invoke::call("other", ())"#),
+    ("secrets", "plans.2", r#"secrets::set("plans.2", "x")"#),
 ];
 
 impl Tenant {

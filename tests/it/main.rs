@@ -20,6 +20,7 @@ mod kv;
 mod kv_expiry;
 mod log;
 mod modules;
+mod secrets;
 mod stdlib;
 // The planes.
 mod bad_input;
@@ -39,6 +40,7 @@ mod hostile;
 mod images;
 // The process.
 mod binary;
+mod rotation;
 // The code base.
 mod tidy;
 mod world;

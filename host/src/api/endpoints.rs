@@ -4,7 +4,7 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{self, MethodFilter, MethodRouter};
 
-use super::{Api, apps, execute, executions, grants, limits, node, routes, scripts, sessions};
+use super::{Api, apps, execute, executions, grants, limits, node, routes, scripts, secrets, sessions};
 use crate::model::access::Rule::{self, App, Instance, Public, SignedIn, SomeApp};
 use crate::model::access::Scope::{AppAdmin, InstanceAdmin, LogRead, RouteWrite, ScriptRead, ScriptWrite};
 
@@ -36,6 +36,9 @@ pub(super) fn table() -> Vec<Endpoint> {
         get   ("/api/v1/admin/apps/{app}/grants",                     App(ScriptRead),        grants::get),
         put   ("/api/v1/admin/apps/{app}/grants",                     App(AppAdmin),          grants::replace),
         patch ("/api/v1/admin/apps/{app}/grants",                     App(AppAdmin),          grants::merge),
+        get   ("/api/v1/admin/apps/{app}/secrets",                    App(AppAdmin),          secrets::list),
+        put   ("/api/v1/admin/apps/{app}/secrets/{name}",             App(AppAdmin),          secrets::put),
+        delete("/api/v1/admin/apps/{app}/secrets/{name}",             App(AppAdmin),          secrets::delete),
 
         get   ("/api/v1/admin/scripts",                               SomeApp(ScriptRead),    scripts::list),
         post  ("/api/v1/admin/scripts",                               SomeApp(ScriptWrite),   scripts::create),

@@ -50,6 +50,20 @@ impl Failed {
         failed
     }
 
+    /// The same failure in other words, for a body of which nothing may be repeated: a place in it is all that stays.
+    pub(crate) fn unquoted(self, message: &'static str) -> Self {
+        let Failure { status, headers, error } = &*self.0;
+        if !matches!(*status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY) {
+            return self;
+        }
+        let mut told = Error::new(error.kind, error.code, message);
+        if let Some(details) = error.details.as_ref().and_then(Value::as_object) {
+            let place = details.iter().filter(|(key, value)| matches!(key.as_str(), "line" | "column") && value.is_number());
+            told = told.with_details(place.map(|(key, value)| (key.clone(), value.clone())).collect());
+        }
+        Self(Arc::new(Failure { status: *status, headers: headers.clone(), error: told }))
+    }
+
     /// A header of the answer beside the envelope.
     pub(crate) fn set_header(&mut self, name: HeaderName, value: HeaderValue) {
         // Not shared before it is an answer.

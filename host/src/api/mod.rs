@@ -25,6 +25,7 @@ mod node;
 mod query;
 mod routes;
 mod scripts;
+mod secrets;
 mod sessions;
 
 use std::sync::Arc;

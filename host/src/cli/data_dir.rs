@@ -1,6 +1,6 @@
 //! The data directory: where it is, whether it is ours, and that only one node with a private PostgreSQL works in it.
 //!
-//! In it: `picloud-data` (the mark, and the number of the layout), `lock`, `artifacts/`, `files/`, and what `postgres` lists.
+//! In it: `picloud-data` (the mark, and the number of the layout), `lock`, `artifacts/`, `files/`, and what `postgres` and `vault` list.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -11,15 +11,15 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::failure::{Exit, Failure, Result};
 use crate::config::{DATA_DIR_DEFAULT, DATA_DIR_SYSTEM, Settings};
-use crate::postgres;
+use crate::{postgres, vault};
 
 const MARK: &str = "picloud-data";
 const LOCK: &str = "lock";
 const LAYOUT: u32 = 1;
 
-/// What may lie in a directory that we have not marked yet: `precompile` of an image build, files that nodes share, a fresh
-/// file system.
-const ADOPTED: [&str; 4] = ["artifacts", "files", "lost+found", LOCK];
+/// What may lie in a directory that we have not marked yet: `precompile` of an image build, files that nodes share, a key file
+/// that was brought back, a fresh file system.
+const ADOPTED: [&str; 5] = ["artifacts", "files", "lost+found", LOCK, vault::KEY_FILE];
 
 /// A directory that is ours. Held exclusively, it stays so until this is dropped, or the process is gone.
 #[derive(Debug)]
@@ -87,6 +87,11 @@ pub(super) fn holder(path: &Path) -> Option<String> {
         return None;
     }
     Some(read_holder(&file))
+}
+
+/// Whether `path` is a data directory that a node has used.
+pub(super) fn is_marked(path: &Path) -> bool {
+    path.join(MARK).is_file()
 }
 
 /// Whether `path` could be used, without making or changing anything.

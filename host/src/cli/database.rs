@@ -25,6 +25,8 @@ pub(super) enum Source {
 pub(super) enum Plan {
     Embedded(postgres::Plan),
     External(Box<PgConnectOptions>),
+    /// The private one of a node that runs.
+    Running(Box<PgConnectOptions>),
 }
 
 /// A migrated database with its pool; the private PostgreSQL with it, when there is one.
@@ -73,6 +75,7 @@ pub(super) async fn open(plan: Plan) -> Result<Database> {
             reach(&options, &shown).await?;
             (*options, None, shown)
         }
+        Plan::Running(options) => (*options, None, "the private PostgreSQL of the node that runs".to_owned()),
         Plan::Embedded(plan) => {
             let server = postgres::start(plan, say).await?;
             let shown = format!("private PostgreSQL {}", server.binaries().version);

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::error::{Error, Kind};
-use crate::postgres;
+use crate::{postgres, vault};
 
 /// The exit codes, as `picloud --help` lists them.
 pub(super) const EXIT_CODES: &str = "\
@@ -11,7 +11,7 @@ Exit codes:
   0    done, or stopped as asked
   1    something else failed
   2    the command line or a setting is wrong
-  3    the data directory is not usable (foreign, damaged, in use, not writable)
+  3    the data directory is not usable (foreign, damaged, in use, not writable), or its master key is the wrong one
   4    the database is not usable (no PostgreSQL, not reachable, does not start)
   5    an address to listen on is not usable (taken, not allowed)
   6    the sandbox cannot be built on this machine
@@ -69,6 +69,15 @@ impl Failure {
         let line: Vec<&str> = self.line.split_whitespace().collect();
         eprintln!("picloud: {}", line.join(" "));
         ExitCode::from(self.exit as u8)
+    }
+}
+
+/// What kind of thing a failure of the services is: a master key that cannot be used is one of its file or of its setting.
+pub(super) fn exit_of(error: &Error) -> Exit {
+    match error.source.as_ref().and_then(|source| source.downcast_ref()) {
+        Some(vault::Error::Setting(_)) => Exit::Usage,
+        Some(vault::Error::File(_) | vault::Error::Missing(_)) => Exit::DataDirectory,
+        _ => Exit::Other,
     }
 }
 

@@ -1,7 +1,8 @@
 //! The commands: they read the settings, put a node together from the layers below, and end it in order.
 //!
 //! `node` is the composition root of `dev` and `serve`, with `data_dir`, `database` and `listen` for its parts and
-//! `seed` for what a first start finds; `doctor`, `precompile`, `settings` and `version` answer and end. `failure` gives
+//! `seed` for what a first start finds; `keys`, `doctor`, `precompile`, `settings` and `version` do one
+//! thing and end. `failure` gives
 //! every way to fail one line and an exit code; `terminal` is what people see.
 //!
 //! Order of a start: data directory (its lock), listeners, then database and sandbox side by side, services, planes; a
@@ -14,6 +15,7 @@ mod data_dir;
 mod database;
 mod doctor;
 mod failure;
+mod keys;
 mod listen;
 mod node;
 mod precompile;
@@ -77,6 +79,11 @@ enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Replace the keys that lock the secrets of scripts.
+    Keys {
+        #[command(subcommand)]
+        command: Keys,
+    },
     /// Say what every setting is now, and where it comes from.
     Config {
         /// As one JSON document.
@@ -90,6 +97,22 @@ enum Command {
         /// As one JSON document.
         #[arg(long)]
         json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Keys {
+    /// Encrypt every secret with a new data key, or put the data keys under a new master key.
+    #[command(after_help = keys::EXAMPLES)]
+    Rotate {
+        /// Replace the master key rather than the data key.
+        #[arg(long)]
+        master: bool,
+        /// The result as one JSON document.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        settings: Settings,
     },
 }
 
@@ -107,6 +130,10 @@ pub fn main() -> ExitCode {
             on_runtime(settings, move |settings| node::run(settings, node::Mode::Serve { embedded }))
         }
         Command::Precompile { json, settings } => on_runtime(settings, move |settings| precompile::run(settings, json)),
+        Command::Keys { command: Keys::Rotate { master, json, settings } } => {
+            let what = if master { keys::What::Master } else { keys::What::Data };
+            on_runtime(settings, move |settings| keys::rotate(settings, what, json))
+        }
         Command::Doctor { json, settings } => return doctor::run(&settings, json),
         Command::Config { json, settings } => {
             settings::run(&settings, matches.subcommand_matches("config"), json);
@@ -175,6 +202,7 @@ mod tests {
             "PICLOUD_MAX_CONCURRENT_EXECUTIONS",
             "PICLOUD_PUBLIC_BASE_URL",
             "PICLOUD_LOG",
+            "PICLOUD_SECRET_KEY",
         ] {
             assert!(help.contains(&format!("env: {name}")), "{name} is missing:\n{help}");
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::data_dir::{self, Access, DataDir};
 use super::database::{self, Database, Source};
-use super::failure::{Exit, Failure, Result};
+use super::failure::{Exit, Failure, Result, exit_of};
 use super::listen::{Addresses, Listeners, ReadyFile, Serving};
 use super::seed::{self, FirstStart, Owner};
 use super::terminal::{print, say, table};
@@ -19,6 +19,7 @@ use crate::sandbox::Sandbox;
 use crate::sandbox::probe::Probe;
 use crate::service::Services;
 use crate::shutdown::{self, Shutdown};
+use crate::vault::Vault;
 use crate::{api, egress, limits, service};
 
 const POLL: Duration = Duration::from_millis(10);
@@ -124,6 +125,11 @@ async fn start(settings: &Settings, mode: Mode, shutdown: &Shutdown) -> std::res
     };
     let plan = database::plan(source, &path, settings)?;
     let data_dir = DataDir::open(path, access)?;
+    // A master key that cannot be used is known before anything is compiled or started.
+    Vault::open(data_dir.path(), settings.secret_key.as_ref()).map_err(|error| {
+        let error = error.into();
+        Failure::of(exit_of(&error), "starting", &error)
+    })?;
     let default = match mode {
         Mode::Dev => Ipv4Addr::LOCALHOST,
         Mode::Serve { .. } => Ipv4Addr::UNSPECIFIED,
@@ -163,10 +169,11 @@ async fn assemble(
     listeners: Listeners,
     shutdown: &Shutdown,
 ) -> Result<Running> {
-    let failed = |e| Failure::of(Exit::Other, "starting", &e);
+    let failed = |e| Failure::of(exit_of(&e), "starting", &e);
     let platform = service::Settings {
         apps_domain: settings.apps_domain.clone(),
         data_dir: data_dir.path().to_owned(),
+        secret_key: settings.secret_key.clone(),
         egress: egress(&listeners.addresses, database),
     };
     let services = Services::connect(database.pool.clone(), Clock::system(), platform).await.map_err(failed)?;

@@ -35,7 +35,7 @@ pub(super) fn run(settings: &Settings, matches: Option<&ArgMatches>, json: bool)
 }
 
 fn rows(settings: &Settings, matches: Option<&ArgMatches>) -> Vec<Row> {
-    let secret = ["database_url", "admin_password"];
+    let secret = ["database_url", "admin_password", "secret_key"];
     let command = Settings::augment_args(clap::Command::new("config"));
     command
         .get_arguments()
@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn secrets_are_named_and_not_shown() {
-        let rows = read(&["--admin-password", "hush-hush-hush", "--database-url", "postgres://a:hush@b/c"]);
+        let rows =
+            read(&["--admin-password", "hush-hush-hush", "--database-url", "postgres://a:hush@b/c", "--secret-key", "hush"]);
         assert!(!format!("{rows:?}").contains("hush"));
         assert!(rows.iter().any(|row| row.setting == "--admin-password" && row.from == "flag" && row.value.is_none()));
     }
@@ -116,6 +117,6 @@ mod tests {
             let row = rows.iter().find(|row| row.setting == name).unwrap();
             assert_eq!((row.value.as_deref(), row.from), (Some(value), "flag"), "{name}");
         }
-        assert_eq!(rows.len(), given.len() + 3, "database url, password and event interval besides");
+        assert_eq!(rows.len(), given.len() + 4, "database url, password, secret key and event interval besides");
     }
 }

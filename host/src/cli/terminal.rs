@@ -9,6 +9,15 @@ pub(super) fn say(line: &str) {
     let _ = writeln!(out, "{arrow} {line}");
 }
 
+/// How far a long work has come: one line on a terminal, written over by the next; nothing elsewhere.
+pub(super) fn progress(done: u64, total: u64) {
+    let mut out = io::stderr().lock();
+    if out.is_terminal() {
+        let end = if done >= total { "\n" } else { "" };
+        let _ = write!(out, "\r{done} of {total}{end}").and_then(|()| out.flush());
+    }
+}
+
 /// The result, on standard output. A reader that went away is no failure of ours.
 pub(super) fn print(text: &str) {
     let mut out = io::stdout().lock();

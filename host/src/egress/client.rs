@@ -15,7 +15,7 @@ use super::tls::Tls;
 use crate::error::{Error, Kind, Result};
 use crate::id::AppId;
 use crate::limits;
-use crate::model::grant::{Capability, Grants};
+use crate::model::grant::{Capability, Grants, Need};
 use crate::model::http::{Request, Response, Target};
 
 /// One for each process.
@@ -96,7 +96,7 @@ impl Client {
     /// One request to one host: granted, looked up once, judged, connected to what was judged.
     async fn hop(&self, traveller: Traveller<'_>, request: &Request, place: &Place) -> Result<Answered> {
         let target = &request.target;
-        traveller.grants.require(Capability::Http, target.host(), traveller.slug)?;
+        traveller.grants.require(&Need::new(Capability::Http, target.host()), traveller.slug)?;
         traveller.allowance.take()?;
         let until = Instant::now() + Duration::from_millis(limits::HTTP_CONNECT_MS);
         let late = |_| timed_out(format!("no connection to `{}` within {} ms", target.host(), limits::HTTP_CONNECT_MS));

@@ -52,7 +52,7 @@ impl Reach {
     pub fn require(&self, need: &Need) -> Result<(), Error> {
         let directory = self.services.routing.current();
         match directory.app_by_id(self.app_id) {
-            Some(app) => app.grants.require(need.capability, &need.name, &app.slug),
+            Some(app) => app.grants.require(need, &app.slug),
             None => Err(Error::not_found("app")),
         }
     }

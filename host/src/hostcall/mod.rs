@@ -16,6 +16,7 @@ mod invoke;
 mod kv;
 mod log;
 mod random;
+mod secrets;
 
 use wasmtime::component::Linker;
 
@@ -33,5 +34,6 @@ pub fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     http::link(linker)?;
     kv::link(linker)?;
     log::link(linker)?;
-    random::link(linker)
+    random::link(linker)?;
+    secrets::link(linker)
 }

@@ -248,9 +248,13 @@ impl Grants {
         &self.networks
     }
 
-    /// 403 `denied`, naming the grant that is missing and how to give it, unless [`Grants::allows`].
-    pub fn require(&self, capability: Capability, name: &str, slug: &str) -> Result<()> {
-        if self.allows(capability, name) { Ok(()) } else { Err(self.refusal(capability, Some(name), slug)) }
+    /// 403 `denied`, naming the grant that is missing and how to give it, unless [`Grants::allows`] what is needed.
+    pub fn require(&self, need: &Need, slug: &str) -> Result<()> {
+        let allowed = match &need.name {
+            Some(name) => self.allows(need.capability, name),
+            None => self.allows_some(need.capability),
+        };
+        if allowed { Ok(()) } else { Err(self.refusal(need.capability, need.name.as_deref(), slug)) }
     }
 
     /// Why `capability` is refused, with the request that grants it.
@@ -288,13 +292,18 @@ impl Grants {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
     pub capability: Capability,
-    /// The name inside it: a collection, a host, a secret, a script.
-    pub name: String,
+    /// The name inside it: a collection, a host, a secret, a script. None where any will do.
+    pub name: Option<String>,
 }
 
 impl Need {
     pub fn new(capability: Capability, name: &str) -> Self {
-        Self { capability, name: name.to_owned() }
+        Self { capability, name: Some(name.to_owned()) }
+    }
+
+    /// Anything at all inside the capability: for a call that names nothing, and shows only what is granted.
+    pub fn any(capability: Capability) -> Self {
+        Self { capability, name: None }
     }
 }
 
@@ -427,7 +436,7 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_request_that_grants() {
-        let refused = grants("kv", &["orders"]).unwrap().require(Capability::Kv, "users", "shop").unwrap_err();
+        let refused = grants("kv", &["orders"]).unwrap().require(&Need::new(Capability::Kv, "users"), "shop").unwrap_err();
         assert_eq!((refused.kind, refused.code), (Kind::Forbidden, "denied"));
         assert!(
             refused.message.ends_with(r#"PATCH /api/v1/admin/apps/shop/grants {"kv":["orders","users"]}"#),

@@ -13,5 +13,6 @@ pub mod kv;
 pub mod page;
 pub mod route;
 pub mod script;
+pub mod secret;
 pub mod text;
 pub mod user;

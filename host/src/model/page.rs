@@ -69,6 +69,17 @@ impl PageQuery {
         self.cursor.as_deref().map(|c| parse(c).ok_or_else(foreign)).transpose()
     }
 
+    /// Where a list by name goes on, if this is not its first page; 422 for a cursor that is not one of ours.
+    pub fn after_text(&self) -> Result<Option<String>> {
+        let parse = |c: &str| {
+            let digit = |b: u8| char::from(b).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+            let byte = |pair: &[u8]| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?);
+            let bytes = c.as_bytes().chunks(2).map(byte).collect::<Option<Vec<u8>>>()?;
+            String::from_utf8(bytes).ok().filter(|text| !text.is_empty() && !text.contains('\0') && text_cursor(text) == c)
+        };
+        self.cursor.as_deref().map(|c| parse(c).ok_or_else(foreign)).transpose()
+    }
+
     /// Where a list by number goes on, if this is not its first page; 422 for a cursor that is not one of ours.
     pub fn after_number(&self) -> Result<Option<i32>> {
         self.cursor.as_deref().map(|c| number_of(c).ok_or_else(foreign)).transpose()
@@ -83,6 +94,11 @@ pub fn number_cursor(number: i32) -> String {
 /// The cursor of a list by id.
 pub fn id_cursor(id: Uuid) -> String {
     id.simple().to_string()
+}
+
+/// The cursor of a list by name.
+pub fn text_cursor(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The cursor of a list by id and sequence number (not negative).
@@ -131,6 +147,9 @@ mod tests {
             assert_eq!(asked(&id_and_seq_cursor(id, seq)).after_id_and_seq().unwrap(), Some((id, seq)));
             assert_eq!(asked(&number_cursor(seq)).after_number().unwrap(), Some(seq));
         }
+        for text in ["a", "grün/7", "\u{10FFFF}"] {
+            assert_eq!(asked(&text_cursor(text)).after_text().unwrap().as_deref(), Some(text));
+        }
         assert_eq!(PageQuery::default().after_id().unwrap(), None);
     }
 
@@ -140,6 +159,9 @@ mod tests {
             assert!(asked(bad).after_id().is_err(), "{bad:?}");
             assert!(asked(bad).after_id_and_seq().is_err(), "{bad:?}");
             assert!(asked(bad).after_number().is_err(), "{bad:?}");
+        }
+        for bad in ["", "a", "zz", "4A", "ff", "00", "610", "+1"] {
+            assert!(asked(bad).after_text().is_err(), "{bad:?}");
         }
         let signed = format!("{}+0000001", id_cursor(Uuid::max()));
         assert!(asked(&signed).after_id_and_seq().is_err());

@@ -146,16 +146,26 @@ pub async fn start(plan: Plan, progress: impl Fn(&str) + Send + Sync + 'static) 
     Ok(server)
 }
 
+/// How to connect to the PostgreSQL that another process runs in the data directory (an absolute path without links).
+pub fn connect_options(data_dir: &Path) -> PgConnectOptions {
+    connect_to(&socket::place(data_dir, PORT))
+}
+
+/// Over the private socket, as the owner of everything.
+fn connect_to(socket_dir: &Path) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .host("localhost")
+        .port(PORT)
+        .socket(socket_dir)
+        .username(ROLE)
+        .database(DATABASE)
+        .ssl_mode(PgSslMode::Disable)
+}
+
 impl Server {
-    /// How to connect: over the private socket, as the owner of everything.
+    /// How to connect.
     pub fn connect_options(&self) -> PgConnectOptions {
-        PgConnectOptions::new_without_pgpass()
-            .host("localhost")
-            .port(PORT)
-            .socket(&self.socket_dir)
-            .username(ROLE)
-            .database(DATABASE)
-            .ssl_mode(PgSslMode::Disable)
+        connect_to(&self.socket_dir)
     }
 
     /// Where the socket is, for `psql -h`.

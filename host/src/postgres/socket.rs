@@ -12,23 +12,31 @@ use crate::limits::SOCKET_PATH_BYTES_MAX;
 
 const NAME: &str = "run";
 
-/// The directory, made if needed: `run` in the data directory, or where that path is too long for a socket, a
-/// directory of its own under the system's temporary one, named after the data directory.
+/// The directory, made if needed, and private.
 pub(super) fn prepare(data_dir: &Path, account: Option<&Account>, port: u16) -> Result<PathBuf, Error> {
     let owner = account.map_or_else(ourselves, |account| (account.uid, account.gid));
+    let dir = place(data_dir, port);
+    make(&dir, owner).map_err(|e| match dir.starts_with(data_dir) {
+        true => unusable(&dir, &e),
+        false => Error::Directory(format!(
+            "{} cannot hold PostgreSQL's socket ({e}); choose a shorter PICLOUD_DATA_DIR",
+            dir.display()
+        )),
+    })?;
+    Ok(dir)
+}
+
+/// Where it is: `run` in the data directory, or where that path is too long for a socket, a directory of its own under the
+/// system's temporary one, named after the data directory.
+pub(super) fn place(data_dir: &Path, port: u16) -> PathBuf {
     let near = data_dir.join(NAME);
     if fits(&near, port) {
-        make(&near, owner).map_err(|e| unusable(&near, &e))?;
-        return Ok(near);
+        return near;
     }
     let digest = blake3::hash(data_dir.as_os_str().as_encoded_bytes()).to_hex();
     let name = format!("picloud-{}", digest.get(..16).unwrap_or_default());
     let candidates = [std::env::temp_dir(), PathBuf::from("/tmp")];
-    let far = candidates.into_iter().map(|dir| dir.join(&name)).find(|dir| fits(dir, port)).unwrap_or(near);
-    make(&far, owner).map_err(|e| {
-        Error::Directory(format!("{} cannot hold PostgreSQL's socket ({e}); choose a shorter PICLOUD_DATA_DIR", far.display()))
-    })?;
-    Ok(far)
+    candidates.into_iter().map(|dir| dir.join(&name)).find(|dir| fits(dir, port)).unwrap_or(near)
 }
 
 /// Removes a directory outside the data directory, which nobody else would.

@@ -75,6 +75,7 @@ fn reach() -> Reach {
     let settings = service::Settings {
         apps_domain: "localhost".to_owned(),
         data_dir: PathBuf::from(env!("OUT_DIR")),
+        secret_key: None,
         egress: Default::default(),
     };
     Reach::alone(AppId(Uuid::nil()), Arc::new(Services::new(db, Clock::system(), settings).unwrap()))

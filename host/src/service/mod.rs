@@ -16,9 +16,11 @@ use sqlx::PgPool;
 use crate::auth::password::Hasher;
 use crate::blobs::Blobs;
 use crate::clock::Clock;
+use crate::config::Hidden;
 use crate::egress;
 use crate::error::Result;
 use crate::store;
+use crate::vault::Vault;
 
 pub mod apps;
 pub mod docs;
@@ -27,10 +29,12 @@ pub mod files;
 pub mod grants;
 pub mod http;
 pub mod imports;
+pub mod keys;
 pub mod kv;
 pub mod routes;
 pub mod routing;
 pub mod scripts;
+pub mod secrets;
 pub mod sessions;
 pub mod users;
 
@@ -47,6 +51,8 @@ pub struct Services {
     /// Every app answers at `{slug}.{apps_domain}`.
     pub apps_domain: String,
     pub passwords: Hasher,
+    /// What locks secrets.
+    pub vault: Vault,
     /// When scripts' entries expire.
     pub kv_expiry: kv::expiry::Expiry,
     /// The bytes of files; none until connected.
@@ -62,6 +68,8 @@ pub struct Settings {
     pub apps_domain: String,
     /// Where what is not in the database is kept.
     pub data_dir: PathBuf,
+    /// The master key; without, it is in the data directory.
+    pub secret_key: Option<Hidden>,
     pub egress: egress::Settings,
 }
 
@@ -78,6 +86,7 @@ impl Services {
             routing: Routing::default(),
             apps_domain: settings.apps_domain,
             passwords: Hasher::default(),
+            vault: Vault::open(&settings.data_dir, settings.secret_key.as_ref())?,
             kv_expiry: kv::expiry::Expiry::default(),
             blobs: OnceLock::new(),
             egress: egress::Client::new(settings.egress),
@@ -88,9 +97,17 @@ impl Services {
     pub async fn connect(db: PgPool, clock: Clock, settings: Settings) -> Result<Self> {
         let data_dir = settings.data_dir.clone();
         let services = Self::new(db, clock, settings)?;
+        services.check_keys().await?;
         let _ = services.blobs.set(files::open_blobs(&services, &data_dir).await?);
         services.routing.reload(&services.db, &services.apps_domain).await?;
         Ok(services)
+    }
+
+    /// Fails when what is stored is locked with keys that this process does not hold: it could not read the secrets of others,
+    /// nor write any that they can read.
+    pub async fn check_keys(&self) -> Result<()> {
+        let keys = store::data_keys::all(&mut *self.db.acquire().await?).await?;
+        Ok(self.vault.check(&keys)?)
     }
 
     /// The time in the microseconds that the database keeps: what a caller is told is what is read later.

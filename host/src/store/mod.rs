@@ -17,6 +17,7 @@ use crate::limits;
 
 pub mod apps;
 mod copy;
+pub mod data_keys;
 pub mod docs;
 pub mod executions;
 pub mod files;
@@ -27,6 +28,7 @@ pub mod logs;
 pub mod routes;
 pub mod routing;
 pub mod scripts;
+pub mod secrets;
 pub mod sessions;
 pub mod signals;
 pub mod users;
@@ -99,9 +101,11 @@ pub fn refusal(error: sqlx::Error) -> Error {
         "apps_slug_key" => taken("an app with this slug", "slug"),
         "scripts_app_id_name_key" => taken("a script of this name in the app", "name"),
         "routes_pattern_key" => taken("a route for this host, path and method", "path"),
-        "scripts_app_id_fkey" | "kv_entries_app_id_fkey" | "documents_app_id_fkey" | "files_app_id_fkey" => {
-            Error::not_found("app")
-        }
+        "scripts_app_id_fkey"
+        | "kv_entries_app_id_fkey"
+        | "documents_app_id_fkey"
+        | "files_app_id_fkey"
+        | "secrets_app_id_fkey" => Error::not_found("app"),
         "routes_script_fkey" | "script_versions_script_fkey" => Error::not_found("script"),
         "images_script_version_fkey" => Error::not_found("version"),
         _ => error.into(),

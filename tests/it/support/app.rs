@@ -72,6 +72,13 @@ impl TestApp {
     }
 }
 
+impl TestApp {
+    /// The node's data directory.
+    pub(crate) fn data_dir(&self) -> &Path {
+        self.scratch.path()
+    }
+}
+
 impl Deref for TestApp {
     type Target = Client;
 
@@ -82,7 +89,12 @@ impl Deref for TestApp {
 
 /// What the services of a test are told.
 pub(crate) fn settings(data_dir: &Path) -> service::Settings {
-    service::Settings { apps_domain: "localhost".to_owned(), data_dir: data_dir.to_owned(), egress: egress::Settings::default() }
+    service::Settings {
+        apps_domain: "localhost".to_owned(),
+        data_dir: data_dir.to_owned(),
+        secret_key: None,
+        egress: egress::Settings::default(),
+    }
 }
 
 /// A sandbox of the test's own over the component that was compiled once for all tests: tests then never share a pool.

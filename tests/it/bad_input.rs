@@ -225,6 +225,7 @@ async fn ids_that_name_nothing_are_404() {
     let bodies = |path: &str| match path {
         path if path.ends_with("/routes") => json!({ "path": "/a" }),
         path if path.starts_with("/api/v1/admin/scripts/") => json!({ "source": "1" }),
+        path if path.contains("/secrets/") => json!({ "value": "1" }),
         _ => json!({}),
     };
     let mut asked = 0;

@@ -29,7 +29,7 @@ pub(crate) fn derive(ast: &AST) -> Vec<String> {
 }
 
 /// Modules that need no grant: they reach nothing.
-const STATELESS: [&str; 8] = ["base64", "crypto", "hex", "json", "random", "regex", "time", "url"];
+const STATELESS: [&str; 9] = ["base64", "crypto", "hex", "json", "random", "regex", "retry", "time", "url"];
 /// Rhai's own: constants of the script's top level.
 const GLOBAL: &str = "global";
 

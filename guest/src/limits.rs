@@ -40,6 +40,13 @@ pub(crate) const INVOKE_ARGUMENTS_BYTES_MAX: usize = 1 << 20;
 pub(crate) const SECRET_VALUE_BYTES_MAX: usize = 64 << 10;
 /// Names of one page of secrets when a script names no limit.
 pub(crate) const SECRETS_PAGE_ITEMS_DEFAULT: u32 = 100;
+/// Tries of one `retry::run`: most, and where a script names none.
+pub(crate) const RETRY_ATTEMPTS_MAX: u32 = 10;
+pub(crate) const RETRY_ATTEMPTS_DEFAULT: u32 = 3;
+/// The first wait between two tries, ms, where a script names none; each is twice the one before.
+pub(crate) const RETRY_BASE_MS_DEFAULT: u32 = 100;
+/// One wait between two tries, ms; the host checks again.
+pub(crate) const RETRY_PAUSE_MS_MAX: u32 = 5_000;
 /// Data of a log line as JSON, bytes, before the host cuts the line.
 pub(crate) const LOG_DATA_BYTES_MAX: usize = 64 << 10;
 /// Entries of one KV page when a script names no limit.

@@ -1,6 +1,6 @@
 //! The whole way of a request, against two baselines in the same run: a bare axum handler with the same answer, and
-//! native Rhai inside the server (no wall between tenants: the predecessor's way). Then what a node costs: start, memory,
-//! and an idle minute.
+//! native Rhai inside the server (no wall between tenants: the predecessor's way). Entries of `kv` from a script, against the
+//! same statements by sqlx in an axum handler. Then what a node costs: start, memory, and an idle minute.
 //!
 //!     cargo bench --bench http              # about four minutes
 //!     cargo bench --bench http -- --quick   # one minute; noisier
@@ -18,6 +18,7 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
+use picloud::model::kv::{Encoding, Value as Stored};
 use rhai::{Dynamic, Engine, Map, Scope};
 use serde_json::{Value, json};
 use sqlx::Connection;
@@ -34,6 +35,7 @@ fn main() -> Result<(), Failure> {
     let runtime = tokio::runtime::Runtime::new()?;
     match arguments.first().map(String::as_str) {
         Some("serve-axum") => runtime.block_on(serve(bare_axum(), &arguments[1])),
+        Some("serve-sqlx") => runtime.block_on(async { serve(sqlx_kv(&arguments[2], &arguments[3])?, &arguments[1]).await }),
         Some("serve-native") => runtime.block_on(serve(native_rhai(), &arguments[1])),
         _ => runtime.block_on(bench(arguments.iter().any(|argument| argument == "--quick"))),
     }
@@ -66,20 +68,25 @@ async fn bench(quick: bool) -> Result<(), Failure> {
     let client = Client::login(&node).await?;
     let app = client.post("/api/v1/admin/apps", json!({ "slug": "bench", "name": "Bench" })).await?;
     client.deploy(&app, "hello", HELLO, "/hello").await?;
-    client
-        .deploy(&app, "kv", r#"let c = kv::collection("c"); c.set("k", 1); #{ statusCode: 200, body: c.get("k") }"#, "/kv")
-        .await?;
+    client.deploy(&app, "kv-get", r#"kv::collection("c").get("k")"#, "/kv-get").await?;
+    client.deploy(&app, "kv-set", r#"kv::collection("c").set(random::string(4), 1)"#, "/kv-set").await?;
+    client.deploy(&app, "kv-put", r#"kv::collection("c").set("k", 1)"#, "/kv-put").await?;
+    client.call(&node, "/kv-put").await?;
     println!("\n## memory of the server (resident)");
     println!("idle after the start: {:.1} MiB", node.resident_mib()?);
 
     println!("\n## requests per second, keep-alive, 32 connections, {rounds} rounds of {seconds} s");
-    let axum = Baseline::start("serve-axum")?;
-    let native = Baseline::start("serve-native")?;
+    let axum = Baseline::start("serve-axum", &[])?;
+    let native = Baseline::start("serve-native", &[])?;
+    let plain = Baseline::start("serve-sqlx", &[&url, app["id"].as_str().unwrap_or_default()])?;
     let subjects = [
         ("bare axum", format!("http://{}/hello", axum.address), None),
         ("native Rhai in process", format!("http://{}/hello", native.address), None),
         ("PiCloud hello", format!("{}/hello", node.data), Some("bench.localhost")),
-        ("PiCloud kv set + get", format!("{}/kv", node.data), Some("bench.localhost")),
+        ("sqlx in axum, kv get", format!("http://{}/kv-get", plain.address), None),
+        ("PiCloud kv get", format!("{}/kv-get", node.data), Some("bench.localhost")),
+        ("sqlx in axum, kv set", format!("http://{}/kv-set", plain.address), None),
+        ("PiCloud kv set", format!("{}/kv-set", node.data), Some("bench.localhost")),
     ];
     let mut loads: Vec<Vec<Load>> = subjects.iter().map(|_| Vec::new()).collect();
     for round in 0..=rounds {
@@ -102,10 +109,14 @@ async fn bench(quick: bool) -> Result<(), Failure> {
             of(|load| load.p99_ms)
         );
     }
+    for (what, plain, ours) in [("get", 3, 4), ("set", 5, 6)] {
+        let of = |index: usize| median(&mut loads[index].iter().map(|load: &Load| load.per_second).collect::<Vec<_>>());
+        println!("kv {what} from a script, of the same statement by sqlx in axum: {:.2}", of(ours) / of(plain));
+    }
     let failed: u64 = loads.iter().flatten().map(|load| load.failed).sum();
     let recorder = client.get("/api/v1/admin/node").await?;
     println!("answers other than 200: {failed}; execution records: {}", recorder["recorder"]);
-    drop((axum, native));
+    drop((axum, native, plain));
 
     println!("\n## {SCRIPTS} scripts");
     for number in 0..SCRIPTS {
@@ -257,9 +268,9 @@ struct Baseline {
 }
 
 impl Baseline {
-    fn start(mode: &str) -> Result<Self, Failure> {
+    fn start(mode: &str, arguments: &[&str]) -> Result<Self, Failure> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let child = Command::new(std::env::current_exe()?).args([mode, &address.to_string()]).spawn()?;
+        let child = Command::new(std::env::current_exe()?).args([mode, &address.to_string()]).args(arguments).spawn()?;
         let started = Instant::now();
         while std::net::TcpStream::connect(address).is_err() {
             if started.elapsed() > Duration::from_secs(10) {
@@ -284,6 +295,35 @@ async fn serve(router: Router, address: &str) -> Result<(), Failure> {
 
 fn bare_axum() -> Router {
     Router::new().route("/hello", get(async || Json(json!({ "hello": "/hello", "n": 42 }))))
+}
+
+/// The statements of `kv`, as many connections as scripts have, and nothing between them and the caller.
+fn sqlx_kv(url: &str, app: &str) -> Result<Router, Failure> {
+    let db = picloud::store::for_scripts(&sqlx::PgPool::connect_lazy(url)?);
+    let state = Arc::new((db, app.parse::<picloud::id::AppId>()?));
+    Ok(Router::new().route("/kv-get", get(sqlx_get)).route("/kv-set", get(sqlx_set)).with_state(state))
+}
+
+type Plain = State<Arc<(sqlx::PgPool, picloud::id::AppId)>>;
+
+async fn sqlx_get(State(shared): Plain) -> impl IntoResponse {
+    let (db, app) = &*shared;
+    let mut db = db.acquire().await.expect("a connection");
+    let now = picloud::clock::Clock::system().now();
+    let entry = picloud::store::kv::get(&mut db, now, *app, "c", "k").await.expect("the statement runs");
+    let value: Value = serde_json::from_slice(&entry.expect("an entry").value.bytes).expect("JSON");
+    Json(value)
+}
+
+async fn sqlx_set(State(shared): Plain) -> impl IntoResponse {
+    let (db, app) = &*shared;
+    let mut db = db.acquire().await.expect("a connection");
+    let now = picloud::clock::Clock::system().now();
+    // As many keys as the script draws from: its last bits are random.
+    let key = format!("{:x}", picloud::id::RequestId::at(now).0.as_u128() & 0xff_ffff);
+    let value = Stored { encoding: Encoding::Json, bytes: b"1".to_vec() };
+    picloud::store::kv::set(&mut db, now, *app, "c", &key, &value, None, None).await.expect("the statement runs");
+    Json(Value::Null)
 }
 
 /// One engine for all, a cached AST, each call on the blocking pool so that a busy script does not stop the server.

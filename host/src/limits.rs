@@ -297,6 +297,8 @@ pub const INVOKE_ARGUMENTS_BYTES_MAX: usize = 1 << 20;
 pub const INVOKE_DEPTH_MAX: u32 = 8;
 /// A script that another waits for ends this long after its caller at the latest, ms.
 pub const NESTED_GRACE_MS: u32 = 20;
+/// One wait between two tries of `retry`, ms.
+pub const RETRY_PAUSE_MS_MAX: u32 = 5_000;
 /// Scripts started without waiting that have not begun yet, on this node and of one app; one more is refused.
 pub const STARTS_WAITING_MAX: usize = 1_024;
 pub const STARTS_WAITING_PER_APP_MAX: usize = 128;

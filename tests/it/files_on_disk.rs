@@ -77,9 +77,10 @@ async fn no_name_becomes_a_path() {
         let [shard, blob] = [1, 0].map(|n| path.components().rev().nth(n).expect("a part").as_os_str().to_str().expect("UTF-8"));
         assert!(path == home.join(shard).join(blob) && blob.parse::<BlobId>().is_ok() && blob.ends_with(shard), "{path:?}");
     }
-    let beside: Vec<_> =
+    let mut beside: Vec<_> =
         std::fs::read_dir(app.scratch.path()).expect("a directory").map(|e| e.expect("an entry").file_name()).collect();
-    assert_eq!(beside, ["files"], "nothing is beside the directory of files");
+    beside.sort();
+    assert_eq!(beside, ["files", "secret.key"], "nothing of a file's is beside their directory");
 }
 
 #[tokio::test]

@@ -20,7 +20,9 @@ mod kv;
 mod kv_expiry;
 mod log;
 mod modules;
+mod retry;
 mod secrets;
+mod shortener;
 mod stdlib;
 // The planes.
 mod bad_input;
@@ -32,6 +34,7 @@ mod recording;
 mod routing;
 mod scripts;
 // What must not happen.
+mod apart;
 mod attacks;
 mod crash;
 mod egress;

@@ -268,7 +268,9 @@ async fn a_value_is_in_no_answer_no_record_no_log_and_no_row() {
         .expect("rows");
     seen.extend(rows);
     let log = String::from_utf8_lossy(&written.0.lock().expect("a lock")).into_owned();
-    assert!(log.contains("secret set") && log.contains("does not open"), "this reads the log");
+    for line in ["secret set", "does not open"] {
+        assert!(log.contains(line), "this reads the log, which has no `{line}`");
+    }
     seen.push(log);
     for text in &seen {
         let lines: Vec<_> = text.lines().filter(|line| line.contains(TRACE)).collect();

@@ -57,6 +57,7 @@ fn the_component_imports_exactly_its_world() {
         ("picloud:sandbox/http@0.1.0", &["send"]),
         ("picloud:sandbox/kv@0.1.0", &["delete", "get", "get-entry", "has", "increment", "list", "set"]),
         ("picloud:sandbox/log@0.1.0", &["write"]),
+        ("picloud:sandbox/retry@0.1.0", &["pause"]),
         ("picloud:sandbox/secrets@0.1.0", &["delete", "get", "list", "set"]),
         ("wasi:clocks/wall-clock@0.2.6", &["now"]),
         ("wasi:random/random@0.2.6", &["get-random-bytes"]),

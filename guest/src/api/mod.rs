@@ -12,6 +12,7 @@ pub(crate) mod kv;
 pub(crate) mod log;
 pub(crate) mod random;
 pub(crate) mod regex;
+pub(crate) mod retry;
 pub(crate) mod secrets;
 pub(crate) mod time;
 pub(crate) mod url;
@@ -40,6 +41,7 @@ pub(crate) fn register(engine: &mut Engine) {
     log::register(engine);
     random::register(engine);
     regex::register(engine);
+    retry::register(engine);
     secrets::register(engine);
     time::register(engine);
     url::register(engine);

@@ -33,13 +33,10 @@ pub(super) async fn outward<T>(
     work: impl AsyncFnOnce(Reach) -> Result<Given<T>, Error>,
 ) -> wasmtime::Result<(Result<T, wit::Error>,)> {
     enter(&mut store, bytes_out)?;
-    let guest = store.data_mut();
-    if guest.outward_calls >= HOST_CALLS_PER_INVOCATION_MAX {
-        let message = format!("an invocation may make {HOST_CALLS_PER_INVOCATION_MAX} host calls");
-        return Ok((Err(wit::Error::LimitExceeded(message)),));
+    if let Err(spent) = count(store.data_mut()) {
+        return Ok((Err(spent),));
     }
-    guest.outward_calls += 1;
-    let reach = guest.reach.clone().ok_or(NotRunning)?;
+    let reach = store.data().reach.clone().ok_or(NotRunning)?;
     if let Err(denied) = reach.require(&need) {
         return Ok((Err(error::to_guest(denied, store.data_mut())),));
     }
@@ -50,6 +47,19 @@ pub(super) async fn outward<T>(
         }
         Err(failed) => Ok((Err(error::to_guest(failed, store.data_mut())),)),
     }
+}
+
+/// Lets a call in that waits for something and reaches nothing: it needs no grant, and counts as one that does.
+pub(super) async fn waiting(
+    mut store: StoreContextMut<'_, Guest>,
+    work: impl Future<Output = Result<(), Error>>,
+) -> wasmtime::Result<(Result<(), wit::Error>,)> {
+    enter(&mut store, 0)?;
+    if let Err(spent) = count(store.data_mut()) {
+        return Ok((Err(spent),));
+    }
+    let done = work.await;
+    Ok((done.map_err(|failed| error::to_guest(failed, store.data_mut())),))
 }
 
 /// Turns away a call whose arguments do not even say what it would need: charged as any other, nothing is done.
@@ -72,6 +82,16 @@ pub(super) fn local<T>(
     let given = work(store.data_mut());
     leave(&mut store, given.bytes)?;
     Ok(given.value)
+}
+
+/// One more of the calls that are bounded in number.
+fn count(guest: &mut Guest) -> Result<(), wit::Error> {
+    if guest.outward_calls >= HOST_CALLS_PER_INVOCATION_MAX {
+        let message = format!("an invocation may make {HOST_CALLS_PER_INVOCATION_MAX} host calls");
+        return Err(wit::Error::LimitExceeded(message));
+    }
+    guest.outward_calls += 1;
+    Ok(())
 }
 
 fn enter(store: &mut StoreContextMut<'_, Guest>, bytes_out: usize) -> wasmtime::Result<()> {

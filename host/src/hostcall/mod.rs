@@ -16,6 +16,7 @@ mod invoke;
 mod kv;
 mod log;
 mod random;
+mod retry;
 mod secrets;
 
 use wasmtime::component::Linker;
@@ -35,5 +36,6 @@ pub fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     kv::link(linker)?;
     log::link(linker)?;
     random::link(linker)?;
+    retry::link(linker)?;
     secrets::link(linker)
 }

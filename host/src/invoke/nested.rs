@@ -40,11 +40,11 @@ impl Starts {
     fn enter(&self, app: AppId) -> Result<Waiting, Error> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = waiting.values().sum();
-        let own = waiting.entry(app).or_default();
-        if all >= STARTS_WAITING_MAX || *own >= STARTS_WAITING_PER_APP_MAX {
+        let own = waiting.get(&app).copied().unwrap_or_default();
+        if all >= STARTS_WAITING_MAX || own >= STARTS_WAITING_PER_APP_MAX {
             return Err(Error::new(Kind::Overloaded, "unavailable", "too many started scripts wait to run; try again shortly"));
         }
-        *own += 1;
+        waiting.insert(app, own + 1);
         Ok(Waiting { app, waiting: self.waiting.clone() })
     }
 }

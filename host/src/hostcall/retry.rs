@@ -1,0 +1,24 @@
+//! `picloud:sandbox/retry`.
+
+use std::time::Duration;
+
+use serde_json::json;
+use wasmtime::component::Linker;
+
+use super::door;
+use super::guest::Guest;
+use crate::error::Error;
+use crate::limits::RETRY_PAUSE_MS_MAX;
+
+pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    linker.instance("picloud:sandbox/retry@0.1.0")?.func_wrap_async("pause", |store, (ms,): (u32,)| {
+        Box::new(door::waiting(store, async move {
+            if ms > RETRY_PAUSE_MS_MAX {
+                return Err(Error::invalid("ms", format!("a pause is at most {RETRY_PAUSE_MS_MAX} ms, and {ms} were asked for"))
+                    .with_details(json!({ "field": "ms", "asked": ms, "allowed": RETRY_PAUSE_MS_MAX })));
+            }
+            tokio::time::sleep(Duration::from_millis(ms.into())).await;
+            Ok(())
+        }))
+    })
+}

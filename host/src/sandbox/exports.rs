@@ -9,20 +9,25 @@ use wasmtime::component::{Component, ComponentExportIndex, Func, Instance, Typed
 use wasmtime::{Error, Store};
 
 use crate::hostcall::Guest;
-use crate::model::script::Code;
-use crate::wit::program::{Answer, Diagnostic, Failure, Invocation};
+use crate::model::script::{Code, Module};
+use crate::wit::program::{Answer, Checked, Diagnostic, Failure, Invocation, Kind};
 use crate::wit::{Extent, Script};
 
+type Check<'a> = TypedFunc<(Kind, &'a str, &'a str), (Result<Checked, Diagnostic>,)>;
+type Dump = TypedFunc<(), (WasmList<u8>,)>;
 type Place<'a> = TypedFunc<(u32, &'a [Extent]), (WasmList<u8>,)>;
+/// Of `prepare` and of `provide`.
 type Prepare<'a> = TypedFunc<(&'a str, &'a str), (Result<(), Diagnostic>,)>;
 type Handle<'a> = TypedFunc<(&'a Invocation,), (Result<Answer, Failure>,)>;
 
 /// Where a component has them. Made by [`Exports::of`] alone, which has seen their types.
 pub(super) struct Exports {
+    check: ComponentExportIndex,
+    dump: ComponentExportIndex,
     place: ComponentExportIndex,
+    provide: ComponentExportIndex,
     prepare: ComponentExportIndex,
     handle: ComponentExportIndex,
-    provide: ComponentExportIndex,
 }
 
 impl Exports {
@@ -31,7 +36,36 @@ impl Exports {
         let find = |name: &str| {
             component.get_export_index(None, name).ok_or_else(|| Error::msg(format!("the component has no `{name}`")))
         };
-        Ok(Self { place: find("place")?, prepare: find("prepare")?, handle: find("handle")?, provide: find("provide")? })
+        Ok(Self {
+            check: find("check")?,
+            dump: find("dump")?,
+            place: find("place")?,
+            provide: find("provide")?,
+            prepare: find("prepare")?,
+            handle: find("handle")?,
+        })
+    }
+
+    pub(super) async fn check(
+        &self,
+        store: &mut Store<Guest>,
+        instance: &Instance,
+        kind: Kind,
+        name: &str,
+        source: &str,
+    ) -> wasmtime::Result<Result<Checked, Diagnostic>> {
+        let function = function(store, instance, &self.check)?;
+        // SAFETY: the type that `Script` gave this export of the same component.
+        let (checked,) = unsafe { Check::new_unchecked(function) }.call_async(store, (kind, name, source)).await?;
+        Ok(checked)
+    }
+
+    /// A copy of the instance's whole memory: seen as it lies there, not lifted byte for byte.
+    pub(super) async fn dump(&self, store: &mut Store<Guest>, instance: &Instance) -> wasmtime::Result<Vec<u8>> {
+        let function = function(store, instance, &self.dump)?;
+        // SAFETY: the type that `Script` gave this export of the same component.
+        let (memory,) = unsafe { Dump::new_unchecked(function) }.call_async(&mut *store, ()).await?;
+        Ok(memory.as_le_slice(&*store).to_vec())
     }
 
     /// Gives the instance's whole memory.
@@ -49,19 +83,33 @@ impl Exports {
         Ok(NonNull::from(memory.as_le_slice(&*store)))
     }
 
+    /// Makes modules ready, in this order. The first that cannot be is named.
+    pub(super) async fn provide(
+        &self,
+        store: &mut Store<Guest>,
+        instance: &Instance,
+        modules: &[Module],
+    ) -> wasmtime::Result<Result<(), Diagnostic>> {
+        for module in modules {
+            let function = function(store, instance, &self.provide)?;
+            // SAFETY: the type that `Script` gave this export of the same component.
+            let provide = unsafe { Prepare::new_unchecked(function) };
+            if let (Err(found),) = provide.call_async(&mut *store, (&module.name, &module.source)).await? {
+                return Ok(Err(Diagnostic { message: format!("module `{}`: {}", module.name, found.message), ..found }));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Makes a script ready, its modules first.
     pub(super) async fn prepare(
         &self,
         store: &mut Store<Guest>,
         instance: &Instance,
         code: &Code,
     ) -> wasmtime::Result<Result<(), Diagnostic>> {
-        for module in &code.modules {
-            let provide = function(store, instance, &self.provide)?;
-            // SAFETY: the type that `Script` gave this export of the same component.
-            let provide = unsafe { Prepare::new_unchecked(provide) };
-            if let (Err(found),) = provide.call_async(&mut *store, (&module.name, &module.source)).await? {
-                return Ok(Err(found));
-            }
+        if let Err(found) = self.provide(store, instance, &code.modules).await? {
+            return Ok(Err(found));
         }
         let function = function(store, instance, &self.prepare)?;
         // SAFETY: the type that `Script` gave this export of the same component.

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{timeout, timeout_at};
-use wasmtime::component::Linker;
+use wasmtime::component::{Instance, Linker};
 use wasmtime::{Engine, Store};
 
 pub use self::artifact::{COMPONENT, directory as artifact_directory, state as artifact_state};
@@ -108,12 +108,14 @@ impl Sandbox {
         let pre = ScriptPre::new(linker.instantiate_pre(&artifact.component)?)?;
         let guest = Guest::new(None, clock.clone(), sandbox_memory_bytes());
         let mut store = new_store(&engine, guest, PREPARE_FUEL)?;
-        let script = pre.instantiate_async(&mut store).await?;
+        let instance = pre.instance_pre().instantiate_async(&mut store).await?;
+        let script = Script::new(&mut store, &instance)?;
         let exports = Exports::of(&artifact.component, &script)?;
         let layout = script.call_layout(&mut store).await?;
         // The dump of a whole memory is the host's own wish, not a guest's.
-        store.set_hostcall_fuel(sandbox_memory_bytes() + GUEST_TRANSFER_BYTES_MAX);
-        let blank = Blank::of(&script.call_dump(&mut store).await?, layout.control_end as usize, rustix::param::page_size());
+        store.set_hostcall_fuel(sandbox_memory_bytes());
+        let untouched = exports.dump(&mut store, &instance).await?;
+        let blank = Blank::of(&untouched, layout.control_end as usize, rustix::param::page_size());
         drop(store);
         Ok(Self {
             engine,
@@ -155,10 +157,8 @@ impl Sandbox {
             Kind::Endpoint => program::Kind::Endpoint,
             Kind::Module => program::Kind::Module,
         };
-        let checked = self
-            .preparing(async |mut store, script| script.call_check(&mut store, kind, name, source).await)
-            .await?
-            .and_then(|answer| answer.map_err(diagnostic));
+        let checked =
+            self.preparing(async |store, instance| self.exports.check(store, instance, kind, name, source).await).await?;
         Ok(checked.map(|checked| Checked {
             capabilities: checked.capabilities,
             imports: checked.imports.into_iter().map(import).collect(),
@@ -167,14 +167,16 @@ impl Sandbox {
 
     /// Whether these modules can be made ready, in this order: their constants are evaluated.
     pub async fn try_modules(&self, modules: &[Module]) -> Result<Result<(), Diagnostic>, Error> {
-        Ok(self.preparing(async |store, script| provide(store, script, modules).await).await?.and_then(|tried| tried))
+        self.preparing(async |store, instance| self.exports.provide(store, instance, modules).await).await
     }
 
     /// The sealed image of a checked source, made twice and kept only if both are the same. None when the source leaves
     /// more in memory than an image may hold.
     pub async fn image(&self, code: &Code) -> Result<Option<Image>, Error> {
-        let Some(first) = self.memory_image(code).await? else { return Ok(None) };
-        if self.memory_image(code).await?.as_ref() != Some(&first) {
+        let untouched = self.preparing(async |store, instance| self.exports.dump(store, instance).await.map(Ok)).await?;
+        let Ok(untouched) = untouched else { return Ok(None) };
+        let Some(first) = self.memory_image(&untouched, code).await? else { return Ok(None) };
+        if self.memory_image(&untouched, code).await?.as_ref() != Some(&first) {
             tracing::error!(script.name = code.name, "two preparations of one source differ; it will be prepared at each call");
             return Ok(None);
         }
@@ -298,37 +300,31 @@ impl Sandbox {
         Attempt::Ran(ended(&mut store, result, fuel))
     }
 
-    async fn memory_image(&self, code: &Code) -> Result<Option<MemoryImage>, Error> {
-        let before = self.preparing(async |mut store, script| script.call_dump(&mut store).await).await?;
-        let after = self
-            .preparing(async |mut store, script| {
-                if let Err(found) = provide(store, script, &code.modules).await? {
-                    return Ok(Err(found));
-                }
-                match script.call_prepare(&mut store, &code.name, &code.source).await? {
-                    Ok(()) => script.call_dump(&mut store).await.map(Ok),
-                    Err(found) => Ok(Err(diagnostic(found))),
-                }
+    /// What preparing `code` makes of the `untouched` memory. None when it cannot be prepared or leaves too much.
+    async fn memory_image(&self, untouched: &[u8], code: &Code) -> Result<Option<MemoryImage>, Error> {
+        let prepared = self
+            .preparing(async |store, instance| match self.exports.prepare(store, instance, code).await? {
+                Ok(()) => self.exports.dump(store, instance).await.map(Ok),
+                Err(found) => Ok(Err(found)),
             })
             .await?;
-        let (Ok(before), Ok(Ok(after))) = (before, after) else { return Ok(None) };
-        Ok(MemoryImage::between(&before, &after, &self.layout))
+        Ok(prepared.ok().and_then(|prepared| MemoryImage::between(untouched, &prepared, &self.layout)))
     }
 
     /// Runs `work` in a fresh instance with the bounds of preparation. What the source did to end it is a diagnostic.
     async fn preparing<T>(
         &self,
-        work: impl AsyncFnOnce(&mut Store<Guest>, &Script) -> wasmtime::Result<T>,
+        work: impl AsyncFnOnce(&mut Store<Guest>, &Instance) -> wasmtime::Result<Result<T, program::Diagnostic>>,
     ) -> Result<Result<T, Diagnostic>, Error> {
         let _place = self.preparation().await?;
         let memory = sandbox_memory_bytes();
-        let (mut store, script) =
+        let (mut store, instance) =
             self.instance(memory, PREPARE_FUEL).await.map_err(|error| Error::internal(format!("{error:#}")))?;
         // The dump of a whole memory is the host's own wish, not a guest's.
         store.set_hostcall_fuel(memory + GUEST_TRANSFER_BYTES_MAX);
         let deadline = Instant::now() + Duration::from_millis(PREPARE_TIMEOUT_MS.into());
-        let failure = match timeout_at(deadline.into(), work(&mut store, &script)).await {
-            Ok(Ok(answer)) => return Ok(Ok(answer)),
+        let failure = match timeout_at(deadline.into(), work(&mut store, &instance)).await {
+            Ok(Ok(answer)) => return Ok(answer.map_err(diagnostic)),
             Ok(Err(error)) => outcome::of_trap(&error, PREPARE_FUEL),
             Err(_) => outcome::of_deadline(PREPARE_TIMEOUT_MS),
         };
@@ -348,10 +344,10 @@ impl Sandbox {
         timeout(wait, self.preparing.acquire()).await.map_err(|_| overloaded())?.map_err(Error::internal)
     }
 
-    async fn instance(&self, memory_bytes: usize, fuel: u64) -> wasmtime::Result<(Store<Guest>, Script)> {
+    async fn instance(&self, memory_bytes: usize, fuel: u64) -> wasmtime::Result<(Store<Guest>, Instance)> {
         let mut store = new_store(&self.engine, Guest::new(None, self.clock.clone(), memory_bytes), fuel)?;
-        let script = self.pre.instantiate_async(&mut store).await?;
-        Ok((store, script))
+        let instance = self.pre.instance_pre().instantiate_async(&mut store).await?;
+        Ok((store, instance))
     }
 
     fn key(&self, code: &Code) -> [u8; 32] {
@@ -427,17 +423,6 @@ fn finish(mut run: Run, started: Instant, request_bytes: u64, image_refused: boo
     run.usage.wall_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     run.image_refused = image_refused;
     run
-}
-
-/// Makes modules ready in an instance, in this order. The first that cannot be is named.
-async fn provide(store: &mut Store<Guest>, script: &Script, modules: &[Module]) -> wasmtime::Result<Result<(), Diagnostic>> {
-    for module in modules {
-        if let Err(found) = script.call_provide(&mut *store, &module.name, &module.source).await? {
-            let Diagnostic { message, line, column } = diagnostic(found);
-            return Ok(Err(Diagnostic { message: format!("module `{}`: {message}", module.name), line, column }));
-        }
-    }
-    Ok(Ok(()))
 }
 
 fn import(found: program::Dependency) -> Import {

@@ -42,6 +42,13 @@ async fn sandbox() -> &'static Sandbox {
         .await
 }
 
+/// A fresh instance, with every export at hand.
+async fn instance(sandbox: &Sandbox) -> (Store<Guest>, Script) {
+    let (mut store, instance) = sandbox.instance(memory_bytes(32), PREPARE_FUEL).await.unwrap();
+    let script = Script::new(&mut store, &instance).unwrap();
+    (store, script)
+}
+
 fn functions(n: usize) -> String {
     let mut source = String::new();
     for i in 0..n {
@@ -159,7 +166,7 @@ async fn hostile_extents_trap_in_the_guest() {
         ("past all addresses", 0xffff_fff0, 64),
     ] {
         let image = MemoryImage { pages: layout.memory_bytes >> 16, extents: vec![Extent { address, bytes: vec![0xff; len] }] };
-        let (mut store, script) = sandbox.instance(memory_bytes(32), PREPARE_FUEL).await.unwrap();
+        let (mut store, script) = instance(sandbox).await;
         assert!(script.call_place(&mut store, image.pages, &image.extents).await.is_err(), "{what}");
         // The same through the front door: refused, and the script still answers.
         let image = Some(sandbox.placement(image));
@@ -184,7 +191,7 @@ async fn an_image_has_320_extents_at_most() {
     for (count, fits) in [(IMAGE_EXTENTS_MAX, true), (IMAGE_EXTENTS_MAX + 1, false)] {
         let extents: Vec<Extent> =
             (0..count as u32).map(|at| Extent { address: layout.control_end + 16 * at, bytes: vec![0; 8] }).collect();
-        let (mut store, script) = sandbox.instance(memory_bytes(32), PREPARE_FUEL).await.unwrap();
+        let (mut store, script) = instance(sandbox).await;
         let placed = script.call_place(&mut store, layout.memory_bytes >> 16, &extents).await;
         assert_eq!(placed.is_ok(), fits, "{count}");
     }
@@ -194,7 +201,9 @@ async fn an_image_has_320_extents_at_most() {
 #[tokio::test]
 async fn every_instance_starts_as_the_first_did() {
     let sandbox = sandbox().await;
-    let fresh = async || sandbox.preparing(async |mut store, script| script.call_dump(&mut store).await).await.unwrap().unwrap();
+    let fresh = async || {
+        sandbox.preparing(async |store, instance| sandbox.exports.dump(store, instance).await.map(Ok)).await.unwrap().unwrap()
+    };
     let first = fresh().await;
     let with = |end: &str| functions(300).replace("f3(1, 2)", end);
     let short = Limits { fuel: 20_000_000, timeout_ms: 50, memory_mb: 16 };
@@ -226,14 +235,14 @@ async fn the_protocol_has_one_order() {
     let image = program.image.unwrap();
     let invocation = invocation(call("/", Limits::default()));
 
-    let (mut store, script) = sandbox.instance(memory_bytes(32), PREPARE_FUEL).await.unwrap();
+    let (mut store, script) = instance(sandbox).await;
     assert!(script.call_handle(&mut store, &invocation).await.is_err(), "handle while armed");
 
-    let (mut store, script) = sandbox.instance(memory_bytes(32), PREPARE_FUEL).await.unwrap();
+    let (mut store, script) = instance(sandbox).await;
     script.call_place(&mut store, image.pages, &image.copied).await.unwrap();
     assert!(script.call_place(&mut store, image.pages, &image.copied).await.is_err(), "placing twice");
 
-    let (mut store, script) = sandbox.instance(memory_bytes(32), PREPARE_FUEL).await.unwrap();
+    let (mut store, script) = instance(sandbox).await;
     script.call_check(&mut store, program::Kind::Endpoint, "test", HELLO).await.unwrap().unwrap();
     assert!(script.call_handle(&mut store, &invocation).await.is_err(), "handle without a script");
 }

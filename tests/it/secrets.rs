@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::support::app::settings;
 use crate::support::client::send;
-use crate::support::{Options, Tenant, TestApp};
+use crate::support::{Log, Options, Tenant, TestApp};
 
 /// What must never be seen. It has what JSON and URLs escape.
 const SENTINEL: &str = r#"s3nt1nel-"7f\9c"/+zz"#;
@@ -186,28 +186,10 @@ async fn fill(app: &TestApp, id: &str, rows: i64) {
     .expect("rows");
 }
 
-/// A place that the log is written to.
-#[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Written {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("a lock").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// On one thread, so that everything the node does is logged to where this test looks.
 #[tokio::test(flavor = "current_thread")]
 async fn a_value_is_in_no_answer_no_record_no_log_and_no_row() {
-    let written = Written::default();
-    let writer = written.clone();
-    let log = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
-    let _log = tracing::subscriber::set_default(log);
+    let log = Log::of_this_thread();
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
     let mut seen: Vec<String> = Vec::new();
@@ -267,7 +249,7 @@ async fn a_value_is_in_no_answer_no_record_no_log_and_no_row() {
         .await
         .expect("rows");
     seen.extend(rows);
-    let log = String::from_utf8_lossy(&written.0.lock().expect("a lock")).into_owned();
+    let log = log.text();
     for line in ["secret set", "does not open"] {
         assert!(log.contains(line), "this reads the log, which has no `{line}`");
     }

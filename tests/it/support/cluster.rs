@@ -87,6 +87,7 @@ async fn administrator() -> PgConnection {
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {
+        super::log::install();
         let (base, supervisor) = match std::env::var("PICLOUD_TEST_DATABASE_URL") {
             Ok(url) => (without_database(&url), None),
             Err(_) => start(),

@@ -3,6 +3,7 @@
 pub(crate) mod app;
 pub(crate) mod client;
 pub(crate) mod cluster;
+pub(crate) mod log;
 pub(crate) mod origin;
 pub(crate) mod process;
 pub(crate) mod raw;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use app::{Options, TestApp};
 pub(crate) use client::{Client, Tenant};
+pub(crate) use log::Log;
 pub(crate) use process::Server;
 pub(crate) use reply::Reply;
 

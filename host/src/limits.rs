@@ -58,7 +58,7 @@ pub const SCRIPT_SOURCE_BYTES_MAX: usize = 256 << 10;
 pub const IMPORT_DEPTH_MAX: usize = 8;
 /// Modules that one script imports, those of its modules counted.
 pub const IMPORT_MODULES_MAX: usize = 64;
-/// Times that a publication is prepared anew because a module that it imports was published meanwhile.
+/// Times that a publication is prepared anew because another node published a module that it imports meanwhile.
 pub const PUBLISH_ATTEMPTS_MAX: usize = 4;
 /// Name of a script, characters.
 pub const SCRIPT_NAME_CHARS_MAX: usize = 64;
@@ -320,7 +320,8 @@ pub const PROGRAM_CACHE_BYTES: u64 = 32 << 20;
 pub const PROGRAM_CACHE_ITEMS: usize = 1_024;
 /// Scripts checked or prepared at once; each takes an instance beside the places of invocations.
 pub const PREPARATIONS_AT_ONCE: usize = 2;
-/// Preparations that may wait for that, and how long, ms: a publish past it is answered 503 `overloaded`.
+/// Preparations that may wait for that, and how long, ms: a publish past it is answered 503 `overloaded`. As long may a
+/// publication that works with modules wait for the app's others.
 pub const PREPARATIONS_WAITING_MAX: usize = 64;
 pub const PREPARATION_WAIT_MS: u64 = 10_000;
 

@@ -1,6 +1,9 @@
 //! `import`: modules of the same app, resolved at publication.
 
+use picloud::id::ScriptId;
 use picloud::limits::{IMPORT_DEPTH_MAX, IMPORT_MODULES_MAX};
+use picloud::model::script::{AskedLimits, Kind, NewScript, NewVersion, Prepared};
+use picloud::service;
 use serde_json::{Value, json};
 
 use crate::support::client::Script;
@@ -270,6 +273,34 @@ async fn publications_at_once_leave_no_importer_with_an_older_module() {
     for n in 0..8 {
         assert_eq!(shop.get(&format!("/n/{n}")).await.expect(200).json(), 8, "/n/{n}");
     }
+}
+
+/// What another node could have published between preparing and storing.
+#[tokio::test]
+async fn what_was_prepared_with_other_modules_than_the_active_ones_is_not_stored() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    let base = shop.module("base", "fn n() { 1 }").await;
+    shop.publish(&base, "fn n() { 2 }").await.expect(200);
+    let by = service::users::first_owner(&app.services).await.expect("users").expect("an owner").id;
+    let base_id: ScriptId = base.id.parse().expect("an id");
+    for (version, stored) in [(1, false), (2, true)] {
+        let new = NewScript {
+            app_id: shop.id.parse().expect("an id"),
+            name: "page".to_owned(),
+            source: r#"import "base" as b; b::n()"#.to_owned(),
+            kind: Kind::Endpoint,
+            description: String::new(),
+            limits: AskedLimits::default(),
+        };
+        let imports = vec!["base".to_owned()];
+        let prepared = Prepared { imports, modules: vec![(base_id, version)], ..Prepared::default() };
+        let done = service::scripts::create(&app.services, by, new, prepared).await;
+        assert_eq!(done.map_err(|error| error.code).map(|_| ()), if stored { Ok(()) } else { Err("modules_changed") });
+    }
+    let new = NewVersion { source: "fn n() { 3 }".to_owned(), description: None, limits: AskedLimits::default() };
+    let unaware = service::scripts::publish(&app.services, by, base_id, new, Prepared::default(), None).await;
+    assert_eq!(unaware.expect_err("`page` was not prepared with it").code, "modules_changed");
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use self::admission::{Admission, Full, Place};
 use self::nested::Starts;
 use self::programs::Programs;
+use self::publish::Turns;
 use self::record::Recorder;
 use self::unstoppable::Unstoppable;
 use crate::hostcall::{Caller, Reach, Scripts};
@@ -48,6 +49,7 @@ struct Inner {
     starts: Starts,
     scripts: Arc<Scripts>,
     programs: Programs,
+    turns: Turns,
     recorder: Recorder,
 }
 
@@ -77,7 +79,17 @@ impl Invoker {
         let recorder = Recorder::start(services.db.clone());
         let inner = Arc::new_cyclic(|inner| {
             let scripts = Arc::new(nested::scripts(inner));
-            Inner { services, sandbox, admission, nested, starts, scripts, programs: Programs::new(), recorder }
+            Inner {
+                services,
+                sandbox,
+                admission,
+                nested,
+                starts,
+                scripts,
+                programs: Programs::new(),
+                turns: Turns::default(),
+                recorder,
+            }
         });
         Self { inner }
     }

@@ -1,13 +1,20 @@
 //! From a source to a version: checked, resolved, prepared, stored. What is prepared depends on other scripts of the app; when
 //! one of them changes before the version is stored, it is prepared anew.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::timeout;
+
 use super::Invoker;
 use crate::error::{Error, Kind};
 use crate::id::{AppId, ScriptId, UserId};
-use crate::limits::PUBLISH_ATTEMPTS_MAX;
+use crate::limits::{PREPARATION_WAIT_MS, PUBLISH_ATTEMPTS_MAX};
 use crate::model::import::{self, Graph, Import, Node};
 use crate::model::script::{self, Code, Dependent, Diagnostic, Image, NewScript, NewVersion, Prepared, Script};
-use crate::service;
+use crate::service::{self, Services};
 
 /// What a source was found to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,15 +28,88 @@ pub enum Verdict {
     Bad(Diagnostic),
 }
 
-/// A source on its way.
+/// What is to be published.
 #[derive(Clone, Copy)]
-struct Draft<'a> {
-    app: AppId,
-    /// None while it is new.
-    script: Option<ScriptId>,
-    name: &'a str,
-    kind: script::Kind,
-    source: &'a str,
+enum Draft<'a> {
+    Script(&'a NewScript),
+    Version { of: &'a Script, new: &'a NewVersion, if_match: Option<&'a str> },
+}
+
+/// Publications of one app that work with its other scripts take turns: what one is prepared with stays as it is meanwhile.
+/// That is so on this node; another node's publication is found out when this one is stored.
+#[derive(Default)]
+pub(super) struct Turns {
+    apps: Mutex<HashMap<AppId, Weak<tokio::sync::Mutex<()>>>>,
+}
+
+impl Turns {
+    /// Waits its turn, a bounded time; 503 `overloaded`.
+    async fn take(&self, app: AppId) -> Result<OwnedMutexGuard<()>, Error> {
+        let turn = {
+            let mut apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
+            apps.retain(|_, turn| turn.strong_count() > 0);
+            apps.get(&app).and_then(Weak::upgrade).unwrap_or_else(|| {
+                let turn = Arc::default();
+                apps.insert(app, Arc::downgrade(&turn));
+                turn
+            })
+        };
+        let waited = timeout(Duration::from_millis(PREPARATION_WAIT_MS), turn.lock_owned()).await;
+        waited.map_err(|_| {
+            Error::new(
+                Kind::Overloaded,
+                "overloaded",
+                "other scripts of this app are being published just now; try again shortly",
+            )
+        })
+    }
+}
+
+impl<'a> Draft<'a> {
+    fn app(self) -> AppId {
+        match self {
+            Self::Script(new) => new.app_id,
+            Self::Version { of, .. } => of.app_id,
+        }
+    }
+
+    fn name(self) -> &'a str {
+        match self {
+            Self::Script(new) => &new.name,
+            Self::Version { of, .. } => &of.name,
+        }
+    }
+
+    fn kind(self) -> script::Kind {
+        match self {
+            Self::Script(new) => new.kind,
+            Self::Version { of, .. } => of.kind,
+        }
+    }
+
+    fn source(self) -> &'a str {
+        match self {
+            Self::Script(new) => &new.source,
+            Self::Version { new, .. } => &new.source,
+        }
+    }
+
+    /// The module that others may import already.
+    fn module(self) -> Option<ScriptId> {
+        match self {
+            Self::Version { of, .. } if of.kind == script::Kind::Module => Some(of.id),
+            _ => None,
+        }
+    }
+
+    async fn store(self, services: &Services, by: UserId, prepared: Prepared) -> Result<Script, Error> {
+        match self {
+            Self::Script(new) => service::scripts::create(services, by, new.clone(), prepared).await,
+            Self::Version { of, new, if_match } => {
+                service::scripts::publish(services, by, of.id, new.clone(), prepared, if_match).await
+            }
+        }
+    }
 }
 
 impl Invoker {
@@ -45,19 +125,7 @@ impl Invoker {
     /// message in `details`; imports as `Graph::closure`; the rest as `service::scripts::create`.
     pub async fn create(&self, by: UserId, new: NewScript) -> Result<Script, Error> {
         new.check()?;
-        for _ in 1..PUBLISH_ATTEMPTS_MAX {
-            match self.create_once(by, new.clone()).await {
-                Err(error) if service::imports::is_outdated(&error) => {}
-                done => return done,
-            }
-        }
-        self.create_once(by, new).await
-    }
-
-    async fn create_once(&self, by: UserId, new: NewScript) -> Result<Script, Error> {
-        let draft = Draft { app: new.app_id, script: None, name: &new.name, kind: new.kind, source: &new.source };
-        let prepared = self.prepare(draft).await?;
-        service::scripts::create(&self.inner.services, by, new, prepared).await
+        self.publish_draft(by, Draft::Script(&new)).await
     }
 
     /// Publishes the next version of a script, and prepares anew what imports it. Errors as in [`Invoker::create`] and
@@ -65,56 +133,53 @@ impl Invoker {
     pub async fn publish(&self, by: UserId, id: ScriptId, new: NewVersion, if_match: Option<&str>) -> Result<Script, Error> {
         let script = service::scripts::get(&self.inner.services, id).await?;
         new.check()?;
-        for _ in 1..PUBLISH_ATTEMPTS_MAX {
-            match self.publish_once(by, &script, new.clone(), if_match).await {
-                Err(error) if service::imports::is_outdated(&error) => {}
+        self.publish_draft(by, Draft::Version { of: &script, new: &new, if_match }).await
+    }
+
+    async fn publish_draft(&self, by: UserId, draft: Draft<'_>) -> Result<Script, Error> {
+        let services = &self.inner.services;
+        let (own, imports) = match self.check(draft.name(), draft.kind(), draft.source()).await? {
+            Verdict::Good { capabilities, imports } => (capabilities, imports),
+            Verdict::Bad(diagnostic) => return Err(syntax_error(draft.name(), &diagnostic)),
+        };
+        if imports.is_empty() && draft.module().is_none() {
+            let image = self.image(draft.kind(), &Code::alone(draft.name(), draft.source())).await?;
+            let prepared = Prepared { capabilities: own.clone(), own_capabilities: own, image, ..Prepared::default() };
+            return draft.store(services, by, prepared).await;
+        }
+        let _turn = self.inner.turns.take(draft.app()).await?;
+        let mut attempt = 1;
+        loop {
+            let done = match self.prepare(draft, &own, &imports).await {
+                Ok(prepared) => draft.store(services, by, prepared).await,
+                Err(error) => Err(error),
+            };
+            match done {
+                Err(error) if attempt < PUBLISH_ATTEMPTS_MAX && service::imports::is_outdated(&error) => attempt += 1,
                 done => return done,
             }
         }
-        self.publish_once(by, &script, new, if_match).await
     }
 
-    async fn publish_once(&self, by: UserId, script: &Script, new: NewVersion, if_match: Option<&str>) -> Result<Script, Error> {
-        let Script { id, app_id, name, kind, .. } = script;
-        let draft = Draft { app: *app_id, script: Some(*id), name, kind: *kind, source: &new.source };
-        let prepared = self.prepare(draft).await?;
-        service::scripts::publish(&self.inner.services, by, *id, new, prepared, if_match).await
-    }
-
-    async fn prepare(&self, draft: Draft<'_>) -> Result<Prepared, Error> {
+    /// With the other scripts of the app as they are now.
+    async fn prepare(&self, draft: Draft<'_>, own: &[String], imports: &[Import]) -> Result<Prepared, Error> {
         let services = &self.inner.services;
-        let (own, imports) = match self.check(draft.name, draft.kind, draft.source).await? {
-            Verdict::Good { capabilities, imports } => (capabilities, imports),
-            Verdict::Bad(diagnostic) => return Err(syntax_error(draft.name, &diagnostic)),
-        };
-        let is_new_module = draft.kind == script::Kind::Module && draft.script.is_none();
-        if imports.is_empty() && (draft.kind == script::Kind::Endpoint || is_new_module) {
-            let code = Code::alone(draft.name, draft.source);
-            let image = self.image(draft.kind, &code).await?;
-            return Ok(Prepared { capabilities: own.clone(), own_capabilities: own, image, ..Prepared::default() });
-        }
         let names: Vec<_> = imports.iter().map(|import| import.name.clone()).collect();
-        let graph = service::imports::graph(services, draft.app).await?;
-        let closure = graph.closure(draft.name, &imports)?;
+        let graph = service::imports::graph(services, draft.app()).await?;
+        let closure = graph.closure(draft.name(), imports)?;
         let modules = service::imports::sources(services, &closure).await?;
-        let code = Code { name: draft.name.to_owned(), source: draft.source.to_owned(), modules };
-        let image = self.image(draft.kind, &code).await?;
-        let (capabilities, versions) = (import::capabilities(&own, &closure), versions(&closure));
-        let dependents = match draft.script {
-            Some(id) if draft.kind == script::Kind::Module => {
-                let node = Node {
-                    id,
-                    name: code.name.clone(),
-                    kind: draft.kind,
-                    version: 0,
-                    imports: names.clone(),
-                    capabilities: own.clone(),
-                };
+        let code = Code { name: draft.name().to_owned(), source: draft.source().to_owned(), modules };
+        let image = self.image(draft.kind(), &code).await?;
+        let (capabilities, versions) = (import::capabilities(own, &closure), versions(&closure));
+        let dependents = match draft.module() {
+            Some(id) => {
+                let (name, imports, capabilities) = (code.name.clone(), names.clone(), own.to_vec());
+                let node = Node { id, name, kind: script::Kind::Module, version: 0, imports, capabilities };
                 self.dependents(graph.with(node), &code).await?
             }
-            _ => Vec::new(),
+            None => Vec::new(),
         };
-        Ok(Prepared { own_capabilities: own, capabilities, imports: names, modules: versions, image, dependents })
+        Ok(Prepared { own_capabilities: own.to_vec(), capabilities, imports: names, modules: versions, image, dependents })
     }
 
     /// Prepares every script of `graph` that imports `module` with its new source. One that cannot be keeps the module from

@@ -71,7 +71,7 @@ async fn bench(quick: bool) -> Result<(), Failure> {
     client.deploy(&app, "kv-get", r#"kv::collection("c").get("k")"#, "/kv-get").await?;
     client.deploy(&app, "kv-set", r#"kv::collection("c").set(random::string(4), 1)"#, "/kv-set").await?;
     client.deploy(&app, "kv-put", r#"kv::collection("c").set("k", 1)"#, "/kv-put").await?;
-    client.call(&node, "/kv-put").await?;
+    client.call(&node, "bench", "/kv-put").await?;
     println!("\n## memory of the server (resident)");
     println!("idle after the start: {:.1} MiB", node.resident_mib()?);
 
@@ -119,12 +119,13 @@ async fn bench(quick: bool) -> Result<(), Failure> {
     drop((axum, native, plain));
 
     println!("\n## {SCRIPTS} scripts");
+    let app = client.post("/api/v1/admin/apps", json!({ "slug": "many", "name": "Many" })).await?;
     for number in 0..SCRIPTS {
         client.deploy(&app, &format!("s{number}"), HELLO, &format!("/s{number}")).await?;
     }
     let called = Instant::now();
     for number in 0..SCRIPTS {
-        client.call(&node, &format!("/s{number}")).await?;
+        client.call(&node, "many", &format!("/s{number}")).await?;
     }
     println!(
         "each called once, first call after its upload: {:.2} ms on average",
@@ -134,7 +135,7 @@ async fn bench(quick: bool) -> Result<(), Failure> {
     node.stop().await?;
     let (node, _) = Node::start(dir.path(), &url).await?;
     for number in 0..SCRIPTS {
-        client.call(&node, &format!("/s{number}")).await?;
+        client.call(&node, "many", &format!("/s{number}")).await?;
     }
     println!("resident memory after a restart, each called once: {:.1} MiB", node.resident_mib()?);
 
@@ -255,8 +256,9 @@ impl Client {
         Ok(())
     }
 
-    async fn call(&self, node: &Node, path: &str) -> Result<(), Failure> {
-        self.http.get(format!("{}{path}", node.data)).header("host", "bench.localhost").send().await?.error_for_status()?;
+    async fn call(&self, node: &Node, app: &str, path: &str) -> Result<(), Failure> {
+        let host = format!("{app}.localhost");
+        self.http.get(format!("{}{path}", node.data)).header("host", host).send().await?.error_for_status()?;
         Ok(())
     }
 }

@@ -5,7 +5,8 @@ use base64::engine::GeneralPurpose;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rhai::{Dynamic, Engine, ImmutableString, Module};
 
-use super::{Result, bytes, function, invalid};
+use super::options::bytes;
+use super::{Result, function, invalid};
 
 pub(crate) fn register(engine: &mut Engine) {
     let mut module = Module::new();

@@ -5,7 +5,8 @@ use rhai::{Dynamic, Engine, ImmutableString, Module};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{Result, bytes, function, invalid, random};
+use super::options::bytes;
+use super::{Result, function, invalid, random};
 
 pub(crate) fn register(engine: &mut Engine) {
     let mut module = Module::new();

@@ -1,8 +1,9 @@
 //! `docs`: maps of the app that can be found by what is in them.
 
-use rhai::{Array, Dynamic, Engine, ImmutableString, Map, Module};
+use rhai::{Dynamic, Engine, ImmutableString, Map, Module};
 
-use super::{Result, function, instant, int_option, invalid, known_options, text_option, thrown};
+use super::options::{int_option, known_options, text_option, u32_option};
+use super::{Result, function, instant, invalid, page, thrown};
 use crate::json::{self, EncodeError};
 use crate::limits::{DOCS_DATA_BYTES_MAX, DOCS_FILTER_BYTES_MAX, DOCS_PAGE_ITEMS_DEFAULT};
 use crate::picloud::sandbox::docs::{self, Document, Page};
@@ -66,7 +67,7 @@ fn delete(collection: &Collection, id: &str, options: &Map) -> Result<bool> {
 fn find(collection: &Collection, filter: Map, options: &Map) -> Result<Map> {
     known_options(options, &["cursor", "limit"])?;
     let cursor = text_option(options, "cursor")?;
-    let limit = limit_option(options)?;
+    let limit = u32_option(options, "limit")?;
     let filter = encode("filter", filter, DOCS_FILTER_BYTES_MAX)?;
     page_map(docs::find(&collection.name, &filter, cursor.as_deref(), limit).map_err(thrown)?)
 }
@@ -85,16 +86,12 @@ fn count(collection: &Collection, filter: Map) -> Result<i64> {
 fn list(collection: &Collection, options: &Map) -> Result<Map> {
     known_options(options, &["cursor", "limit"])?;
     let cursor = text_option(options, "cursor")?;
-    let limit = limit_option(options)?.unwrap_or(DOCS_PAGE_ITEMS_DEFAULT);
+    let limit = u32_option(options, "limit")?.unwrap_or(DOCS_PAGE_ITEMS_DEFAULT);
     page_map(docs::list(&collection.name, cursor.as_deref(), limit).map_err(thrown)?)
 }
 
-fn page_map(page: Page) -> Result<Map> {
-    let items = page.items.into_iter().map(document_map).collect::<Result<Array>>()?;
-    let mut map = Map::new();
-    map.insert("items".into(), Dynamic::from_array(items));
-    map.insert("cursor".into(), page.cursor.map_or(Dynamic::UNIT, Dynamic::from));
-    Ok(map)
+fn page_map(found: Page) -> Result<Map> {
+    Ok(page(found.items.into_iter().map(document_map).collect::<Result<_>>()?, found.cursor))
 }
 
 fn document_or_unit(document: Option<Document>) -> Result<Dynamic> {
@@ -127,9 +124,4 @@ fn encode(name: &str, map: Map, bytes_max: usize) -> Result<Vec<u8>> {
 fn if_revision(options: &Map) -> Result<Option<i64>> {
     known_options(options, &["if_revision"])?;
     int_option(options, "if_revision")
-}
-
-fn limit_option(options: &Map) -> Result<Option<u32>> {
-    // What does not fit becomes the host's to refuse, with its own bound.
-    Ok(int_option(options, "limit")?.map(|limit| u32::try_from(limit.max(0)).unwrap_or(u32::MAX)))
 }

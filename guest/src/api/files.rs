@@ -1,8 +1,9 @@
 //! `files`: bytes under names, of the app.
 
-use rhai::{Array, Blob, Dynamic, Engine, INT, ImmutableString, Map, Module};
+use rhai::{Blob, Dynamic, Engine, INT, ImmutableString, Map, Module};
 
-use super::{Result, error, function, instant, int_option, invalid, known_options, text_option, thrown};
+use super::options::{int_option, known_options, text_option, u32_option};
+use super::{Result, error, function, instant, invalid, page, thrown};
 use crate::limits::{FILE_BYTES_MAX, FILE_PAGE_ENTRIES_DEFAULT, FILE_PIECE_BYTES};
 use crate::picloud::sandbox::files::{self, Metadata, Opened, Range};
 
@@ -82,15 +83,10 @@ fn list(collection: &Collection, options: &Map) -> Result<Map> {
     known_options(options, &["prefix", "cursor", "limit"])?;
     let prefix = text_option(options, "prefix")?.unwrap_or_default();
     let cursor = text_option(options, "cursor")?;
-    // What does not fit becomes the host's to refuse, with its own bound.
-    let limit =
-        int_option(options, "limit")?.map_or(FILE_PAGE_ENTRIES_DEFAULT, |limit| u32::try_from(limit.max(0)).unwrap_or(u32::MAX));
-    let page = files::list(&collection.name, &prefix, cursor.as_deref(), limit).map_err(thrown)?;
-    let items: Array = page.items.into_iter().map(|metadata| Dynamic::from_map(metadata_map(metadata))).collect();
-    let mut map = Map::new();
-    map.insert("items".into(), Dynamic::from_array(items));
-    map.insert("cursor".into(), page.cursor.map_or(Dynamic::UNIT, Dynamic::from));
-    Ok(map)
+    let limit = u32_option(options, "limit")?.unwrap_or(FILE_PAGE_ENTRIES_DEFAULT);
+    let found = files::list(&collection.name, &prefix, cursor.as_deref(), limit).map_err(thrown)?;
+    let items = found.items.into_iter().map(|metadata| Dynamic::from_map(metadata_map(metadata))).collect();
+    Ok(page(items, found.cursor))
 }
 
 /// Hands content over in pieces; the last goes with the call that makes a file of them.

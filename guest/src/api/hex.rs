@@ -2,7 +2,8 @@
 
 use rhai::{Dynamic, Engine, ImmutableString, Module};
 
-use super::{Result, bytes, function, invalid};
+use super::options::bytes;
+use super::{Result, function, invalid};
 
 pub(crate) fn register(engine: &mut Engine) {
     let mut module = Module::new();

@@ -2,8 +2,9 @@
 
 use rhai::{Array, Dynamic, Engine, Map, Module};
 
+use super::options::{known_options, option, text, u32_option};
 use super::url::encode_query;
-use super::{Result, function, invalid, known_options, thrown};
+use super::{Result, function, invalid, thrown};
 use crate::context::body_value;
 use crate::json::{self, EncodeError};
 use crate::limits::HTTP_REQUEST_BODY_BYTES_MAX;
@@ -59,7 +60,7 @@ fn send(method: &str, url: &str, body: Option<Encoded>, options: &Map) -> Result
         headers,
         body: body.map(|body| body.bytes),
         redirects: redirects(options)?,
-        timeout_ms: timeout_ms(options)?,
+        timeout_ms: u32_option(options, "timeout_ms")?,
     };
     http::send(&request).map_err(thrown).map(response)
 }
@@ -146,26 +147,6 @@ fn redirects(options: &Map) -> Result<Redirects> {
         None | Some(Ok(true)) => Ok(Redirects::Follow),
         Some(Ok(false)) => Ok(Redirects::Answer),
         Some(Err(kind)) => Err(invalid(format!("`redirect` is {kind}: it must be a boolean"))),
-    }
-}
-
-fn timeout_ms(options: &Map) -> Result<Option<u32>> {
-    match option(options, "timeout_ms").map(Dynamic::as_int) {
-        None => Ok(None),
-        // What does not fit becomes the host's to refuse, with its own bound.
-        Some(Ok(ms)) => Ok(Some(u32::try_from(ms.max(0)).unwrap_or(u32::MAX))),
-        Some(Err(kind)) => Err(invalid(format!("`timeout_ms` is {kind}: it must be an integer"))),
-    }
-}
-
-fn option<'a>(options: &'a Map, name: &str) -> Option<&'a Dynamic> {
-    options.get(name).filter(|value| !value.is_unit())
-}
-
-fn text(name: &str, value: &Dynamic) -> Result<String> {
-    match value.as_immutable_string_ref() {
-        Ok(text) => Ok(text.to_string()),
-        Err(_) => Err(invalid(format!("`{name}` is {}: it must be a string", value.type_name()))),
     }
 }
 

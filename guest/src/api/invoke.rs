@@ -2,7 +2,8 @@
 
 use rhai::{Dynamic, Engine, Map, Module};
 
-use super::{Result, error, function, invalid, known_options, thrown};
+use super::options::{int_option, known_options};
+use super::{Result, error, function, invalid, thrown};
 use crate::json::{self, EncodeError};
 use crate::limits::INVOKE_ARGUMENTS_BYTES_MAX;
 use crate::picloud::sandbox::invoke;
@@ -35,16 +36,7 @@ fn encode(arguments: &Dynamic) -> Result<Vec<u8>> {
 
 fn timeout_ms(options: &Map) -> Result<Option<u32>> {
     known_options(options, &["timeout_ms"])?;
-    match options.get("timeout_ms") {
-        None => Ok(None),
-        Some(asked) if asked.is_unit() => Ok(None),
-        Some(asked) => {
-            let asked = asked.as_int().map_err(|kind| invalid(format!("`timeout_ms` is {kind}: it must be an integer")))?;
-            u32::try_from(asked)
-                .ok()
-                .filter(|asked| *asked > 0)
-                .map(Some)
-                .ok_or_else(|| invalid(format!("`timeout_ms` is {asked}: it must be 1 or more")))
-        }
-    }
+    let Some(asked) = int_option(options, "timeout_ms")? else { return Ok(None) };
+    let refused = || invalid(format!("`timeout_ms` is {asked}: it must be 1 or more"));
+    u32::try_from(asked).ok().filter(|asked| *asked > 0).map(Some).ok_or_else(refused)
 }

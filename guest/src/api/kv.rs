@@ -2,10 +2,11 @@
 
 use rhai::{Array, Dynamic, Engine, INT, ImmutableString, Map, Module};
 
-use super::{Result, function, instant, int_option, integer, invalid, known_options, text_option, thrown};
+use super::options::{int_option, integer, known_options, text_option, u32_option};
+use super::{Result, function, instant, invalid, page, thrown};
 use crate::json::{self, EncodeError};
 use crate::limits::{KV_PAGE_ENTRIES_DEFAULT, KV_VALUE_BYTES_MAX};
-use crate::picloud::sandbox::kv::{self, Encoding, Page, SetOptions, Stored, Value};
+use crate::picloud::sandbox::kv::{self, Encoding, SetOptions, Stored, Value};
 
 /// A handle on one collection; making it asks nothing of the host.
 #[derive(Clone)]
@@ -65,25 +66,16 @@ fn list(collection: &Collection, options: &Map) -> Result<Map> {
     known_options(options, &["prefix", "cursor", "limit"])?;
     let prefix = text_option(options, "prefix")?.unwrap_or_default();
     let cursor = text_option(options, "cursor")?;
-    // What does not fit becomes the host's to refuse, with its own bound.
-    let limit = int_option(options, "limit")?.map(|limit| u32::try_from(limit.max(0)).unwrap_or(u32::MAX));
-    let limit = limit.unwrap_or(KV_PAGE_ENTRIES_DEFAULT);
-    let page = kv::list(&collection.name, &prefix, cursor.as_deref(), limit).map_err(thrown)?;
-    page_map(page)
-}
-
-fn page_map(page: Page) -> Result<Map> {
-    let mut items = Array::with_capacity(page.items.len());
-    for entry in page.items {
+    let limit = u32_option(options, "limit")?.unwrap_or(KV_PAGE_ENTRIES_DEFAULT);
+    let found = kv::list(&collection.name, &prefix, cursor.as_deref(), limit).map_err(thrown)?;
+    let mut items = Array::with_capacity(found.items.len());
+    for entry in found.items {
         let mut item = Map::new();
         item.insert("key".into(), entry.key.into());
         item.insert("value".into(), decode(entry.value)?);
         items.push(Dynamic::from_map(item));
     }
-    let mut map = Map::new();
-    map.insert("items".into(), Dynamic::from_array(items));
-    map.insert("cursor".into(), page.cursor.map_or(Dynamic::UNIT, Dynamic::from));
-    Ok(map)
+    Ok(page(items, found.cursor))
 }
 
 fn entry_map(stored: Stored) -> Result<Map> {

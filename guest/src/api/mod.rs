@@ -1,4 +1,4 @@
-//! The script library: one file per module, of the same name. What leaves the instance goes through the world's imports.
+//! The script library: one file per module, of the same name; `options` reads what scripts pass. What leaves the instance goes through the world's imports.
 
 pub(crate) mod base64;
 pub(crate) mod crypto;
@@ -10,6 +10,7 @@ pub(crate) mod invoke;
 pub(crate) mod json;
 pub(crate) mod kv;
 pub(crate) mod log;
+mod options;
 pub(crate) mod random;
 pub(crate) mod regex;
 pub(crate) mod retry;
@@ -19,7 +20,7 @@ pub(crate) mod url;
 
 use chrono::{DateTime, SecondsFormat};
 use rhai::{
-    Dynamic, Engine, EvalAltResult, FuncRegistration, INT, Map, Module, NativeCallContext, Position, RhaiFunc, RhaiNativeFunc,
+    Array, Dynamic, Engine, EvalAltResult, FuncRegistration, Map, Module, NativeCallContext, Position, RhaiFunc, RhaiNativeFunc,
     Shared,
 };
 
@@ -109,48 +110,12 @@ fn placed(function: Shared<Native>) -> Shared<Native> {
     })
 }
 
-/// The bytes of a string or a blob.
-fn bytes(name: &str, value: &Dynamic) -> Result<Vec<u8>> {
-    if let Ok(text) = value.as_immutable_string_ref() {
-        return Ok(text.as_bytes().to_vec());
-    }
-    match value.as_blob_ref() {
-        Ok(blob) => Ok(blob.to_vec()),
-        Err(_) => Err(invalid(format!("`{name}` is {}: it must be a string or a blob", value.type_name()))),
-    }
-}
-
-/// Refuses option keys that the function does not know: a misspelt option would otherwise do nothing, silently.
-fn known_options(options: &Map, known: &[&str]) -> Result<()> {
-    match options.keys().find(|key| !known.contains(&key.as_str())) {
-        Some(key) => Err(invalid(format!("unknown option `{key}`: known are {}", known.join(", ")))),
-        None => Ok(()),
-    }
-}
-
-/// A string among the options; `()` is as good as none.
-fn text_option(options: &Map, name: &str) -> Result<Option<String>> {
-    match options.get(name) {
-        None => Ok(None),
-        Some(value) if value.is_unit() => Ok(None),
-        Some(value) => match value.as_immutable_string_ref() {
-            Ok(text) => Ok(Some(text.to_string())),
-            Err(_) => Err(invalid(format!("`{name}` is {}: it must be a string", value.type_name()))),
-        },
-    }
-}
-
-/// An integer among the options; `()` is as good as none.
-fn int_option(options: &Map, name: &str) -> Result<Option<INT>> {
-    match options.get(name) {
-        None => Ok(None),
-        Some(value) if value.is_unit() => Ok(None),
-        Some(value) => integer(name, value).map(Some),
-    }
-}
-
-fn integer(name: &str, value: &Dynamic) -> Result<INT> {
-    value.as_int().map_err(|kind| invalid(format!("`{name}` is {kind}: it must be an integer")))
+/// A page of a list: `#{ items, cursor }`.
+fn page(items: Array, cursor: Option<String>) -> Map {
+    let mut map = Map::new();
+    map.insert("items".into(), Dynamic::from_array(items));
+    map.insert("cursor".into(), cursor.map_or(Dynamic::UNIT, Dynamic::from));
+    map
 }
 
 /// Milliseconds since 1970 as RFC 3339 text, as `time::now` gives it.

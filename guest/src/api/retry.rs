@@ -2,7 +2,8 @@
 
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, Map, Module, NativeCallContext};
 
-use super::{Result, function, int_option, invalid, known_options, thrown};
+use super::options::{int_option, known_options};
+use super::{Result, function, invalid, thrown};
 use crate::failure::thrown_response;
 use crate::limits::{RETRY_ATTEMPTS_DEFAULT, RETRY_ATTEMPTS_MAX, RETRY_BASE_MS_DEFAULT, RETRY_PAUSE_MS_MAX};
 use crate::picloud::sandbox::retry;

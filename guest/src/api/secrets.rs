@@ -1,8 +1,9 @@
 //! `secrets`: values of the app that nobody but its scripts reads. No error here quotes a name or a value.
 
-use rhai::{Array, Dynamic, Engine, Map, Module};
+use rhai::{Dynamic, Engine, Map, Module};
 
-use super::{Result, function, int_option, invalid, known_options, text_option, thrown};
+use super::options::{known_options, text_option, u32_option};
+use super::{Result, function, invalid, page, thrown};
 use crate::limits::{SECRET_VALUE_BYTES_MAX, SECRETS_PAGE_ITEMS_DEFAULT};
 use crate::picloud::sandbox::secrets;
 
@@ -31,11 +32,7 @@ fn set(name: &str, value: &Dynamic) -> Result<()> {
 fn list(options: &Map) -> Result<Map> {
     known_options(options, &["cursor", "limit"])?;
     let cursor = text_option(options, "cursor")?;
-    // What does not fit becomes the host's to refuse, with its own bound.
-    let limit = int_option(options, "limit")?.map(|limit| u32::try_from(limit.max(0)).unwrap_or(u32::MAX));
-    let page = secrets::list(cursor.as_deref(), limit.unwrap_or(SECRETS_PAGE_ITEMS_DEFAULT)).map_err(thrown)?;
-    let mut map = Map::new();
-    map.insert("items".into(), Dynamic::from_array(page.names.into_iter().map(Dynamic::from).collect::<Array>()));
-    map.insert("cursor".into(), page.cursor.map_or(Dynamic::UNIT, Dynamic::from));
-    Ok(map)
+    let limit = u32_option(options, "limit")?.unwrap_or(SECRETS_PAGE_ITEMS_DEFAULT);
+    let found = secrets::list(cursor.as_deref(), limit).map_err(thrown)?;
+    Ok(page(found.names.into_iter().map(Dynamic::from).collect(), found.cursor))
 }

@@ -4,8 +4,8 @@ use wasmtime::component::Linker;
 
 use super::door::{self, Given};
 use super::guest::Guest;
-use crate::model::docs;
 use crate::model::grant::{Capability, Need};
+use crate::model::{self, docs};
 use crate::service;
 use crate::wit::docs::{Document, Page};
 
@@ -97,7 +97,7 @@ fn document_given(document: Option<docs::Document>) -> Given<Option<Document>> {
     Given { value: document.map(to_guest), bytes }
 }
 
-fn page_given(page: docs::Page) -> Given<Page> {
+fn page_given(page: model::page::Page<docs::Document>) -> Given<Page> {
     let bytes = page.items.iter().map(size).sum::<usize>() + page.cursor.as_ref().map_or(0, String::len);
     Given { value: Page { items: page.items.into_iter().map(to_guest).collect(), cursor: page.cursor }, bytes }
 }

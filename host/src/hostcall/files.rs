@@ -10,10 +10,11 @@ use super::door::{self, Given};
 use super::guest::Guest;
 use crate::error::{Error, Kind, Result};
 use crate::limits;
-use crate::model::files;
 use crate::model::grant::{Capability, Need};
+use crate::model::listing::Query;
+use crate::model::{files, text};
+use crate::service;
 use crate::service::files::{Download, FileChange, NewFile, Upload};
-use crate::service::{self};
 use crate::wit;
 use crate::wit::files::{Metadata, Opened, Page, Range};
 
@@ -47,7 +48,7 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     instance.func_wrap_async("list", |store, (collection, prefix, after, limit): (String, String, Option<String>, u32)| {
         let bytes_out = collection.len() + prefix.len() + after.as_ref().map_or(0, String::len);
         Box::new(door::outward(store, need(&collection), bytes_out, async move |reach| {
-            let query = files::Query { prefix, after, limit };
+            let query = Query { prefix, after, limit };
             let page = service::files::list(&reach.services, reach.app_id, &collection, query).await?;
             let items: Vec<_> = page.items.into_iter().map(metadata_to_guest).collect();
             let bytes = items.iter().map(size).sum();
@@ -215,7 +216,7 @@ fn size(metadata: &Metadata) -> usize {
 fn metadata_to_guest(metadata: files::Metadata) -> Metadata {
     Metadata {
         id: metadata.id.to_string(),
-        sha256: metadata.sha256_hex(),
+        sha256: text::hex(&metadata.sha256),
         name: metadata.name,
         content_type: metadata.content_type,
         size_bytes: metadata.size_bytes,

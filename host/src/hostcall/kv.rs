@@ -5,7 +5,8 @@ use wasmtime::component::Linker;
 use super::door::{self, Given};
 use super::guest::Guest;
 use crate::model::grant::{Capability, Need};
-use crate::model::kv;
+use crate::model::listing::Query;
+use crate::model::{self, kv};
 use crate::service;
 use crate::wit::kv::{Encoding, Entry, Page, SetOptions, Stored, Value};
 
@@ -56,7 +57,7 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     instance.func_wrap_async("list", |store, (collection, prefix, after, limit): (String, String, Option<String>, u32)| {
         let bytes_out = collection.len() + prefix.len() + after.as_ref().map_or(0, String::len);
         Box::new(door::outward(store, need(&collection), bytes_out, async move |reach| {
-            let page = service::kv::list(&reach.services, reach.app_id, &collection, kv::Query { prefix, after, limit }).await?;
+            let page = service::kv::list(&reach.services, reach.app_id, &collection, Query { prefix, after, limit }).await?;
             let bytes = page.items.iter().map(|entry| entry.key.len() + entry.value.bytes.len()).sum();
             Ok(Given { value: page_to_guest(page), bytes })
         }))
@@ -67,7 +68,7 @@ fn need(collection: &str) -> Need {
     Need::new(Capability::Kv, collection)
 }
 
-fn page_to_guest(page: kv::Page) -> Page {
+fn page_to_guest(page: model::page::Page<kv::Entry>) -> Page {
     let items = page.items.into_iter().map(|entry| Entry { key: entry.key, value: value_to_guest(entry.value) }).collect();
     Page { items, cursor: page.cursor }
 }

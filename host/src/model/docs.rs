@@ -45,10 +45,3 @@ pub struct Query {
     pub after: Option<Place>,
     pub limit: u32,
 }
-
-/// `cursor` is there when more documents may follow.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
-    pub items: Vec<Document>,
-    pub cursor: Option<String>,
-}

@@ -1,9 +1,8 @@
 //! Files: bytes under a name, and what is known of them.
 
-use std::fmt::Write as _;
-
 use chrono::{DateTime, Utc};
 
+use super::http::is_token;
 use super::text;
 use crate::error::{Error, Result};
 use crate::id::{BlobId, FileId};
@@ -17,7 +16,8 @@ pub struct Metadata {
     pub content_type: String,
     pub size_bytes: u64,
     pub sha256: [u8; 32],
-    /// 1 for a new file, one more for every update.
+    /// Grows by one with every update. A new file begins at the microseconds since 1970, so a number that a name once had does
+    /// not come again when the file was deleted and made anew.
     pub revision: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -40,37 +40,11 @@ pub struct File {
     pub blob: Blob,
 }
 
-/// Which files, in the order of their names (bytewise).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Query {
-    pub prefix: String,
-    /// Only names after this one: the `cursor` of the page before.
-    pub after: Option<String>,
-    pub limit: u32,
-}
-
-/// `cursor` is there when more files may follow.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
-    pub items: Vec<Metadata>,
-    pub cursor: Option<String>,
-}
-
 /// Bytes from `start` on, at most `len`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
     pub start: u64,
     pub len: u64,
-}
-
-impl Metadata {
-    /// Lower-case hex.
-    pub fn sha256_hex(&self) -> String {
-        self.sha256.iter().fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
-    }
 }
 
 impl Range {
@@ -98,12 +72,8 @@ pub fn begun_at(blob: BlobId) -> Option<DateTime<Utc>> {
 /// A file's place: collection 1..=`COLLECTION_NAME_BYTES_MAX` bytes, name 1..=`FILE_NAME_BYTES_MAX` bytes, no NUL. Any other
 /// character is fine, for a name is never a path.
 pub fn check_place(collection: &str, name: &str) -> Result<()> {
-    check_collection(collection)?;
+    text::collection(collection)?;
     text::name_bytes("name", name, limits::FILE_NAME_BYTES_MAX)
-}
-
-pub fn check_collection(collection: &str) -> Result<()> {
-    text::name_bytes("collection", collection, limits::COLLECTION_NAME_BYTES_MAX)
 }
 
 /// A media type, 1..=`FILE_CONTENT_TYPE_BYTES_MAX` bytes, `type/subtype` with parameters after a `;`: good as it is for the
@@ -114,7 +84,7 @@ pub fn check_content_type(content_type: &str) -> Result<()> {
     let is_media_type = media_type
         .trim_end_matches([' ', '\t'])
         .split_once('/')
-        .is_some_and(|(kind, subkind)| [kind, subkind].iter().all(|part| !part.is_empty() && part.bytes().all(is_token_byte)));
+        .is_some_and(|(kind, subkind)| [kind, subkind].iter().all(|part| !part.is_empty() && part.bytes().all(is_token)));
     let is_header = parameters.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte));
     let ends_well = !content_type.ends_with([' ', '\t']);
     if is_media_type && is_header && ends_well {
@@ -127,11 +97,6 @@ pub fn check_content_type(content_type: &str) -> Result<()> {
             text::cut(content_type, limits::COLLECTION_NAME_BYTES_MAX)
         ),
     ))
-}
-
-/// RFC 9110 §5.6.2.
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]

@@ -59,22 +59,6 @@ pub struct Entry {
     pub value: Value,
 }
 
-/// Which entries, in key order (bytewise).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Query {
-    pub prefix: String,
-    /// Only keys after this one: the `cursor` of the page before.
-    pub after: Option<String>,
-    pub limit: u32,
-}
-
-/// `cursor` is there when more entries may follow.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
-    pub items: Vec<Entry>,
-    pub cursor: Option<String>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ pub mod http;
 pub mod import;
 pub mod invocation;
 pub mod kv;
+pub mod listing;
 pub mod page;
 pub mod route;
 pub mod script;

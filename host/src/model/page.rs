@@ -3,6 +3,7 @@
 use serde_json::json;
 use uuid::Uuid;
 
+use super::text;
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -42,11 +43,7 @@ impl PageQuery {
     /// `limit` is 1..=`API_PAGE_ITEMS_MAX`, by default `API_PAGE_ITEMS_DEFAULT`; any other is 422.
     pub fn new(cursor: Option<String>, limit: Option<u32>) -> Result<Self> {
         let limit = limit.unwrap_or(limits::API_PAGE_ITEMS_DEFAULT);
-        let allowed = limits::API_PAGE_ITEMS_MAX;
-        if limit == 0 || limit > allowed {
-            return Err(Error::invalid("limit", format!("limit is {limit}; 1 to {allowed} are allowed"))
-                .with_details(json!({ "field": "limit", "asked": limit, "floor": 1, "allowed": allowed })));
-        }
+        check_limit(limit, limits::API_PAGE_ITEMS_MAX)?;
         Ok(Self { cursor, limit })
     }
 
@@ -86,6 +83,15 @@ impl PageQuery {
     }
 }
 
+/// A page's `limit` is 1..=`allowed`; any other is 422.
+pub fn check_limit(asked: u32, allowed: u32) -> Result<()> {
+    if (1..=allowed).contains(&asked) {
+        return Ok(());
+    }
+    Err(Error::invalid("limit", format!("limit is {asked}; 1 to {allowed} are allowed"))
+        .with_details(json!({ "field": "limit", "asked": asked, "floor": 1, "allowed": allowed })))
+}
+
 /// The cursor of a list by number (not negative).
 pub fn number_cursor(number: i32) -> String {
     format!("{:08x}", number.max(0))
@@ -97,8 +103,8 @@ pub fn id_cursor(id: Uuid) -> String {
 }
 
 /// The cursor of a list by name.
-pub fn text_cursor(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+pub fn text_cursor(name: &str) -> String {
+    text::hex(name.as_bytes())
 }
 
 /// The cursor of a list by id and sequence number (not negative).

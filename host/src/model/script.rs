@@ -301,7 +301,7 @@ pub fn digest(source: &str, limits: &Limits) -> String {
     hash.update(limits.fuel.to_le_bytes());
     hash.update(limits.memory_mb.to_le_bytes());
     hash.update(limits.timeout_ms.to_le_bytes());
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    text::hex(&hash.finalize())
 }
 
 fn within<T>(field: &str, asked: Option<u64>, floor: T, ceiling: T) -> Result<Option<T>>

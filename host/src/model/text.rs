@@ -2,10 +2,12 @@
 //! allowed.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use serde_json::json;
 
 use crate::error::{Error, Result};
+use crate::limits::COLLECTION_NAME_BYTES_MAX;
 
 /// Refuses NUL, which a PostgreSQL text cannot hold.
 pub fn without_nul(field: &str, text: &str) -> Result<()> {
@@ -31,6 +33,14 @@ pub fn cut(text: &str, bytes_max: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default()))
 }
 
+/// Lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
 /// Whether a character steers whoever shows it and is not seen itself: control characters but line ends and tabs, what
 /// turns the direction of other text, and blanks of no width. The joiners that scripts and emoji need are none.
 pub fn is_unseen(c: char) -> bool {
@@ -46,6 +56,11 @@ pub fn name_bytes(field: &str, text: &str, bytes_max: usize) -> Result<()> {
         return Err(Error::invalid(field, format!("{field} must not be empty")));
     }
     if text.len() > bytes_max { Err(too_long(field, text.len(), bytes_max, "bytes")) } else { Ok(()) }
+}
+
+/// The name of a collection: 1..=`COLLECTION_NAME_BYTES_MAX` bytes, no NUL.
+pub fn collection(name: &str) -> Result<()> {
+    name_bytes("collection", name, COLLECTION_NAME_BYTES_MAX)
 }
 
 /// 422: `asked` is more than `allowed`.

@@ -11,7 +11,8 @@ use sqlx::PgPool;
 use crate::error::{Error, Kind, Result};
 use crate::id::{AppId, DocumentId};
 use crate::limits;
-use crate::model::docs::{Change, Data, Document, Filter, Find, Page, Patch, Query, Sort};
+use crate::model::docs::{Change, Data, Document, Filter, Find, Patch, Query, Sort};
+use crate::model::page::{Page, check_limit};
 use crate::model::text;
 use crate::store;
 use crate::store::docs::Spot;
@@ -100,8 +101,8 @@ pub async fn find(
     filter: &[u8],
     cursor: Option<&str>,
     limit: Option<u32>,
-) -> Result<Page> {
-    check_collection(collection)?;
+) -> Result<Page<Document>> {
+    text::collection(collection)?;
     let found = Find::read(filter)?;
     let limit = match (found.limit, limit) {
         (Some(_), Some(_)) => return Err(Error::invalid("limit", "limit and $limit are the same: give one of them")),
@@ -112,7 +113,7 @@ pub async fn find(
 
 /// The first document that the filter (JSON text) matches.
 pub async fn find_one(db: &PgPool, app: AppId, collection: &str, filter: &[u8]) -> Result<Option<Document>> {
-    check_collection(collection)?;
+    text::collection(collection)?;
     let found = Find::read(filter)?;
     if found.limit.is_some() {
         return Err(Error::invalid("filter", "filter.$limit has no meaning here: one document is found"));
@@ -125,7 +126,7 @@ pub async fn find_one(db: &PgPool, app: AppId, collection: &str, filter: &[u8]) 
 
 /// How many documents the filter (JSON text) matches.
 pub async fn count(db: &PgPool, app: AppId, collection: &str, filter: &[u8]) -> Result<u64> {
-    check_collection(collection)?;
+    text::collection(collection)?;
     let found = Find::read(filter)?;
     if found.limit.is_some() || found.sort.is_some() {
         return Err(Error::invalid("filter", "filter.$sort and filter.$limit have no meaning here: every match is counted"));
@@ -135,8 +136,8 @@ pub async fn count(db: &PgPool, app: AppId, collection: &str, filter: &[u8]) -> 
 }
 
 /// Documents in the order of their ids.
-pub async fn list(db: &PgPool, app: AppId, collection: &str, cursor: Option<&str>, limit: u32) -> Result<Page> {
-    check_collection(collection)?;
+pub async fn list(db: &PgPool, app: AppId, collection: &str, cursor: Option<&str>, limit: u32) -> Result<Page<Document>> {
+    text::collection(collection)?;
     page(db, app, collection, Filter::everything(), Sort::by_id(), cursor, limit).await
 }
 
@@ -149,12 +150,8 @@ async fn page(
     sort: Sort,
     cursor: Option<&str>,
     limit: u32,
-) -> Result<Page> {
-    let allowed = limits::DOCS_PAGE_ITEMS_MAX;
-    if limit == 0 || limit > allowed {
-        return Err(Error::invalid("limit", format!("limit is {limit}; 1 to {allowed} are allowed"))
-            .with_details(json!({ "field": "limit", "asked": limit, "floor": 1, "allowed": allowed })));
-    }
+) -> Result<Page<Document>> {
+    check_limit(limit, limits::DOCS_PAGE_ITEMS_MAX)?;
     let after = cursor.map(|cursor| sort.read_cursor(cursor)).transpose()?;
     let query = Query { filter, sort, after, limit };
     let bytes_max = i64::try_from(limits::DOCS_PAGE_BYTES_MAX).unwrap_or(i64::MAX);
@@ -210,12 +207,8 @@ fn unfinished(error: sqlx::Error) -> Error {
     Error::new(Kind::TimedOut, "timed_out", message)
 }
 
-fn check_collection(collection: &str) -> Result<()> {
-    text::name_bytes("collection", collection, limits::COLLECTION_NAME_BYTES_MAX)
-}
-
 fn spot<'a>(app: AppId, collection: &'a str, id: &'a str) -> Result<Spot<'a>> {
-    check_collection(collection)?;
+    text::collection(collection)?;
     text::name_bytes("id", id, limits::DOCS_ID_BYTES_MAX)?;
     Ok(Spot { app, collection, id })
 }

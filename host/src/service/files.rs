@@ -17,7 +17,9 @@ use crate::blobs::{Blobs, Placed, ReadError, Reader};
 use crate::error::{Error, Kind, Result};
 use crate::id::{AppId, BlobId, FileId};
 use crate::limits;
-use crate::model::files::{self, File, Metadata, Page, Query, Range};
+use crate::model::files::{self, File, Metadata, Range};
+use crate::model::listing::Query;
+use crate::model::page::Page;
 use crate::model::text;
 use crate::store;
 
@@ -212,19 +214,12 @@ pub async fn delete(s: &Services, app: AppId, collection: &str, name: &str) -> R
 }
 
 /// Files whose names begin with the prefix, in bytewise order; a page's `cursor` is the next query's `after`.
-pub async fn list(s: &Services, app: AppId, collection: &str, query: Query) -> Result<Page> {
-    files::check_collection(collection)?;
-    check_query(&query)?;
-    let before = super::kv::end_of_prefix(&query.prefix);
-    let range = store::kv::Range { from: &query.prefix, after: query.after.as_deref().unwrap_or_default(), before: &before };
-    // One more than the page says that more follow.
-    let rows = i64::from(query.limit) + 1;
-    let mut items = store::files::list(&mut *s.script_db.acquire().await?, app, collection, &range, rows).await?;
-    let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
-    let has_more = items.len() > limit;
-    items.truncate(limit);
-    let cursor = items.last().filter(|_| has_more).map(|file| file.name.clone());
-    Ok(Page { items, cursor })
+pub async fn list(s: &Services, app: AppId, collection: &str, query: Query) -> Result<Page<Metadata>> {
+    text::collection(collection)?;
+    let limit = query.limit;
+    let span = query.span(limits::FILE_NAME_BYTES_MAX, limits::FILE_PAGE_ENTRIES_MAX)?;
+    let rows = store::files::list(&mut *s.script_db.acquire().await?, app, collection, &span, i64::from(limit) + 1).await?;
+    Ok(Page::cut(rows, limit, |file| file.name.clone()))
 }
 
 /// Removes the bytes of an app that is gone, behind the answer; what a crash leaves of them is swept at the next start.
@@ -280,21 +275,6 @@ fn check_size(upload: &Upload, more_bytes: usize) -> Result<()> {
     Ok(())
 }
 
-fn check_query(query: &Query) -> Result<()> {
-    let name_sized = |field: &str, value: &str| match value {
-        "" => Ok(()),
-        value => text::name_bytes(field, value, limits::FILE_NAME_BYTES_MAX),
-    };
-    name_sized("prefix", &query.prefix)?;
-    name_sized("cursor", query.after.as_deref().unwrap_or_default())?;
-    let (asked, allowed) = (query.limit, limits::FILE_PAGE_ENTRIES_MAX);
-    if asked == 0 || asked > allowed {
-        return Err(Error::invalid("limit", format!("limit is {asked}; 1 to {allowed} are allowed"))
-            .with_details(json!({ "field": "limit", "asked": asked, "floor": 1, "allowed": allowed })));
-    }
-    Ok(())
-}
-
 /// A name as a message quotes it.
 fn shown(name: &str) -> std::borrow::Cow<'_, str> {
     text::cut(name, limits::COLLECTION_NAME_BYTES_MAX)
@@ -329,17 +309,6 @@ fn is_old(blob: BlobId, now: DateTime<Utc>) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pages_are_bounded() {
-        let query = |limit| Query { limit, ..Query::default() };
-        assert!(check_query(&query(limits::FILE_PAGE_ENTRIES_MAX)).is_ok());
-        assert!(check_query(&query(limits::FILE_PAGE_ENTRIES_MAX + 1)).is_err());
-        assert!(check_query(&query(0)).is_err());
-        assert!(check_query(&Query { prefix: "\0".into(), ..query(1) }).is_err());
-        let long = "n".repeat(limits::FILE_NAME_BYTES_MAX + 1);
-        assert!(check_query(&Query { after: Some(long), ..query(1) }).is_err());
-    }
 
     #[test]
     fn a_leftover_is_older_than_any_upload() {

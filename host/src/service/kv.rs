@@ -16,7 +16,9 @@ use super::Services;
 use crate::error::{Error, Kind, Result};
 use crate::id::AppId;
 use crate::limits;
-use crate::model::kv::{Page, Query, SetOptions, Stored, Value};
+use crate::model::kv::{Entry, SetOptions, Stored, Value};
+use crate::model::listing::Query;
+use crate::model::page::Page;
 use crate::model::text;
 use crate::store;
 
@@ -93,45 +95,24 @@ pub async fn delete(s: &Services, app: AppId, collection: &str, key: &str) -> Re
 
 /// Entries whose keys begin with the prefix, in bytewise key order. A page ends early rather than hold more than
 /// `KV_PAGE_BYTES_MAX` bytes of values, but holds one entry if there is one; its `cursor` is the next query's `after`.
-pub async fn list(s: &Services, app: AppId, collection: &str, query: Query) -> Result<Page> {
-    check_collection(collection)?;
-    check_query(&query)?;
-    let before = end_of_prefix(&query.prefix);
-    let after = query.after.as_deref().unwrap_or_default();
-    let range = store::kv::Range { from: &query.prefix, after, before: &before };
+pub async fn list(s: &Services, app: AppId, collection: &str, query: Query) -> Result<Page<Entry>> {
+    text::collection(collection)?;
+    let limit = query.limit;
+    let span = query.span(limits::KV_KEY_BYTES_MAX, limits::KV_PAGE_ENTRIES_MAX)?;
     let bytes_max = i64::try_from(limits::KV_PAGE_BYTES_MAX).unwrap_or(i64::MAX);
     let mut db = s.script_db.acquire().await?;
     // One entry more than the page says that more follow.
-    let scan = store::kv::list(&mut db, s.now(), app, collection, &range, i64::from(query.limit) + 1, bytes_max).await?;
+    let scan = store::kv::list(&mut db, s.now(), app, collection, &span, i64::from(limit) + 1, bytes_max).await?;
     let found = scan.found;
     let mut items = scan.items;
-    items.truncate(usize::try_from(query.limit).unwrap_or(usize::MAX));
+    items.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let cursor = items.last().filter(|_| items.len() < found).map(|entry| entry.key.clone());
     Ok(Page { items, cursor })
 }
 
-fn check_collection(collection: &str) -> Result<()> {
-    text::name_bytes("collection", collection, limits::COLLECTION_NAME_BYTES_MAX)
-}
-
 fn check_place(collection: &str, key: &str) -> Result<()> {
-    check_collection(collection)?;
+    text::collection(collection)?;
     text::name_bytes("key", key, limits::KV_KEY_BYTES_MAX)
-}
-
-fn check_query(query: &Query) -> Result<()> {
-    let key_sized = |field: &str, value: &str| match value {
-        "" => Ok(()),
-        value => text::name_bytes(field, value, limits::KV_KEY_BYTES_MAX),
-    };
-    key_sized("prefix", &query.prefix)?;
-    key_sized("cursor", query.after.as_deref().unwrap_or_default())?;
-    let (asked, allowed) = (query.limit, limits::KV_PAGE_ENTRIES_MAX);
-    if asked == 0 || asked > allowed {
-        return Err(Error::invalid("limit", format!("limit is {asked}; 1 to {allowed} are allowed"))
-            .with_details(json!({ "field": "limit", "asked": asked, "floor": 1, "allowed": allowed })));
-    }
-    Ok(())
 }
 
 fn check_options(options: &SetOptions) -> Result<()> {
@@ -171,41 +152,9 @@ fn crossed() -> Error {
     Error::new(Kind::Overloaded, "overloaded", "other writers of this key were always faster; try again")
 }
 
-/// A text after every key that begins with `prefix` and before every later one, so that a prefix is a range of the index.
-/// Bytewise order of UTF-8 is the order of its code points, so the next code point in place of the last one is that text.
-pub(super) fn end_of_prefix(prefix: &str) -> String {
-    let mut stem = prefix.to_owned();
-    while let Some(last) = stem.pop() {
-        // The range of `char` steps over the surrogates.
-        if let Some(next) = (last..=char::MAX).nth(1) {
-            stem.push(next);
-            return stem;
-        }
-    }
-    // No such prefix: longer than any key can be, of the greatest code point.
-    std::iter::repeat_n(char::MAX, limits::KV_KEY_BYTES_MAX / char::MAX.len_utf8() + 1).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_end_of_a_prefix_is_the_next_code_point() {
-        assert_eq!(end_of_prefix("a"), "b");
-        assert_eq!(end_of_prefix("user:"), "user;");
-        assert_eq!(end_of_prefix("\u{7f}"), "\u{80}");
-        assert_eq!(end_of_prefix("\u{d7ff}"), "\u{e000}");
-        assert_eq!(end_of_prefix("a\u{10ffff}"), "b");
-    }
-
-    #[test]
-    fn no_prefix_ends_after_every_key() {
-        let greatest = char::MAX.to_string().repeat(limits::KV_KEY_BYTES_MAX / 4);
-        assert_eq!(greatest.len(), limits::KV_KEY_BYTES_MAX);
-        assert!(end_of_prefix("") > greatest);
-        assert!(end_of_prefix("\u{10ffff}") > greatest);
-    }
 
     #[test]
     fn options_are_bounded() {
@@ -220,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_pages_are_bounded() {
+    fn names_are_bounded() {
         let (c, k) = (limits::COLLECTION_NAME_BYTES_MAX, limits::KV_KEY_BYTES_MAX);
         assert!(check_place(&"c".repeat(c), &"k".repeat(k)).is_ok());
         assert!(check_place(&"c".repeat(c + 1), "k").is_err());
@@ -228,11 +177,5 @@ mod tests {
         assert!(check_place("", "k").is_err());
         assert!(check_place("c", "").is_err());
         assert!(check_place("c\0", "k").is_err());
-        let query = |limit| Query { limit, ..Query::default() };
-        assert!(check_query(&query(limits::KV_PAGE_ENTRIES_MAX)).is_ok());
-        assert!(check_query(&query(limits::KV_PAGE_ENTRIES_MAX + 1)).is_err());
-        assert!(check_query(&query(0)).is_err());
-        assert!(check_query(&Query { prefix: "\0".into(), ..query(1) }).is_err());
-        assert!(check_query(&Query { after: Some("k".repeat(k + 1)), ..query(1) }).is_err());
     }
 }

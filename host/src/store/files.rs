@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::kv::Range;
 use crate::id::{AppId, BlobId, FileId, VolumeId};
 use crate::model::files::{Blob, File, Metadata};
+use crate::model::listing::Span;
 
 /// A row as it stands.
 struct Row {
@@ -131,14 +131,8 @@ pub async fn delete(db: &mut PgConnection, app: AppId, collection: &str, name: &
     row.fetch_optional(db).await?.map(file).transpose()
 }
 
-/// The first `rows` files of a range, in the order of their names.
-pub async fn list(
-    db: &mut PgConnection,
-    app: AppId,
-    collection: &str,
-    range: &Range<'_>,
-    rows: i64,
-) -> sqlx::Result<Vec<Metadata>> {
+/// The first `rows` files of a span, in the order of their names.
+pub async fn list(db: &mut PgConnection, app: AppId, collection: &str, span: &Span, rows: i64) -> sqlx::Result<Vec<Metadata>> {
     let rows = sqlx::query!(
         r#"SELECT id AS "id: FileId", name, content_type, size_bytes, sha256, revision, created_at, updated_at
            FROM files
@@ -146,9 +140,9 @@ pub async fn list(
            ORDER BY name LIMIT $6"#,
         app.0,
         collection,
-        range.from,
-        range.after,
-        range.before,
+        span.from,
+        span.after,
+        span.before,
         rows
     )
     .fetch_all(db)

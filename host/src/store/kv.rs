@@ -5,15 +5,9 @@ use sqlx::PgConnection;
 
 use crate::id::AppId;
 use crate::model::kv::{Encoding, Entry, Stored, Value};
+use crate::model::listing::Span;
 
-/// The part of a collection's keys to read, bytewise: from `from` on, after `after`, before `before`.
-pub struct Range<'a> {
-    pub from: &'a str,
-    pub after: &'a str,
-    pub before: &'a str,
-}
-
-/// Entries in key order, and how many the range would have given without the bound on bytes.
+/// Entries in key order, and how many the span would have given without the bound on bytes.
 pub struct Scan {
     pub items: Vec<Entry>,
     pub found: usize,
@@ -223,7 +217,7 @@ pub async fn list(
     now: DateTime<Utc>,
     app: AppId,
     collection: &str,
-    range: &Range<'_>,
+    span: &Span,
     rows: i64,
     bytes_max: i64,
 ) -> sqlx::Result<Scan> {
@@ -244,9 +238,9 @@ pub async fn list(
            ORDER BY key"#,
         app.0,
         collection,
-        range.from,
-        range.after,
-        range.before,
+        span.from,
+        span.after,
+        span.before,
         rows,
         bytes_max,
         now

@@ -1,10 +1,11 @@
 //! `ctx`: what a script knows of its invocation.
 
-use rhai::{Dynamic, Map};
+use rhai::{Dynamic, INT, Map};
 
+use crate::api::instant;
 use crate::api::url::pairs;
 use crate::json;
-use crate::picloud::sandbox::program::{Invocation, InvocationType, Request};
+use crate::picloud::sandbox::program::{Event, Invocation, InvocationType, Request};
 
 /// The contract's version: changes when the shape of `ctx`, an answer or a library function changes.
 const SDK_VERSION: &str = "2.0";
@@ -20,10 +21,28 @@ pub(crate) fn build(invocation: Invocation) -> Map {
         InvocationType::Http => "http",
         InvocationType::Direct => "direct",
         InvocationType::Function => "function",
+        InvocationType::Event => "event",
     };
     ctx.insert("invocation_type".into(), invocation_type.into());
     ctx.insert("request".into(), Dynamic::from_map(request(invocation.request)));
+    if let Some(found) = invocation.event {
+        ctx.insert("event".into(), Dynamic::from_map(event(found)));
+    }
     ctx
+}
+
+/// What every event has, and the map named after its source.
+fn event(event: Event) -> Map {
+    let mut map = Map::new();
+    map.insert("id".into(), event.id.into());
+    map.insert("op".into(), event.op.into());
+    map.insert("time".into(), instant(event.time_ms));
+    map.insert("attempt".into(), INT::from(event.attempt).into());
+    map.insert("depth".into(), INT::from(event.depth).into());
+    // The host wrote it.
+    map.insert(event.source.as_str().into(), json::decode(&event.about).unwrap_or(Dynamic::UNIT));
+    map.insert("source".into(), event.source.into());
+    map
 }
 
 fn request(request: Request) -> Map {

@@ -47,6 +47,7 @@ pub(crate) fn warm() {
             body: br#"{"a":{"b":[1,2.5,null]}}"#.to_vec(),
             remote_addr: String::new(),
         },
+        event: None,
         response_body_bytes_max: 1 << 10,
     });
     PREPARED.set(None);
@@ -77,16 +78,19 @@ pub(crate) fn prepare(name: &str, source: &str) -> Result<(), Diagnostic> {
 pub(crate) fn handle(invocation: Invocation) -> Result<Answer, Failure> {
     let Some(ast) = PREPARED.get() else { control::trap() };
     let body_bytes_max = invocation.response_body_bytes_max as usize;
+    let is_event = invocation.invocation_type == InvocationType::Event;
     let of_value = match invocation.invocation_type {
         InvocationType::Function => answer::of_function,
         InvocationType::Http | InvocationType::Direct => answer::of_value,
+        InvocationType::Event => answer::of_event,
     };
     let mut scope = Scope::new();
     scope.push_constant_dynamic("ctx", Dynamic::from_map(context::build(invocation)));
     let result = engine().eval_ast_with_scope::<Dynamic>(&mut scope, ast);
     let answered = match result {
         Ok(value) => of_value(&value, body_bytes_max),
-        Err(error) => match failure::thrown_response(&error) {
+        // Nobody would hear a response that is thrown at an event.
+        Err(error) => match failure::thrown_response(&error).filter(|_| !is_event) {
             Some(value) => of_value(value, body_bytes_max),
             None => Err(failure::of_error(&error, ast.source())),
         },

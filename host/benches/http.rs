@@ -324,7 +324,11 @@ async fn sqlx_set(State(shared): Plain) -> impl IntoResponse {
     // As many keys as the script draws from: its last bits are random.
     let key = format!("{:x}", picloud::id::RequestId::at(now).0.as_u128() & 0xff_ffff);
     let value = Stored { encoding: Encoding::Json, bytes: b"1".to_vec() };
-    picloud::store::kv::set(&mut db, now, *app, "c", &key, &value, None, None).await.expect("the statement runs");
+    let told = picloud::model::event::Told {
+        event: picloud::id::EventId::at(now),
+        origin: picloud::model::event::Origin { request_id: picloud::id::RequestId::at(now), depth: 0 },
+    };
+    picloud::store::kv::set(&mut db, now, *app, "c", &key, &value, None, None, &told).await.expect("the statement runs");
     Json(Value::Null)
 }
 

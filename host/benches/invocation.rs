@@ -194,6 +194,7 @@ fn call() -> Call {
             remote_addr: "127.0.0.1".to_owned(),
             ..Request::default()
         },
+        delivered: None,
     }
 }
 

@@ -59,6 +59,12 @@ ids! {
     BlobId,
     /// The directory that holds a database's blobs.
     VolumeId,
+    /// A rule: which events run which script.
+    TriggerId,
+    /// An immutable fact.
+    EventId,
+    /// One event for one trigger.
+    DeliveryId,
 }
 
 /// RFC 9562 §5.7. The thread's own generator rather than a system call: each request makes two ids.

@@ -31,5 +31,6 @@ pub mod invoke;
 // L7
 pub mod api;
 pub mod ingress;
+pub mod trigger;
 // L8
 pub mod cli;

@@ -358,15 +358,14 @@ async fn a_search_that_takes_too_long_times_out() {
 async fn a_write_answers_the_service_what_was_there_before() {
     let app = TestApp::start().await;
     let id = app.create_app("shop").await.id.parse().expect("an id");
-    let db = sqlx::PgPool::connect(&app.database.url()).await.expect("the database answers");
-    let now = app.clock.now();
+    let (s, origin) = (&*app.services, crate::support::events::origin());
     use picloud::service::docs;
-    let made = docs::create(&db, now, id, "c", Some("d".into()), br#"{"n":1}"#).await.expect("made");
-    let changed = docs::update(&db, now, id, "c", "d", br#"{"n":2}"#, None).await.expect("done").expect("there");
+    let made = docs::create(s, id, origin, "c", Some("d".into()), br#"{"n":1}"#).await.expect("made");
+    let changed = docs::update(s, id, origin, "c", "d", br#"{"n":2}"#, None).await.expect("done").expect("there");
     assert_eq!((changed.before.data, changed.before.revision), (made.data, made.revision));
-    let patched = docs::patch(&db, now, id, "c", "d", br#"{"m":-0.0}"#, None).await.expect("done").expect("there");
+    let patched = docs::patch(s, id, origin, "c", "d", br#"{"m":-0.0}"#, None).await.expect("done").expect("there");
     assert_eq!((patched.before.data.as_str(), patched.before.revision), (changed.after.data.as_str(), changed.after.revision));
     assert_eq!(patched.after.data, r#"{"m":-0.0,"n":2}"#);
-    let deleted = docs::delete(&db, id, "c", "d", None).await.expect("done").expect("there");
+    let deleted = docs::delete(s, id, origin, "c", "d", None).await.expect("done").expect("there");
     assert_eq!((deleted.data, deleted.revision), (patched.after.data, patched.after.revision));
 }

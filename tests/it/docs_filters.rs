@@ -28,8 +28,8 @@ impl Collection {
     }
 
     async fn put(&self, id: &str, data: &Value) {
-        let (now, data) = (self.node.clock.now(), data.to_string());
-        docs::create(&self.db, now, self.app, "c", Some(id.to_owned()), data.as_bytes()).await.expect("a document");
+        let (s, origin, data) = (&self.node.services, crate::support::events::origin(), data.to_string());
+        docs::create(s, self.app, origin, "c", Some(id.to_owned()), data.as_bytes()).await.expect("a document");
     }
 
     /// Ids of what a filter matches, page by page.

@@ -61,6 +61,7 @@ impl Bare {
             script: Arc::new(script),
             invocation_type: InvocationType::Http,
             request: Request { method: "GET".into(), path: "/".into(), query: "a=1".into(), ..Request::default() },
+            delivered: None,
         };
         self.sandbox.run(program, call, Reach::alone(self.app_id, self.services.clone())).await
     }

@@ -109,19 +109,22 @@ async fn a_write_tells_what_was_there_before() {
     let (s, id) = (&*app.services, shop.id.parse().expect("an id"));
     let set = async |n: i64, ttl_s| {
         let options = SetOptions { ttl_s, if_revision: None };
-        kv::set(s, id, "c", "k", &Value::of_integer(n), options).await.expect("a write").map(|before| before.value.as_integer())
+        kv::set(s, id, crate::support::events::origin(), "c", "k", &Value::of_integer(n), options)
+            .await
+            .expect("a write")
+            .map(|before| before.value.as_integer())
     };
     assert_eq!(set(1, None).await, None);
     assert_eq!(set(2, Some(5)).await, Some(Some(1)));
-    let (before, sum) = kv::increment(s, id, "c", "k", 3).await.expect("a sum");
+    let (before, sum) = kv::increment(s, id, crate::support::events::origin(), "c", "k", 3).await.expect("a sum");
     assert_eq!((before.and_then(|before| before.value.as_integer()), sum), (Some(2), 5));
-    let deleted = kv::delete(s, id, "c", "k").await.expect("a deletion").expect("an entry");
+    let deleted = kv::delete(s, id, crate::support::events::origin(), "c", "k").await.expect("a deletion").expect("an entry");
     assert_eq!((deleted.value.as_integer(), deleted.expires_at), (Some(5), Some(s.now() + TimeDelta::seconds(5))));
     assert_eq!(set(1, Some(5)).await, None);
     app.clock.advance(TimeDelta::seconds(5));
     assert_eq!(set(2, Some(5)).await, None, "what had expired was not there");
     app.clock.advance(TimeDelta::seconds(5));
-    assert_eq!(kv::delete(s, id, "c", "k").await.expect("a deletion"), None);
+    assert_eq!(kv::delete(s, id, crate::support::events::origin(), "c", "k").await.expect("a deletion"), None);
 }
 
 async fn rows(db: &mut PgConnection) -> i64 {

@@ -24,6 +24,8 @@ mod retry;
 mod secrets;
 mod shortener;
 mod stdlib;
+// Events.
+mod triggers;
 // The planes.
 mod bad_input;
 mod bounds;

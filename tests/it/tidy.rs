@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 9] = [
     &["hostcall"],
     &["sandbox"],
     &["invoke"],
-    &["ingress", "api"],
+    &["ingress", "api", "trigger"],
     &["cli"],
 ];
 const LINES_MAX: usize = 500;

@@ -119,6 +119,6 @@ fn page(items: Array, cursor: Option<String>) -> Map {
 }
 
 /// Milliseconds since 1970 as RFC 3339 text, as `time::now` gives it.
-fn instant(ms: i64) -> Dynamic {
+pub(crate) fn instant(ms: i64) -> Dynamic {
     DateTime::from_timestamp_millis(ms).map_or(Dynamic::UNIT, |at| at.to_rfc3339_opts(SecondsFormat::Millis, true).into())
 }

@@ -4,8 +4,10 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{self, MethodFilter, MethodRouter};
 
-use super::{Api, apps, execute, executions, grants, limits, node, routes, scripts, secrets, sessions};
-use crate::model::access::Rule::{self, App, Instance, Public, SignedIn, SomeApp};
+use super::{
+    Api, apps, dead_letters, execute, executions, grants, limits, node, queues, routes, scripts, secrets, sessions, triggers,
+};
+use crate::model::access::Rule::{self, App, Instance, Known, Public, SignedIn, SomeApp};
 use crate::model::access::Scope::{AppAdmin, InstanceAdmin, LogRead, RouteWrite, ScriptRead, ScriptWrite};
 
 /// One operation. There is no way to make one without a rule.
@@ -57,6 +59,34 @@ pub(super) fn table() -> Vec<Endpoint> {
         delete("/api/v1/admin/scripts/{script_id}/routes/{route_id}", App(RouteWrite),        routes::delete),
         post  ("/api/v1/admin/routes:match",                          SomeApp(ScriptRead),    routes::find),
 
+        get   ("/api/v1/admin/apps/{app}/triggers",                   Known(AppAdmin),        triggers::list),
+        post  ("/api/v1/admin/apps/{app}/triggers/kv",                Known(AppAdmin),        triggers::create::<triggers::Kv>),
+        post  ("/api/v1/admin/apps/{app}/triggers/docs",              Known(AppAdmin),        triggers::create::<triggers::Docs>),
+        post  ("/api/v1/admin/apps/{app}/triggers/files",             Known(AppAdmin),        triggers::create::<triggers::Files>),
+        post  ("/api/v1/admin/apps/{app}/triggers/cron",              Known(AppAdmin),        triggers::create::<triggers::Cron>),
+        post  ("/api/v1/admin/apps/{app}/triggers/pubsub",            Known(AppAdmin),        triggers::create::<triggers::Pubsub>),
+        post  ("/api/v1/admin/apps/{app}/triggers/queue",             Known(AppAdmin),        triggers::create::<triggers::Queue>),
+        post  ("/api/v1/admin/apps/{app}/triggers/email",             Known(AppAdmin),        triggers::create::<triggers::Email>),
+        post  ("/api/v1/admin/apps/{app}/triggers/dead_letter",       Known(AppAdmin),        triggers::create::<triggers::DeadLetter>),
+        post  ("/api/v1/admin/apps/{app}/triggers/cron:preview",      Known(AppAdmin),        triggers::preview),
+        get   ("/api/v1/admin/apps/{app}/triggers/{trigger_id}",      Known(AppAdmin),        triggers::get),
+        patch ("/api/v1/admin/apps/{app}/triggers/{trigger_id}",      Known(AppAdmin),        triggers::update),
+        delete("/api/v1/admin/apps/{app}/triggers/{trigger_id}",      Known(AppAdmin),        triggers::delete),
+        post  ("/api/v1/admin/apps/{app}/triggers/{trigger_id}/run",  Known(AppAdmin),        triggers::run),
+
+        get   ("/api/v1/admin/apps/{app}/queues",                     Known(AppAdmin),        queues::list),
+        post  ("/api/v1/admin/apps/{app}/queues/{name}/messages",     Known(AppAdmin),        queues::send),
+        post  ("/api/v1/admin/apps/{app}/queues/{name}/purge",        Known(AppAdmin),        queues::purge),
+        get   ("/api/v1/admin/apps/{app}/topics",                     Known(AppAdmin),        queues::topics),
+        post  ("/api/v1/admin/apps/{app}/topics/{topic}/messages",    Known(AppAdmin),        queues::publish),
+
+        get   ("/api/v1/admin/apps/{app}/dead_letters",               Known(AppAdmin),        dead_letters::list),
+        get   ("/api/v1/admin/apps/{app}/dead_letters/count",         Known(AppAdmin),        dead_letters::count),
+        post  ("/api/v1/admin/apps/{app}/dead_letters/replay",        Known(AppAdmin),        dead_letters::replay_many),
+        get   ("/api/v1/admin/apps/{app}/dead_letters/{letter_id}",   Known(AppAdmin),        dead_letters::get),
+        post  ("/api/v1/admin/apps/{app}/dead_letters/{letter_id}/replay", Known(AppAdmin),   dead_letters::replay),
+        post  ("/api/v1/admin/apps/{app}/dead_letters/{letter_id}/resolve", Known(AppAdmin),  dead_letters::resolve),
+
         post  ("/api/v1/execute/{script_id}",                         App(ScriptWrite),       execute::run),
         get   ("/api/v1/executions/{execution_id}",                   App(LogRead),           executions::get),
     ]
@@ -100,7 +130,7 @@ mod tests {
     fn a_rule_about_the_path_has_a_path_that_names_something() {
         for endpoint in table() {
             let named = endpoint.path.contains('{');
-            assert_eq!(matches!(endpoint.rule, App(_)), named, "{} {}", endpoint.method, endpoint.path);
+            assert_eq!(matches!(endpoint.rule, App(_) | Known(_)), named, "{} {}", endpoint.method, endpoint.path);
         }
     }
 }

@@ -64,7 +64,7 @@ pub(super) async fn run(
     let body = body::read(&parts.headers, body, limits::REQUEST_BODY_BYTES_MAX).await?;
     let execution_id = ExecutionId::at(api.services.clock.now());
     let request = seen_by_script(&parts, body.into());
-    let call = Call { execution_id, request_id, script, invocation_type: InvocationType::Direct, request };
+    let call = Call { execution_id, request_id, script, invocation_type: InvocationType::Direct, request, delivered: None };
     let ended = api.invoker.run(call).await;
     let execution_id = HeaderValue::try_from(execution_id.to_string()).map_err(Error::internal)?;
     match ended.result {

@@ -10,10 +10,12 @@ use serde_json::value::RawValue;
 use super::error::Answer;
 use super::query::{Path, Query};
 use super::{Api, List};
-use crate::id::{AppId, ExecutionId, RequestId, ScriptId};
+use crate::id::{AppId, EventId, ExecutionId, RequestId, ScriptId, TriggerId};
+use crate::model::delivery::Progress;
 use crate::model::execution::{Execution, Failure, LogEntry, LogLevel, LogLine, Outcome, Usage};
 use crate::model::page::PageQuery;
 use crate::service;
+use crate::service::executions::Followed;
 
 #[derive(Debug, Serialize)]
 struct ExecutionJson {
@@ -22,6 +24,13 @@ struct ExecutionJson {
     script_id: ScriptId,
     version: i32,
     request_id: RequestId,
+    /// Of what an event caused: the event, the trigger (none for a call that nobody waited for), the attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<EventId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trigger_id: Option<TriggerId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<u32>,
     outcome: Outcome,
     status: u16,
     usage: Usage,
@@ -48,6 +57,9 @@ impl From<Execution> for ExecutionJson {
             script_id,
             version,
             request_id,
+            event_id,
+            trigger_id,
+            attempt,
             outcome,
             status,
             usage,
@@ -56,8 +68,50 @@ impl From<Execution> for ExecutionJson {
             logs: _,
             logs_dropped,
         } = execution;
-        Self { id, app_id, script_id, version, request_id, outcome, status, usage, error, started_at, logs: None, logs_dropped }
+        Self {
+            id,
+            app_id,
+            script_id,
+            version,
+            request_id,
+            event_id,
+            trigger_id,
+            attempt,
+            outcome,
+            status,
+            usage,
+            error,
+            started_at,
+            logs: None,
+            logs_dropped,
+        }
     }
+}
+
+/// An execution that ended; of an event's, what else there is of that event.
+#[derive(Debug, Serialize)]
+struct FollowedJson {
+    #[serde(flatten)]
+    execution: ExecutionJson,
+    /// Every execution of the event, this one among them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<Vec<ExecutionJson>>,
+    /// What is still to be done for the event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery: Option<Progress>,
+}
+
+/// An execution that was promised and has not ended.
+#[derive(Debug, Serialize)]
+struct AcceptedJson {
+    id: ExecutionId,
+    app_id: AppId,
+    event_id: EventId,
+    /// Null.
+    outcome: Option<Outcome>,
+    accepted_at: DateTime<Utc>,
+    /// Null for the moment before it is relayed.
+    delivery: Option<Progress>,
 }
 
 #[derive(Debug, Serialize)]
@@ -93,7 +147,16 @@ impl From<LogEntry> for EntryJson {
 pub(super) async fn get(State(api): State<Api>, Path(id): Path<ExecutionId>) -> Answer<Response> {
     // What this caller just ran may still wait to be written.
     api.invoker.flush_records().await;
-    Ok(Json(ExecutionJson::with_logs(service::executions::get(&api.services, id).await?)).into_response())
+    Ok(match service::executions::follow(&api.services, id).await? {
+        Followed::Recorded { execution, attempts, delivery } => {
+            let attempts = execution.event_id.map(|_| attempts.into_iter().map(ExecutionJson::from).collect());
+            Json(FollowedJson { execution: ExecutionJson::with_logs(*execution), attempts, delivery }).into_response()
+        }
+        Followed::Accepted { app_id, event, accepted_at, delivery } => {
+            let outcome = None;
+            Json(AcceptedJson { id, app_id, event_id: event, outcome, accepted_at, delivery }).into_response()
+        }
+    })
 }
 
 pub(super) async fn list(

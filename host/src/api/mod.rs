@@ -12,6 +12,7 @@
 mod apps;
 mod body;
 mod dashboard;
+mod dead_letters;
 mod edge;
 mod endpoints;
 mod error;
@@ -23,10 +24,12 @@ mod grants;
 mod limits;
 mod node;
 mod query;
+mod queues;
 mod routes;
 mod scripts;
 mod secrets;
 mod sessions;
+mod triggers;
 
 use std::sync::Arc;
 

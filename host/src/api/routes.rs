@@ -15,7 +15,7 @@ use super::{Api, List, body};
 use crate::error::Error;
 use crate::id::{AppId, RouteId, ScriptId};
 use crate::model::page::{Page, PageQuery, id_cursor};
-use crate::model::route::{AppTable, Directory, Found, HostPattern, Method, PathPattern, Resolution, Route};
+use crate::model::route::{AppTable, Directory, DispatchMode, Found, HostPattern, Method, PathPattern, Resolution, Route};
 use crate::service::{self, routes::NewRoute};
 
 #[derive(Debug, Serialize)]
@@ -26,13 +26,14 @@ struct RouteJson {
     method: Option<Method>,
     host: Option<HostPattern>,
     path: PathPattern,
+    dispatch_mode: DispatchMode,
     created_at: DateTime<Utc>,
 }
 
 impl From<Route> for RouteJson {
     fn from(route: Route) -> Self {
-        let Route { id, app_id, script_id, method, host, path, created_at } = route;
-        Self { id, app_id, script_id, method, host, path, created_at }
+        let Route { id, app_id, script_id, method, host, path, dispatch_mode, created_at } = route;
+        Self { id, app_id, script_id, method, host, path, dispatch_mode, created_at }
     }
 }
 
@@ -41,6 +42,7 @@ pub(super) struct Create {
     path: String,
     method: Option<String>,
     host: Option<String>,
+    dispatch_mode: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -116,7 +118,7 @@ pub(super) async fn create(
     Caller(by): Caller,
     body::Json(new): body::Json<Create>,
 ) -> Answer<Response> {
-    let new = NewRoute { path: new.path, method: new.method, host: new.host };
+    let new = NewRoute { path: new.path, method: new.method, host: new.host, dispatch_mode: new.dispatch_mode };
     let route = service::routes::create(&api.services, by.user_id, script, new).await?;
     let location = format!("/api/v1/admin/scripts/{script}/routes/{}", route.id);
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(RouteJson::from(route))).into_response())
@@ -194,7 +196,8 @@ mod tests {
         };
         let path = "/users/:id".parse()?;
         let method = Some("GET".parse()?);
-        let route = Route { id: RouteId::at(now), app_id, script_id, method, host: None, path, created_at: now };
+        let dispatch_mode = DispatchMode::Sync;
+        let route = Route { id: RouteId::at(now), app_id, script_id, method, host: None, path, dispatch_mode, created_at: now };
         let app = SourceApp { id: app_id, slug: "hello".into(), cors_origins: Vec::new(), grants: Grants::default() };
         Ok(Directory::new("localhost", Source { apps: vec![app], scripts: vec![script], routes: vec![route] }))
     }

@@ -99,6 +99,11 @@ pub(super) async fn open(plan: Plan) -> Result<Database> {
 }
 
 impl Database {
+    /// Whether this node is the only one that can use it.
+    pub(super) fn is_private(&self) -> bool {
+        self.server.is_some()
+    }
+
     /// Resolves when the private PostgreSQL ended by itself; never for an external one, which may come back.
     pub(super) async fn lost(&self) -> String {
         match &self.server {

@@ -19,6 +19,7 @@ use crate::sandbox::Sandbox;
 use crate::sandbox::probe::Probe;
 use crate::service::Services;
 use crate::shutdown::{self, Shutdown};
+use crate::trigger::{Company, Workers};
 use crate::vault::Vault;
 use crate::{api, egress, limits, service};
 
@@ -45,6 +46,7 @@ struct Node {
 struct Running {
     services: Arc<Services>,
     invoker: Arc<Invoker>,
+    workers: Workers,
     serving: Serving,
     addresses: Addresses,
     owner: Owner,
@@ -186,12 +188,14 @@ async fn assemble(
     shutdown::spawn("routing", service::routing::follow(services.clone(), shutdown.clone()));
     shutdown::spawn("kv expiry", service::kv::expiry::follow(services.clone(), shutdown.clone()));
     shutdown::spawn("files", service::files::sweep::follow(services.clone(), shutdown.clone()));
+    let company = if database.is_private() { Company::Alone } else { Company::Others };
+    let workers = Workers::start(services.clone(), invoker.clone(), company, shutdown).await.map_err(failed)?;
     let addresses = listeners.addresses;
     let config = api::Config { public_base_url: settings.public_base_url.clone(), data_port: Some(addresses.data.port()) };
     let planes = (Ingress::new(services.clone(), invoker.clone()), api::router(services.clone(), invoker.clone(), config));
     let serving = listeners.serve(planes.0, planes.1, shutdown);
     addresses.answer().await?;
-    Ok(Running { services, invoker, serving, addresses, owner, first_start })
+    Ok(Running { services, invoker, workers, serving, addresses, owner, first_start })
 }
 
 /// The world, but for what is this node's own: its listeners, and the database where it is reached through the network.
@@ -236,7 +240,7 @@ impl Node {
         }
     }
 
-    /// Planes, running scripts, their records, the pool, PostgreSQL.
+    /// Planes, running scripts, deliveries, records, the pool, PostgreSQL.
     async fn end(self, shutdown: &Shutdown) {
         shutdown.drain();
         let began = Instant::now();
@@ -250,6 +254,7 @@ impl Node {
             }
             tokio::time::sleep(POLL).await;
         }
+        finished &= self.running.workers.close(began + grace, shutdown).await;
         if !finished {
             tracing::warn!("some requests were still running and are cut off");
         }

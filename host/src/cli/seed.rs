@@ -178,7 +178,7 @@ async fn publish(services: &Services, invoker: &Invoker, username: &str) -> erro
             }
         };
         for path in paths {
-            let new = NewRoute { path: (*path).to_owned(), method: None, host: None };
+            let new = NewRoute { path: (*path).to_owned(), ..NewRoute::default() };
             match service::routes::create(services, by, script, new).await {
                 Err(error) if error.kind != error::Kind::Conflict => return Err(error),
                 _ => {}

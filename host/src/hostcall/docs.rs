@@ -14,8 +14,7 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     instance.func_wrap_async("create", |store, (collection, id, data): (String, Option<String>, Vec<u8>)| {
         let bytes_out = collection.len() + id.as_ref().map_or(0, String::len) + data.len();
         Box::new(door::outward(store, need(&collection), bytes_out, async move |reach| {
-            let now = reach.services.now();
-            let made = service::docs::create(reach.script_db(), now, reach.app_id, &collection, id, &data).await?;
+            let made = service::docs::create(&reach.services, reach.app_id, reach.origin(), &collection, id, &data).await?;
             Ok(Given { bytes: made.id.len(), value: made.id })
         }))
     })?;
@@ -26,23 +25,22 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     })?;
     instance.func_wrap_async("update", |store, (collection, id, data, if_revision): Write| {
         Box::new(door::outward(store, need(&collection), collection.len() + id.len() + data.len(), async move |reach| {
-            let now = reach.services.now();
-            let change =
-                service::docs::update(reach.script_db(), now, reach.app_id, &collection, &id, &data, if_revision).await?;
+            let (app, origin) = (reach.app_id, reach.origin());
+            let change = service::docs::update(&reach.services, app, origin, &collection, &id, &data, if_revision).await?;
             Ok(revision_given(change))
         }))
     })?;
     instance.func_wrap_async("patch", |store, (collection, id, patch, if_revision): Write| {
         Box::new(door::outward(store, need(&collection), collection.len() + id.len() + patch.len(), async move |reach| {
-            let now = reach.services.now();
-            let change =
-                service::docs::patch(reach.script_db(), now, reach.app_id, &collection, &id, &patch, if_revision).await?;
+            let (app, origin) = (reach.app_id, reach.origin());
+            let change = service::docs::patch(&reach.services, app, origin, &collection, &id, &patch, if_revision).await?;
             Ok(revision_given(change))
         }))
     })?;
     instance.func_wrap_async("delete", |store, (collection, id, if_revision): (String, String, Option<i64>)| {
         Box::new(door::outward(store, need(&collection), collection.len() + id.len(), async move |reach| {
-            let before = service::docs::delete(reach.script_db(), reach.app_id, &collection, &id, if_revision).await?;
+            let before =
+                service::docs::delete(&reach.services, reach.app_id, reach.origin(), &collection, &id, if_revision).await?;
             Ok(Given { value: before.is_some(), bytes: 1 })
         }))
     })?;

@@ -41,7 +41,7 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     instance.func_wrap_async("read", |store, arguments| Box::new(read(store, arguments)))?;
     instance.func_wrap_async("delete", |store, (collection, name): (String, String)| {
         Box::new(door::outward(store, need(&collection), collection.len() + name.len(), async move |reach| {
-            let before = service::files::delete(&reach.services, reach.app_id, &collection, &name).await?;
+            let before = service::files::delete(&reach.services, reach.app_id, reach.origin(), &collection, &name).await?;
             Ok(Given { value: before.is_some(), bytes: 1 })
         }))
     })?;
@@ -86,7 +86,7 @@ async fn create(
     let bytes_out = collection.len() + name.len() + content_type.len() + last.len();
     door::outward(store, need(&collection), bytes_out, async move |reach| {
         let new = NewFile { collection, name, content_type };
-        let stored = service::files::create(&reach.services, reach.app_id, new, held?, last).await?;
+        let stored = service::files::create(&reach.services, reach.app_id, reach.origin(), new, held?, last).await?;
         Ok(given(metadata_to_guest(stored)))
     })
     .await
@@ -107,7 +107,7 @@ async fn update(
     let bytes_out = collection.len() + name.len() + content_type.as_ref().map_or(0, String::len) + last.len();
     door::outward(store, need(&collection), bytes_out, async move |reach| {
         let change = FileChange { collection, name, content_type, if_revision };
-        let changed = service::files::update(&reach.services, reach.app_id, change, held?, last).await?;
+        let changed = service::files::update(&reach.services, reach.app_id, reach.origin(), change, held?, last).await?;
         Ok(given(metadata_to_guest(changed.now)))
     })
     .await

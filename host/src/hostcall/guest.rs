@@ -13,6 +13,7 @@ use crate::egress::Allowance;
 use crate::error::Error;
 use crate::id::{AppId, RequestId};
 use crate::limits::{LOG_BYTES_PER_INVOCATION_MAX, LOG_LINE_BYTES_MAX, LOG_LINE_COST_MIN};
+use crate::model::event::Origin;
 use crate::model::execution::LogLine;
 use crate::model::grant::Need;
 use crate::service::Services;
@@ -32,6 +33,8 @@ pub struct Caller {
     pub request_id: RequestId,
     /// Scripts that called each other to get here; 0 for one that was called from outside.
     pub depth: u32,
+    /// Hops of the chain of events that led here; 0 when no event did.
+    pub event_depth: u32,
     /// When it ends at the latest.
     pub deadline: Instant,
 }
@@ -39,8 +42,13 @@ pub struct Caller {
 impl Reach {
     /// Of an invocation that no other script called and that can call none.
     pub fn alone(app_id: AppId, services: Arc<Services>) -> Self {
-        let caller = Caller { request_id: RequestId(uuid::Uuid::nil()), depth: 0, deadline: Instant::now() };
+        let caller = Caller { request_id: RequestId(uuid::Uuid::nil()), depth: 0, event_depth: 0, deadline: Instant::now() };
         Self { app_id, services, caller, scripts: Arc::new(Scripts::none()) }
+    }
+
+    /// What events that it causes come of.
+    pub fn origin(&self) -> Origin {
+        Origin { request_id: self.caller.request_id, depth: self.caller.event_depth }
     }
 
     /// The database as scripts reach it: through connections of their own, with statements bounded in time.

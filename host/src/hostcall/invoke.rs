@@ -10,11 +10,12 @@ use wasmtime::component::Linker;
 use super::door::{self, Given};
 use super::guest::{Caller, Guest, Reach};
 use crate::error::Error;
-use crate::id::{AppId, ExecutionId};
+use crate::id::AppId;
 use crate::limits::{INVOKE_ARGUMENTS_BYTES_MAX, INVOKE_DEPTH_MAX};
 use crate::model::execution::Failure;
 use crate::model::grant::{Capability, Need};
 use crate::model::text;
+use crate::service;
 use crate::wit::invoke as wit;
 
 /// One script's wish that another of its app runs.
@@ -35,18 +36,12 @@ type Way<T> = Box<dyn Fn(Nested) -> Answer<T> + Send + Sync>;
 pub struct Scripts {
     /// Waits for the script's value, as JSON text.
     pub call: Way<Result<Vec<u8>, Failure>>,
-    /// Waits only until it is accepted.
-    pub start: Way<ExecutionId>,
 }
 
 impl Scripts {
     /// Where there are no others.
     pub fn none() -> Self {
-        let none = || Error::not_found("script");
-        Self {
-            call: Box::new(move |_| Box::pin(async move { Err(none()) })),
-            start: Box::new(move |_| Box::pin(async move { Err(none()) })),
-        }
+        Self { call: Box::new(|_| Box::pin(async { Err(Error::not_found("script")) })) }
     }
 }
 
@@ -74,7 +69,9 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     instance.func_wrap_async("start", |store, (script, arguments): (String, Vec<u8>)| {
         let bytes_out = script.len() + arguments.len();
         Box::new(door::outward(store, need(&script), bytes_out, async move |reach| {
-            let id = (reach.scripts.start)(nested(&reach, script, arguments, None)?).await?.to_string();
+            check_arguments(&arguments)?;
+            let id = service::invocations::start(&reach.services, reach.app_id, reach.origin(), &script, arguments).await?;
+            let id = id.to_string();
             Ok(Given { bytes: id.len(), value: id })
         }))
     })
@@ -85,15 +82,20 @@ fn need(script: &str) -> Need {
 }
 
 fn nested(reach: &Reach, script: String, arguments: Vec<u8>, timeout_ms: Option<u32>) -> Result<Nested, Error> {
-    if arguments.len() > INVOKE_ARGUMENTS_BYTES_MAX {
-        return Err(text::too_long("arguments", arguments.len(), INVOKE_ARGUMENTS_BYTES_MAX, "bytes"));
-    }
+    check_arguments(&arguments)?;
     let caller = Caller { depth: reach.caller.depth + 1, ..reach.caller };
     if caller.depth > INVOKE_DEPTH_MAX {
         let message = format!("scripts call each other deeper than {INVOKE_DEPTH_MAX} levels");
         return Err(Error::new(crate::error::Kind::RateLimited, "limit_exceeded", message));
     }
     Ok(Nested { app_id: reach.app_id, script, arguments, timeout_ms, caller })
+}
+
+fn check_arguments(arguments: &[u8]) -> Result<(), Error> {
+    if arguments.len() > INVOKE_ARGUMENTS_BYTES_MAX {
+        return Err(text::too_long("arguments", arguments.len(), INVOKE_ARGUMENTS_BYTES_MAX, "bytes"));
+    }
+    Ok(())
 }
 
 /// The author of both scripts is the same app, so the caller may read what the other one's log says.

@@ -31,14 +31,14 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         let bytes_out = collection.len() + key.len() + value.bytes.len();
         Box::new(door::outward(store, need(&collection), bytes_out, async move |reach| {
             let (value, options) = (value_from_guest(value), options_from_guest(options));
-            service::kv::set(&reach.services, reach.app_id, &collection, &key, &value, options).await?;
+            service::kv::set(&reach.services, reach.app_id, reach.origin(), &collection, &key, &value, options).await?;
             Ok(Given { value: (), bytes: 0 })
         }))
     })?;
     instance.func_wrap_async("increment", |store, (collection, key, by): (String, String, i64)| {
         let bytes_out = collection.len() + key.len() + size_of::<i64>();
         Box::new(door::outward(store, need(&collection), bytes_out, async move |reach| {
-            let (_, sum) = service::kv::increment(&reach.services, reach.app_id, &collection, &key, by).await?;
+            let (_, sum) = service::kv::increment(&reach.services, reach.app_id, reach.origin(), &collection, &key, by).await?;
             Ok(Given { value: sum, bytes: size_of::<i64>() })
         }))
     })?;
@@ -50,7 +50,7 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     })?;
     instance.func_wrap_async("delete", |store, (collection, key): (String, String)| {
         Box::new(door::outward(store, need(&collection), collection.len() + key.len(), async move |reach| {
-            let before = service::kv::delete(&reach.services, reach.app_id, &collection, &key).await?;
+            let before = service::kv::delete(&reach.services, reach.app_id, reach.origin(), &collection, &key).await?;
             Ok(Given { value: before.is_some(), bytes: 1 })
         }))
     })?;

@@ -8,6 +8,7 @@ use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use http_body_util::BodyExt;
 use hyper::body::SizeHint;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -16,6 +17,7 @@ use tokio::time::timeout;
 use super::credentials;
 use super::refusal::Refusal;
 use super::{EXECUTION_ID, REQUEST_ID};
+use crate::id::ExecutionId;
 use crate::limits;
 use crate::model::execution::FailureCode;
 use crate::model::invocation::{Answer, Request};
@@ -76,6 +78,15 @@ pub(super) async fn read_body(parts: &Parts, mut body: Body) -> Result<Vec<u8>, 
         let _ = timeout(Duration::from_millis(limits::REQUEST_DRAIN_MS), drain(&mut body)).await;
     }
     Err(Refusal::REQUEST_TOO_LARGE)
+}
+
+/// 202: the call is stored, and will be run.
+pub(super) fn accepted(execution_id: ExecutionId, at: DateTime<Utc>) -> Response {
+    let body = serde_json::json!({ "execution_id": execution_id, "accepted_at": at });
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = StatusCode::ACCEPTED;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// The script's answer, which the tenant whose name is `own_host` gives. What the platform says itself is left out of it:

@@ -8,6 +8,7 @@
 //! - Every answer carries `x-request-id`, made here whatever the client sent; `picloud-execution-id` once a script was
 //!   called. A caller never learns more of a failure than its code.
 //! - `/healthz` is answered on hosts that are no app's. An app's host is the app's alone: its `/healthz` is its own.
+//! - A route that is `async` stores the call and answers 202 with the id of the execution to come.
 //! - HEAD runs the GET route and loses the body. OPTIONS that no route takes is answered with `Allow`.
 //!
 //! A crash at any point loses the requests under way and nothing else.
@@ -34,9 +35,11 @@ use tracing::Instrument;
 use crate::id::{ExecutionId, RequestId};
 use crate::invoke::Invoker;
 use crate::limits;
-use crate::model::invocation::{Call, Deployed, InvocationType};
-use crate::model::route::{AppTable, Directory, Lookup};
-use crate::service::Services;
+use crate::model::event::{Origin, Source};
+use crate::model::execution::FailureCode;
+use crate::model::invocation::{Call, Deployed, InvocationType, Request as CallRequest};
+use crate::model::route::{AppTable, Directory, DispatchMode, Lookup};
+use crate::service::{self, Services};
 use refusal::Refusal;
 
 /// The data plane as one service. A clone is a handle. Scripts learn who called from the request's
@@ -89,10 +92,13 @@ impl Ingress {
             Ok(body) => body,
             Err(refusal) => return refusal.answer(request_id),
         };
-        let Target { app, script, params, rest } = target;
-        let execution_id = ExecutionId::at(self.services.clock.now());
+        let Target { app, script, dispatch_mode, params, rest } = target;
         let request = exchange::request(parts, params, rest, body);
-        let call = Call { execution_id, request_id, script, invocation_type: InvocationType::Http, request };
+        if dispatch_mode == DispatchMode::Async {
+            return self.accept(request_id, &script, &request).await;
+        }
+        let execution_id = ExecutionId::at(self.services.clock.now());
+        let call = Call { execution_id, request_id, script, invocation_type: InvocationType::Http, request, delivered: None };
         let ended = self.invoker.run(call).await;
         let mut response = match ended.result {
             Ok(answer) => exchange::answer(answer, &app.host).unwrap_or_else(|refusal| refusal.answer(request_id)),
@@ -100,6 +106,26 @@ impl Ingress {
         };
         insert_id(response.headers_mut(), EXECUTION_ID, &execution_id.0);
         response
+    }
+}
+
+impl Ingress {
+    /// Stores the call and tells where its execution will be found.
+    async fn accept(&self, request_id: RequestId, script: &Deployed, request: &CallRequest) -> Response {
+        let origin = Origin { request_id, depth: 0 };
+        let script = (script.app_id, script.script_id);
+        let accepted = service::invocations::accept(&self.services, Source::Http, script, origin, request).await;
+        match accepted {
+            Ok((execution_id, at)) => {
+                let mut response = exchange::accepted(execution_id, at);
+                insert_id(response.headers_mut(), EXECUTION_ID, &execution_id.0);
+                response
+            }
+            Err(error) => {
+                tracing::error!(request.id = %request_id, %error, cause = ?error.source, "a call could not be accepted");
+                Refusal::of(FailureCode::Internal).answer(request_id)
+            }
+        }
     }
 }
 
@@ -131,6 +157,7 @@ enum Decision {
 struct Target {
     app: Arc<AppTable>,
     script: Arc<Deployed>,
+    dispatch_mode: DispatchMode,
     params: Vec<(String, String)>,
     rest: Option<String>,
 }
@@ -163,7 +190,8 @@ fn decide(directory: &Directory, parts: &Parts) -> Decision {
             Decision::Answer { app: Some(app.clone()), response: cors::preflight(&app.cors_origins, parts, allow) }
         }
         Lookup::Found(found) => {
-            Decision::Run(Target { app: app.clone(), script: found.script.clone(), params: found.params, rest: found.rest })
+            let (script, dispatch_mode) = (found.script.clone(), found.route.dispatch_mode);
+            Decision::Run(Target { app: app.clone(), script, dispatch_mode, params: found.params, rest: found.rest })
         }
         Lookup::OtherMethod { allow } if parts.method == Method::OPTIONS => {
             Decision::Answer { app: Some(app.clone()), response: options(&allow) }

@@ -38,6 +38,7 @@ fn directory(cors_origins: &[&str]) -> Directory {
         method: method.map(|method| method.parse().unwrap()),
         host: None,
         path: path.parse().unwrap(),
+        dispatch_mode: Default::default(),
         created_at: now,
     };
     let routes = vec![route(Some("GET"), "/get"), route(None, "/any/:x"), route(Some("POST"), "/files/*")];

@@ -10,7 +10,9 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::id::AppId;
-use crate::limits::{ADMISSION_QUEUE_MAX, ADMISSION_QUEUE_PER_APP_MAX, ADMISSION_WAIT_MS, APP_PLACES_PERCENT};
+use crate::limits::{
+    ADMISSION_QUEUE_MAX, ADMISSION_QUEUE_PER_APP_MAX, ADMISSION_RETRY_MS, ADMISSION_WAIT_MS, APP_PLACES_PERCENT,
+};
 
 /// No place, and none within the wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +86,17 @@ impl Admission {
             state.forget_gone_waiters(app);
             Full
         })
+    }
+
+    /// As [`Admission::enter`], again and again.
+    pub(super) async fn enter_patiently(&self, app: AppId) -> Place {
+        loop {
+            match self.enter(app).await {
+                Ok(place) => return place,
+                // Refused at once when the queue is full.
+                Err(Full) => tokio::time::sleep(Duration::from_millis(ADMISSION_RETRY_MS)).await,
+            }
+        }
     }
 
     pub(super) fn status(&self) -> Status {

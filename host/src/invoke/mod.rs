@@ -20,15 +20,14 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tokio::time::timeout;
 
-use self::admission::{Admission, Full, Place};
-use self::nested::Starts;
+use self::admission::{Admission, Full};
 use self::programs::Programs;
 use self::publish::Turns;
 use self::record::Recorder;
 use self::unstoppable::Unstoppable;
 use crate::hostcall::{Caller, Reach, Scripts};
 use crate::model::execution::{Execution, Failure, FailureCode, Outcome, Usage};
-use crate::model::invocation::{Call, Ended};
+use crate::model::invocation::{Call, Ended, InvocationType};
 use crate::sandbox::Sandbox;
 use crate::service::Services;
 
@@ -46,7 +45,8 @@ struct Inner {
     admission: Admission,
     /// Places of scripts that other scripts wait for.
     nested: Admission,
-    starts: Starts,
+    /// Places of what the pipeline of events runs.
+    events: Admission,
     scripts: Arc<Scripts>,
     programs: Programs,
     turns: Turns,
@@ -75,7 +75,7 @@ impl Invoker {
     pub fn new(services: Arc<Services>, sandbox: Arc<Sandbox>) -> Self {
         let admission = Admission::new(sandbox.pool().places);
         let nested = Admission::new(sandbox.pool().nested_places);
-        let starts = Starts::new(sandbox.pool().places);
+        let events = Admission::new(sandbox.pool().event_places);
         let recorder = Recorder::start(services.db.clone());
         let inner = Arc::new_cyclic(|inner| {
             let scripts = Arc::new(nested::scripts(inner));
@@ -84,7 +84,7 @@ impl Invoker {
                 sandbox,
                 admission,
                 nested,
-                starts,
+                events,
                 scripts,
                 programs: Programs::new(),
                 turns: Turns::default(),
@@ -96,11 +96,22 @@ impl Invoker {
 
     /// Runs a script once and records it. The caller may stop waiting; the invocation goes on.
     pub async fn run(&self, call: Call) -> Ended {
+        self.run_by(call, Way::Outside).await
+    }
+
+    /// Runs a delivery once and records it. It waits for its place however long that takes, among its app's and beside those of
+    /// callers.
+    pub async fn deliver(&self, call: Call) -> Ended {
+        self.run_by(call, Way::Event).await
+    }
+
+    async fn run_by(&self, call: Call, way: Way) -> Ended {
         let inner = self.inner.clone();
-        let running = async move { inner.run(call, Way::Outside).await };
+        let completed = call.invocation_type == InvocationType::Event;
+        let running = async move { inner.run(call, way).await };
         Unstoppable::new(running).await.unwrap_or_else(|| {
             tracing::error!("an invocation panicked");
-            ended(Err(Failure::new(FailureCode::Internal, "the invocation failed")))
+            ended(Err(Failure::new(FailureCode::Internal, "the invocation failed")), completed)
         })
     }
 
@@ -136,23 +147,26 @@ enum Way {
     /// For a caller from outside, who waits.
     Outside,
     /// For a script that waits for it.
-    Nested { depth: u32 },
-    /// By a script that does not wait.
-    Started { place: Place, depth: u32 },
+    Nested(Caller),
+    /// For an event: nobody waits.
+    Event,
 }
 
 impl Inner {
     async fn run(&self, call: Call, way: Way) -> Ended {
-        let started_at = self.services.clock.now();
-        let (execution_id, request_id, script) = (call.execution_id, call.request_id, call.script.clone());
-        let (depth, place) = match way {
-            Way::Outside => (0, self.admission.enter(script.app_id).await),
-            Way::Nested { depth } => (depth, self.nested.enter(script.app_id).await),
-            Way::Started { place, depth } => (depth, Ok(place)),
+        let app = call.script.app_id;
+        let (caller, place) = match way {
+            Way::Outside => (None, self.admission.enter(app).await),
+            Way::Nested(caller) => (Some(caller), self.nested.enter(app).await),
+            Way::Event => (None, Ok(self.events.enter_patiently(app).await)),
         };
+        let started_at = self.services.clock.now();
+        let is_event = call.invocation_type == InvocationType::Event;
+        let (execution_id, request_id, script, delivered) =
+            (call.execution_id, call.request_id, call.script.clone(), call.delivered.clone());
         let ended = match place {
-            Ok(_place) => self.admitted(call, depth).await,
-            Err(Full) => ended(Err(Failure::new(FailureCode::Overloaded, "every place is taken; try again shortly"))),
+            Ok(_place) => self.admitted(call, caller).await,
+            Err(Full) => ended(Err(Failure::new(FailureCode::Overloaded, "every place is taken; try again shortly")), is_event),
         };
         self.recorder.record(Execution {
             id: execution_id,
@@ -160,6 +174,9 @@ impl Inner {
             script_id: script.script_id,
             version: script.version,
             request_id,
+            event_id: delivered.as_ref().map(|delivered| delivered.event_id),
+            trigger_id: delivered.as_ref().and_then(|delivered| delivered.trigger_id),
+            attempt: delivered.as_ref().map(|delivered| delivered.attempt),
             outcome: ended.outcome,
             status: match &ended.result {
                 Ok(answer) => answer.status,
@@ -174,22 +191,27 @@ impl Inner {
         ended
     }
 
-    async fn admitted(&self, call: Call, depth: u32) -> Ended {
+    /// `by` is the script that waits for it, if one does.
+    async fn admitted(&self, call: Call, by: Option<Caller>) -> Ended {
         let started = Instant::now();
         let script = call.script.clone();
+        let is_event = call.invocation_type == InvocationType::Event;
         // A database that does not answer must not hold a place longer than the script itself may.
         let time = Duration::from_millis(script.limits.timeout_ms.into());
         let program = match timeout(time, self.programs.get(&self.services, &self.sandbox, &script)).await {
             Ok(Ok(program)) => program,
             Err(_) => {
-                return ended(Err(Failure::new(FailureCode::DeadlineExceeded, "the script could not be loaded in its time")));
+                let failure = Failure::new(FailureCode::DeadlineExceeded, "the script could not be loaded in its time");
+                return ended(Err(failure), is_event);
             }
             Ok(Err(error)) => {
                 tracing::error!(script.id = %script.script_id, script.version = script.version, cause = ?error.source, "a script could not be loaded");
-                return ended(Err(Failure::new(FailureCode::Internal, "the script could not be loaded")));
+                return ended(Err(Failure::new(FailureCode::Internal, "the script could not be loaded")), is_event);
             }
         };
-        let caller = Caller { request_id: call.request_id, depth, deadline: Instant::now() + time };
+        let event_depth = call.delivered.as_ref().map_or(0, |delivered| delivered.depth);
+        let (depth, event_depth) = by.map_or((0, event_depth), |by| (by.depth, by.event_depth));
+        let caller = Caller { request_id: call.request_id, depth, event_depth, deadline: Instant::now() + time };
         let (app_id, scripts) = (script.app_id, self.scripts.clone());
         let reach = Reach { app_id, services: self.services.clone(), caller, scripts };
         let mut run = self.sandbox.run(&program, call, reach).await;
@@ -198,7 +220,7 @@ impl Inner {
         }
         run.usage.wall_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         Ended {
-            outcome: outcome(&run.result),
+            outcome: outcome(&run.result, is_event),
             result: run.result,
             usage: run.usage,
             logs: run.logs,
@@ -207,12 +229,14 @@ impl Inner {
     }
 }
 
-fn ended(result: Result<crate::model::invocation::Answer, Failure>) -> Ended {
-    Ended { outcome: outcome(&result), result, usage: Usage::default(), logs: Vec::new(), logs_dropped: 0 }
+fn ended(result: Result<crate::model::invocation::Answer, Failure>, is_event: bool) -> Ended {
+    Ended { outcome: outcome(&result, is_event), result, usage: Usage::default(), logs: Vec::new(), logs_dropped: 0 }
 }
 
-fn outcome<T>(result: &Result<T, Failure>) -> Outcome {
+/// An event has no answer: its handler came to its end.
+fn outcome<T>(result: &Result<T, Failure>, is_event: bool) -> Outcome {
     match result {
+        Ok(_) if is_event => Outcome::Completed,
         Ok(_) => Outcome::Responded,
         Err(failure) => failure.code.outcome(),
     }

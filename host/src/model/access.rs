@@ -5,6 +5,7 @@
 
 use crate::id::{SessionId, UserId};
 
+use crate::model::delivery::Registrant;
 pub use crate::model::user::Role;
 
 /// Who acts, proven by a session.
@@ -65,6 +66,8 @@ pub enum Rule {
     Instance(Scope),
     /// The scope on the app of the thing that the path names. Refused looks like absent.
     App(Scope),
+    /// The same, but who is known and may not is told so, whether or not the thing is there.
+    Known(Scope),
     /// The scope on an app that the body or the query names, or on any app at all (collections).
     SomeApp(Scope),
 }
@@ -88,10 +91,17 @@ pub fn decide(principal: Option<&Principal>, rule: Rule) -> Result<(), Denial> {
     let principal = principal.ok_or(Denial::Unauthenticated)?;
     match rule {
         Rule::Public | Rule::SignedIn => Ok(()),
-        Rule::Instance(scope) | Rule::App(scope) | Rule::SomeApp(scope) if grants(principal.role, scope) => Ok(()),
+        Rule::Instance(scope) | Rule::App(scope) | Rule::Known(scope) | Rule::SomeApp(scope) if grants(principal.role, scope) => {
+            Ok(())
+        }
         Rule::App(_) => Err(Denial::Hidden),
-        Rule::Instance(scope) | Rule::SomeApp(scope) => Err(Denial::Forbidden(scope)),
+        Rule::Instance(scope) | Rule::Known(scope) | Rule::SomeApp(scope) => Err(Denial::Forbidden(scope)),
     }
+}
+
+/// Whether a trigger may go on running as this person: who registers one needs the same right.
+pub fn may_run_triggers(registrant: &Registrant) -> bool {
+    registrant.is_active && grants(registrant.role, Scope::AppAdmin)
 }
 
 /// Whether an instance role brings `scope`, on the instance and so on every app. Written out in full, so that a new
@@ -126,7 +136,7 @@ mod tests {
     }
 
     fn rules() -> impl Iterator<Item = Rule> {
-        Scope::ALL.into_iter().flat_map(|s| [Rule::Instance(s), Rule::App(s), Rule::SomeApp(s)])
+        Scope::ALL.into_iter().flat_map(|s| [Rule::Instance(s), Rule::App(s), Rule::Known(s), Rule::SomeApp(s)])
     }
 
     #[test]
@@ -153,6 +163,7 @@ mod tests {
         assert_eq!(decide(Some(&member), Rule::SignedIn), Ok(()));
         for scope in Scope::ALL {
             assert_eq!(decide(Some(&member), Rule::App(scope)), Err(Denial::Hidden));
+            assert_eq!(decide(Some(&member), Rule::Known(scope)), Err(Denial::Forbidden(scope)));
             assert_eq!(decide(Some(&member), Rule::SomeApp(scope)), Err(Denial::Forbidden(scope)));
             assert_eq!(decide(Some(&member), Rule::Instance(scope)), Err(Denial::Forbidden(scope)));
         }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AppId, ExecutionId, RequestId, ScriptId};
+use crate::id::{AppId, EventId, ExecutionId, RequestId, ScriptId, TriggerId};
 
 /// How an invocation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -199,6 +199,10 @@ pub struct Execution {
     pub script_id: ScriptId,
     pub version: i32,
     pub request_id: RequestId,
+    /// The event that it handled, for which trigger, in which attempt.
+    pub event_id: Option<EventId>,
+    pub trigger_id: Option<TriggerId>,
+    pub attempt: Option<u32>,
     pub outcome: Outcome,
     /// The HTTP status the caller saw.
     pub status: u16,

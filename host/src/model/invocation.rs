@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::id::{AppId, ExecutionId, RequestId, ScriptId};
+use crate::id::{AppId, EventId, ExecutionId, RequestId, ScriptId, TriggerId};
+use crate::model::event::Event;
 use crate::model::execution::{Failure, LogLine, Outcome, Usage};
 use crate::model::script::{Kind, Limits};
 
@@ -28,10 +29,12 @@ pub enum InvocationType {
     Direct,
     /// Another script of the app.
     Function,
+    /// A trigger.
+    Event,
 }
 
-/// An HTTP request as a script sees it; platform credentials are already taken out.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// An HTTP request as a script sees it; platform credentials are already taken out. Written as JSON where it is stored.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Request {
     pub method: String,
     pub path: String,
@@ -43,8 +46,38 @@ pub struct Request {
     pub query: String,
     /// Lower-case names; a name that came more than once has its values joined by `, `.
     pub headers: Vec<(String, String)>,
+    #[serde(with = "base64_text")]
     pub body: Vec<u8>,
     pub remote_addr: String,
+}
+
+impl Request {
+    /// What a script sees that another one calls with arguments (JSON text): a request from nowhere.
+    pub fn of_arguments(arguments: Vec<u8>) -> Self {
+        Self {
+            method: "POST".to_owned(),
+            path: "/".to_owned(),
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: arguments,
+            ..Self::default()
+        }
+    }
+}
+
+/// Bytes as base64 text.
+mod base64_text {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize as _, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD.decode(text).map_err(de::Error::custom)
+    }
 }
 
 /// Everything an invocation needs.
@@ -55,6 +88,21 @@ pub struct Call {
     pub script: Arc<Deployed>,
     pub invocation_type: InvocationType,
     pub request: Request,
+    /// None where a caller waits.
+    pub delivered: Option<Delivered>,
+}
+
+/// What is known of a run that the pipeline of events makes.
+#[derive(Debug, Clone)]
+pub struct Delivered {
+    pub event_id: EventId,
+    pub trigger_id: Option<TriggerId>,
+    /// 1, 2, …
+    pub attempt: u32,
+    /// Hops of the chain that led here.
+    pub depth: u32,
+    /// What the script sees of it; none where it sees the request of a call that nobody waits for.
+    pub event: Option<Event>,
 }
 
 /// A script's answer, checked: `status` is 100..=999 less 1xx, header names and values are legal HTTP.
@@ -65,7 +113,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// How an invocation ended. `Ok` exactly when `outcome` is `Responded`.
+/// How an invocation ended. `Ok` exactly when `outcome` is `Responded` or `Completed`.
 #[derive(Debug, Clone)]
 pub struct Ended {
     pub outcome: Outcome,

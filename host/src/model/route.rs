@@ -47,7 +47,33 @@ pub struct Route {
     /// `None` is any host of the app.
     pub host: Option<HostPattern>,
     pub path: PathPattern,
+    pub dispatch_mode: DispatchMode,
     pub created_at: DateTime<Utc>,
+}
+
+/// Whether a caller waits for the script.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DispatchMode {
+    #[default]
+    Sync,
+    /// The caller is told at once where the execution will be found.
+    Async,
+}
+
+impl DispatchMode {
+    /// The word in SQL and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Async => "async",
+        }
+    }
+
+    /// The mode of a word; `None` for any other word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Sync, Self::Async].into_iter().find(|mode| mode.as_str() == word)
+    }
 }
 
 impl Route {

@@ -7,7 +7,7 @@ use crate::limits::{GUEST_STACK_BYTES, MEMORY_MB_CEILING, MIB, PREPARATIONS_AT_O
 
 /// An engine that runs instances from `pool`.
 pub(super) fn pooled(pool: &Pool) -> wasmtime::Result<Engine> {
-    let places = u32::try_from(pool.places + pool.nested_places + PREPARATIONS_AT_ONCE).unwrap_or(u32::MAX);
+    let places = u32::try_from(pool.places + pool.nested_places + pool.event_places + PREPARATIONS_AT_ONCE).unwrap_or(u32::MAX);
     let mut pooling = PoolingAllocationConfig::new();
     pooling
         .total_component_instances(places)

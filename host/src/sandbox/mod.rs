@@ -209,7 +209,9 @@ impl Sandbox {
         let started = Instant::now();
         let limits = call.script.limits;
         let deadline = started + Duration::from_millis(limits.timeout_ms.into());
-        let request_bytes = call.request.body.len() as u64;
+        let event_bytes =
+            call.delivered.as_ref().and_then(|delivered| delivered.event.as_ref()).map_or(0, |event| event.about.len());
+        let request_bytes = (call.request.body.len() + event_bytes) as u64;
         let invocation = invocation(call);
         let mut image_refused = false;
         if let Some(image) = &program.image {
@@ -382,6 +384,7 @@ fn invocation(call: Call) -> Invocation {
             InvocationType::Http => program::InvocationType::Http,
             InvocationType::Direct => program::InvocationType::Direct,
             InvocationType::Function => program::InvocationType::Function,
+            InvocationType::Event => program::InvocationType::Event,
         },
         request: program::Request {
             method: request.method,
@@ -393,6 +396,15 @@ fn invocation(call: Call) -> Invocation {
             body: request.body,
             remote_addr: request.remote_addr,
         },
+        event: call.delivered.and_then(|delivered| delivered.event).map(|event| program::Event {
+            id: event.id.to_string(),
+            source: event.source.as_str().to_owned(),
+            op: event.op,
+            time_ms: event.at.timestamp_millis(),
+            attempt: event.attempt,
+            depth: event.depth,
+            about: event.about,
+        }),
         response_body_bytes_max: u32::try_from(RESPONSE_BODY_BYTES_MAX).unwrap_or(u32::MAX),
     }
 }

@@ -5,8 +5,8 @@ use std::fs;
 use serde::Serialize;
 
 use crate::limits::{
-    GIB, INSTANCE_STACK_BYTES, KEEP_RESIDENT_BYTES, MEMORY_MB_CEILING, MIB, PLACES_CEILING, PLACES_PER_CORE,
-    RESERVATION_BYTES_FULL, RESERVATION_BYTES_TIGHT, SMALL_BOARD_RAM_BYTES,
+    EVENT_PLACES_PERCENT, GIB, INSTANCE_STACK_BYTES, KEEP_RESIDENT_BYTES, MEMORY_MB_CEILING, MIB, PLACES_CEILING,
+    PLACES_PER_CORE, RESERVATION_BYTES_FULL, RESERVATION_BYTES_TIGHT, SMALL_BOARD_RAM_BYTES,
 };
 
 /// What was found.
@@ -30,6 +30,8 @@ pub struct Pool {
     pub places: usize,
     /// Instances beside them, for scripts that were called by scripts.
     pub nested_places: usize,
+    /// Instances beside both, for what the pipeline of events runs.
+    pub event_places: usize,
     /// Address space held for each memory. With 4 GiB the compiled code needs no bounds checks.
     pub reservation_bytes: u64,
     /// Pages of an ended instance that stay resident for the next one.
@@ -60,15 +62,16 @@ impl Probe {
         let by_ram = usize::try_from(self.ram_bytes / 4 / (16 * MIB)).unwrap_or(usize::MAX);
         let places = places.unwrap_or_else(|| by_cores.min(by_ram)).clamp(2, PLACES_CEILING);
         // The pool and everything else shall not need more than half of the addresses.
-        let full = 2 * places as u64 * (RESERVATION_BYTES_FULL + 2 * GIB) <= self.address_space_bytes / 2;
+        let full = 5 * places as u64 / 2 * (RESERVATION_BYTES_FULL + 2 * GIB) <= self.address_space_bytes / 2;
         let reservation_bytes = if full { RESERVATION_BYTES_FULL } else { RESERVATION_BYTES_TIGHT };
-        let by_addresses = usize::try_from(self.address_space_bytes / 4 / (reservation_bytes + 64 * MIB)).unwrap_or(usize::MAX);
+        let by_addresses = usize::try_from(self.address_space_bytes / 5 / (reservation_bytes + 64 * MIB)).unwrap_or(usize::MAX);
         let places = places.min(by_addresses).max(1);
         let small = self.ram_bytes < SMALL_BOARD_RAM_BYTES;
         Pool {
             places,
             // Whoever waits for another script does not run: one for each is enough for calls that call no further.
             nested_places: places,
+            event_places: (places * EVENT_PLACES_PERCENT / 100).max(1),
             reservation_bytes,
             // Without the scan this would be the first bytes of memory, which is the stack.
             keep_resident_bytes: if self.pagemap_scan { KEEP_RESIDENT_BYTES } else { 0 },
@@ -135,7 +138,10 @@ mod tests {
     #[test]
     fn a_39_bit_board_gets_a_pool_that_fits_half_of_its_addresses() {
         let pool = board(GIB, 1 << 39, 4).choose(None);
-        assert!(pool.places >= 2 && (pool.places + pool.nested_places) as u64 * pool.reservation_bytes <= 1 << 38, "{pool:?}");
+        assert!(
+            pool.places >= 2 && (pool.places + pool.nested_places + pool.event_places) as u64 * pool.reservation_bytes <= 1 << 38,
+            "{pool:?}"
+        );
     }
 
     #[test]

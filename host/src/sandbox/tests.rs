@@ -74,6 +74,7 @@ fn call(path: &str, limits: Limits) -> Call {
         }),
         invocation_type: InvocationType::Http,
         request: Request { method: "GET".to_owned(), path: path.to_owned(), ..Request::default() },
+        delivered: None,
     }
 }
 

@@ -2,16 +2,21 @@
 //!
 //! Bounds, each a 422 that names what is wrong and where: collection 1..=`COLLECTION_NAME_BYTES_MAX` bytes, id
 //! 1..=`DOCS_ID_BYTES_MAX` bytes, without NUL; data, patches and filters as in `model::docs`; page 1..=`DOCS_PAGE_ITEMS_MAX`
-//! documents. Writes are acknowledged once they are on disk, and answer what was there before.
+//! documents. Writes are acknowledged once they are on disk, and answer what was there before; their transaction also adds the
+//! event that tells of them, where a trigger is there for it.
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::json;
-use sqlx::PgPool;
+use serde_json::value::RawValue;
+use sqlx::{PgConnection, PgPool};
 
+use super::{Services, events};
 use crate::error::{Error, Kind, Result};
 use crate::id::{AppId, DocumentId};
 use crate::limits;
 use crate::model::docs::{Change, Data, Document, Filter, Find, Patch, Query, Sort};
+use crate::model::event::{Op, Origin, Source};
 use crate::model::page::{Page, check_limit};
 use crate::model::text;
 use crate::store;
@@ -21,23 +26,27 @@ use crate::store::docs::search::Ground;
 /// A document to make: `id` or, without, a UUIDv7 of the time; `data` is JSON text. 409 when the id is taken, 404 when the app is
 /// gone.
 pub async fn create(
-    db: &PgPool,
-    now: DateTime<Utc>,
+    s: &Services,
     app: AppId,
+    origin: Origin,
     collection: &str,
     id: Option<String>,
     data: &[u8],
 ) -> Result<Document> {
+    let now = s.now();
     let id = id.unwrap_or_else(|| DocumentId::at(now).to_string());
     let spot = spot(app, collection, &id)?;
     let data = Data::read(data)?;
-    let mut tx = db.begin().await?;
+    let mut tx = s.script_db.begin().await?;
     let revision = store::docs::insert(&mut tx, now, spot, &data).await.map_err(store::refusal)?;
     let Some(revision) = revision else {
         return Err(Error::conflict(format!("there is already a document with the id {id}"), json!({ "field": "id" })));
     };
+    let document = Document { id: id.clone(), data: data.shown(), revision, created_at: now, updated_at: now };
+    let told = tell(&mut tx, now, spot, origin, Op::Insert, Some(&document), None).await?;
     tx.commit().await?;
-    Ok(Document { id, data: data.shown(), revision, created_at: now, updated_at: now })
+    s.events.added_if(told);
+    Ok(document)
 }
 
 pub async fn get(db: &PgPool, app: AppId, collection: &str, id: &str) -> Result<Option<Document>> {
@@ -48,9 +57,9 @@ pub async fn get(db: &PgPool, app: AppId, collection: &str, id: &str) -> Result<
 /// Puts `data` (JSON text) in place of the document's. `None` when there is no such document. With `if_revision`, 409 when the
 /// document has another revision, or is not there.
 pub async fn update(
-    db: &PgPool,
-    now: DateTime<Utc>,
+    s: &Services,
     app: AppId,
+    origin: Origin,
     collection: &str,
     id: &str,
     data: &[u8],
@@ -58,14 +67,14 @@ pub async fn update(
 ) -> Result<Option<Change>> {
     let spot = spot(app, collection, id)?;
     let data = Data::read(data)?;
-    write(db, now, spot, if_revision, |_| Ok(data)).await
+    write(s, spot, origin, if_revision, |_| Ok(data)).await
 }
 
 /// Merges `patch` (JSON text, RFC 7396) into the document, which nobody else writes meanwhile. Otherwise as [`update`].
 pub async fn patch(
-    db: &PgPool,
-    now: DateTime<Utc>,
+    s: &Services,
     app: AppId,
+    origin: Origin,
     collection: &str,
     id: &str,
     patch: &[u8],
@@ -73,7 +82,7 @@ pub async fn patch(
 ) -> Result<Option<Change>> {
     let spot = spot(app, collection, id)?;
     let patch = Patch::read(patch)?;
-    write(db, now, spot, if_revision, |before| {
+    write(s, spot, origin, if_revision, |before| {
         let before = serde_json::from_str(&before.data).map_err(Error::internal)?;
         Data::judge(patch.apply(before))
     })
@@ -81,15 +90,25 @@ pub async fn patch(
 }
 
 /// Deletes the document; what it was. `if_revision` as in [`update`].
-pub async fn delete(db: &PgPool, app: AppId, collection: &str, id: &str, if_revision: Option<i64>) -> Result<Option<Document>> {
+pub async fn delete(
+    s: &Services,
+    app: AppId,
+    origin: Origin,
+    collection: &str,
+    id: &str,
+    if_revision: Option<i64>,
+) -> Result<Option<Document>> {
     let spot = spot(app, collection, id)?;
-    let mut tx = db.begin().await?;
+    let mut tx = s.script_db.begin().await?;
     let before = store::docs::lock(&mut tx, spot).await?;
     check_revision(before.as_ref(), if_revision)?;
-    if before.is_some() {
+    let mut told = false;
+    if let Some(before) = &before {
         store::docs::delete(&mut tx, spot).await?;
+        told = tell(&mut tx, s.now(), spot, origin, Op::Delete, None, Some(before)).await?;
     }
     tx.commit().await?;
+    s.events.added_if(told);
     Ok(before)
 }
 
@@ -168,21 +187,52 @@ async fn page(
 
 /// Locks the document, judges its revision, and writes what `make` makes of it.
 async fn write(
-    db: &PgPool,
-    now: DateTime<Utc>,
+    s: &Services,
     spot: Spot<'_>,
+    origin: Origin,
     if_revision: Option<i64>,
     make: impl FnOnce(&Document) -> Result<Data>,
 ) -> Result<Option<Change>> {
-    let mut tx = db.begin().await?;
+    let now = s.now();
+    let mut tx = s.script_db.begin().await?;
     let before = store::docs::lock(&mut tx, spot).await?;
     check_revision(before.as_ref(), if_revision)?;
     let Some(before) = before else { return Ok(None) };
     let data = make(&before)?;
     let (revision, updated_at) = store::docs::update(&mut tx, now, spot, &data).await?;
-    tx.commit().await?;
     let after = Document { data: data.shown(), revision, updated_at, ..before.clone() };
+    let told = tell(&mut tx, now, spot, origin, Op::Update, Some(&after), Some(&before)).await?;
+    tx.commit().await?;
+    s.events.added_if(told);
     Ok(Some(Change { before, after }))
+}
+
+/// What a handler sees of a write.
+#[derive(Serialize)]
+struct About<'a> {
+    collection: &'a str,
+    id: &'a str,
+    data: Option<&'a RawValue>,
+    prev_data: Option<&'a RawValue>,
+}
+
+/// Adds the event of a write, if a trigger is there for it; whether there is.
+async fn tell(
+    tx: &mut PgConnection,
+    now: DateTime<Utc>,
+    spot: Spot<'_>,
+    origin: Origin,
+    op: Op,
+    after: Option<&Document>,
+    before: Option<&Document>,
+) -> Result<bool> {
+    let data = |document: Option<&'_ Document>| -> Result<Option<Box<RawValue>>> {
+        document.map(|document| RawValue::from_string(document.data.clone())).transpose().map_err(Error::internal)
+    };
+    let (data, prev_data) = (data(after)?, data(before)?);
+    let about = About { collection: spot.collection, id: spot.id, data: data.as_deref(), prev_data: prev_data.as_deref() };
+    let change = events::Change { source: Source::Docs, op, collection: spot.collection, about: events::about(&about)? };
+    events::append_change(tx, now, spot.app, origin, change).await
 }
 
 fn check_revision(found: Option<&Document>, wanted: Option<i64>) -> Result<()> {

@@ -1,10 +1,13 @@
 //! Records of invocations and what they logged.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 use super::Services;
 use crate::error::{Error, Result};
-use crate::id::{ExecutionId, ScriptId};
+use crate::id::{AppId, EventId, ExecutionId, ScriptId};
+use crate::limits;
+use crate::model::delivery::Progress;
 use crate::model::execution::{Execution, LogEntry};
 use crate::model::page::{Page, PageQuery, id_and_seq_cursor, id_cursor};
 use crate::store;
@@ -22,12 +25,32 @@ pub async fn write_batch(db: &PgPool, executions: &[Execution]) -> Result<()> {
     Ok(tx.commit().await?)
 }
 
-/// The record with its log lines; 404, also when its script is gone.
-pub async fn get(s: &Services, id: ExecutionId) -> Result<Execution> {
+/// An execution as far as it has come.
+#[derive(Debug)]
+pub enum Followed {
+    /// Its record; of an event's also the event's other executions, and what is still to be done for that.
+    Recorded { execution: Box<Execution>, attempts: Vec<Execution>, delivery: Option<Progress> },
+    /// It was accepted, and has not ended.
+    Accepted { app_id: AppId, event: EventId, accepted_at: DateTime<Utc>, delivery: Option<Progress> },
+}
+
+/// The execution of that id, which may only have been promised (`invocations::accept`); 404.
+pub async fn follow(s: &Services, id: ExecutionId) -> Result<Followed> {
     let mut db = s.db.acquire().await?;
-    let mut execution = store::executions::get(&mut db, id).await?.ok_or_else(|| Error::not_found("execution"))?;
-    execution.logs = store::logs::of_execution(&mut db, execution.script_id, id).await?;
-    Ok(execution)
+    if let Some(mut execution) = store::executions::get(&mut db, id).await? {
+        execution.logs = store::logs::of_execution(&mut db, execution.script_id, id).await?;
+        let Some(event) = execution.event_id else {
+            return Ok(Followed::Recorded { execution: Box::new(execution), attempts: Vec::new(), delivery: None });
+        };
+        let rows = i64::from(limits::DELIVERY_ATTEMPTS_MAX);
+        let attempts = store::executions::of_event(&mut db, execution.app_id, event, rows).await?;
+        let delivery = store::deliveries::progress(&mut db, event).await?;
+        return Ok(Followed::Recorded { execution: Box::new(execution), attempts, delivery });
+    }
+    let promised = store::events::promised(&mut db, id).await?;
+    let (app_id, event, accepted_at) = promised.ok_or_else(|| Error::not_found("execution"))?;
+    let delivery = store::deliveries::progress(&mut db, event).await?;
+    Ok(Followed::Accepted { app_id, event, accepted_at, delivery })
 }
 
 /// A script's records without their log lines, newest first.

@@ -10,13 +10,15 @@
 use std::io;
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde_json::{Map, Value, json};
+use sqlx::PgConnection;
 
-use super::Services;
+use super::{Services, events};
 use crate::blobs::{Blobs, Placed, ReadError, Reader};
 use crate::error::{Error, Kind, Result};
 use crate::id::{AppId, BlobId, FileId};
 use crate::limits;
+use crate::model::event::{Op, Origin, Source};
 use crate::model::files::{self, File, Metadata, Range};
 use crate::model::listing::Query;
 use crate::model::page::Page;
@@ -92,7 +94,14 @@ pub async fn append(upload: Upload, piece: Vec<u8>) -> Result<Upload> {
 }
 
 /// Stores a file whose content is what `upload` took, and `last`. 409 when the name is taken; 404 when the app is gone.
-pub async fn create(s: &Services, app: AppId, new: NewFile, upload: Option<Upload>, last: Vec<u8>) -> Result<Metadata> {
+pub async fn create(
+    s: &Services,
+    app: AppId,
+    origin: Origin,
+    new: NewFile,
+    upload: Option<Upload>,
+    last: Vec<u8>,
+) -> Result<Metadata> {
     files::check_place(&new.collection, &new.name)?;
     files::check_content_type(&new.content_type)?;
     let mut placed = place(s, app, upload, last).await?;
@@ -113,15 +122,24 @@ pub async fn create(s: &Services, app: AppId, new: NewFile, upload: Option<Uploa
         let message = format!("there is already a file {:?} in the collection; update or delete it", shown(&file.metadata.name));
         return Err(Error::conflict(message, json!({ "field": "name" })));
     }
+    let told = tell(&mut tx, now, app, origin, &new.collection, Op::Insert, Some(&file.metadata), None).await?;
     placed.committing();
     tx.commit().await?;
     placed.keep();
+    s.events.added_if(told);
     Ok(file.metadata)
 }
 
 /// Gives a file new content: what `upload` took, and `last`. 404 when there is no such file; 409 when it has another
 /// revision.
-pub async fn update(s: &Services, app: AppId, change: FileChange, upload: Option<Upload>, last: Vec<u8>) -> Result<Changed> {
+pub async fn update(
+    s: &Services,
+    app: AppId,
+    origin: Origin,
+    change: FileChange,
+    upload: Option<Upload>,
+    last: Vec<u8>,
+) -> Result<Changed> {
     files::check_place(&change.collection, &change.name)?;
     if let Some(content_type) = &change.content_type {
         files::check_content_type(content_type)?;
@@ -147,9 +165,12 @@ pub async fn update(s: &Services, app: AppId, change: FileChange, upload: Option
     };
     let file = File { metadata, blob: placed.blob.clone() };
     store::files::update(&mut tx, app, &change.collection, &file).await?;
+    let (after, before_it) = (Some(&file.metadata), Some(&before.metadata));
+    let told = tell(&mut tx, s.now(), app, origin, &change.collection, Op::Update, after, before_it).await?;
     placed.committing();
     tx.commit().await?;
     placed.keep();
+    s.events.added_if(told);
     blobs(s)?.remove(app, before.blob.id).await;
     Ok(Changed { now: file.metadata, before: before.metadata })
 }
@@ -201,13 +222,18 @@ pub async fn read(download: Download) -> Result<(Piece, Option<Download>)> {
 }
 
 /// Deletes a file; what it was, if it was there.
-pub async fn delete(s: &Services, app: AppId, collection: &str, name: &str) -> Result<Option<Metadata>> {
+pub async fn delete(s: &Services, app: AppId, origin: Origin, collection: &str, name: &str) -> Result<Option<Metadata>> {
     files::check_place(collection, name)?;
-    let mut db = s.script_db.acquire().await?;
+    let mut tx = s.script_db.begin().await?;
+    let deleted = store::files::delete(&mut tx, app, collection, name).await?;
+    let mut told = false;
+    if let Some(file) = &deleted {
+        told = tell(&mut tx, s.now(), app, origin, collection, Op::Delete, None, Some(&file.metadata)).await?;
+    }
     let doubt = blobs(s)?.doubt();
-    let deleted = store::files::delete(&mut db, app, collection, name).await?;
+    tx.commit().await?;
     doubt.settle();
-    drop(db);
+    s.events.added_if(told);
     let Some(File { metadata, blob }) = deleted else { return Ok(None) };
     blobs(s)?.remove(app, blob.id).await;
     Ok(Some(metadata))
@@ -220,6 +246,42 @@ pub async fn list(s: &Services, app: AppId, collection: &str, query: Query) -> R
     let span = query.span(limits::FILE_NAME_BYTES_MAX, limits::FILE_PAGE_ENTRIES_MAX)?;
     let rows = store::files::list(&mut *s.script_db.acquire().await?, app, collection, &span, i64::from(limit) + 1).await?;
     Ok(Page::cut(rows, limit, |file| file.name.clone()))
+}
+
+/// Adds the event of a write, if a trigger is there for it; whether there is. What is told of a file is its metadata.
+#[allow(clippy::too_many_arguments, reason = "a place, and the file before and after")]
+async fn tell(
+    tx: &mut PgConnection,
+    now: DateTime<Utc>,
+    app: AppId,
+    origin: Origin,
+    collection: &str,
+    op: Op,
+    after: Option<&Metadata>,
+    before: Option<&Metadata>,
+) -> Result<bool> {
+    let mut about = after.map(told_of).unwrap_or_default();
+    about.insert("collection".to_owned(), collection.into());
+    if let Some(file) = after.or(before) {
+        about.insert("name".to_owned(), file.name.as_str().into());
+    }
+    about.insert("prev".to_owned(), before.map_or(Value::Null, |before| told_of(before).into()));
+    let change = events::Change { source: Source::Files, op, collection, about: events::about(&about)? };
+    events::append_change(tx, now, app, origin, change).await
+}
+
+fn told_of(file: &Metadata) -> Map<String, Value> {
+    let known = json!({
+        "id": file.id,
+        "name": file.name,
+        "content_type": file.content_type,
+        "size": file.size_bytes,
+        "sha256": text::hex(&file.sha256),
+        "revision": file.revision,
+        "created_at": file.created_at,
+        "updated_at": file.updated_at,
+    });
+    if let Value::Object(map) = known { map } else { Map::new() }
 }
 
 /// Removes the bytes of an app that is gone, behind the answer; what a crash leaves of them is swept at the next start.

@@ -3,7 +3,8 @@
 //! Bounds, each a 422 that names field, asked and allowed: collection 1..=`COLLECTION_NAME_BYTES_MAX` bytes, key
 //! 1..=`KV_KEY_BYTES_MAX` bytes, value at most `KV_VALUE_BYTES_MAX` bytes, page 1..=`KV_PAGE_ENTRIES_MAX` entries, expiry
 //! after 1..=`KV_TTL_S_MAX` s; names hold no NUL. Writes are acknowledged once they are on disk, and tell what was there
-//! before, as it was in the same statement.
+//! before, as it was in the same statement; the same statement adds the event that tells of it, where a trigger is there for it.
+//! Expiring tells nobody.
 //!
 //! An entry that has expired is gone for every function here, by this node's clock; `expiry` deletes it later.
 
@@ -16,6 +17,7 @@ use super::Services;
 use crate::error::{Error, Kind, Result};
 use crate::id::AppId;
 use crate::limits;
+use crate::model::event::Origin;
 use crate::model::kv::{Entry, SetOptions, Stored, Value};
 use crate::model::listing::Query;
 use crate::model::page::Page;
@@ -39,6 +41,7 @@ pub async fn has(s: &Services, app: AppId, collection: &str, key: &str) -> Resul
 pub async fn set(
     s: &Services,
     app: AppId,
+    origin: Origin,
     collection: &str,
     key: &str,
     value: &Value,
@@ -53,11 +56,13 @@ pub async fn set(
     let expires_at = options.ttl_s.and_then(|ttl_s| now.checked_add_signed(Duration::seconds(ttl_s)));
     let mut db = s.script_db.acquire().await?;
     for _ in 0..limits::KV_RACES_MAX {
-        let write = store::kv::set(&mut db, now, app, collection, key, value, expires_at, options.if_revision).await;
+        let told = s.events.tell(now, origin);
+        let write = store::kv::set(&mut db, now, app, collection, key, value, expires_at, options.if_revision, &told).await;
         let write = write.map_err(store::refusal)?;
         let found = write.before.as_ref().map_or(0, |before| before.revision);
         if write.written.is_some() {
             s.kv_expiry.note(expires_at);
+            s.events.added_if(write.told);
             return Ok(write.before);
         }
         if let Some(asked) = options.if_revision.filter(|asked| *asked != found) {
@@ -69,18 +74,27 @@ pub async fn set(
 
 /// Adds to the integer that is there, or to 0 where nothing is; what was there, and the sum. An expiry stays.
 /// 422 when it is no integer, or the sum is none of 64 bits.
-pub async fn increment(s: &Services, app: AppId, collection: &str, key: &str, by: i64) -> Result<(Option<Stored>, i64)> {
+pub async fn increment(
+    s: &Services,
+    app: AppId,
+    origin: Origin,
+    collection: &str,
+    key: &str,
+    by: i64,
+) -> Result<(Option<Stored>, i64)> {
     check_place(collection, key)?;
     let now = s.now();
     let mut db = s.script_db.acquire().await?;
     for _ in 0..limits::KV_RACES_MAX {
-        let write = store::kv::increment(&mut db, now, app, collection, key, by).await.map_err(store::refusal)?;
+        let told = s.events.tell(now, origin);
+        let write = store::kv::increment(&mut db, now, app, collection, key, by, &told).await.map_err(store::refusal)?;
         let base = match &write.before {
             Some(before) => before.value.as_integer().ok_or_else(not_an_integer)?,
             None => 0,
         };
         let sum = base.checked_add(by).ok_or_else(|| sum_too_large(base, by))?;
         if write.written.is_some() {
+            s.events.added_if(write.told);
             return Ok((write.before, sum));
         }
     }
@@ -88,9 +102,14 @@ pub async fn increment(s: &Services, app: AppId, collection: &str, key: &str, by
 }
 
 /// Deletes the entry; what was there.
-pub async fn delete(s: &Services, app: AppId, collection: &str, key: &str) -> Result<Option<Stored>> {
+pub async fn delete(s: &Services, app: AppId, origin: Origin, collection: &str, key: &str) -> Result<Option<Stored>> {
     check_place(collection, key)?;
-    Ok(store::kv::delete(&mut *s.script_db.acquire().await?, s.now(), app, collection, key).await?)
+    let now = s.now();
+    let told = s.events.tell(now, origin);
+    let mut db = s.script_db.acquire().await?;
+    let (before, told) = store::kv::delete(&mut db, now, app, collection, key, &told).await?;
+    s.events.added_if(told);
+    Ok(before)
 }
 
 /// Entries whose keys begin with the prefix, in bytewise key order. A page ends early rather than hold more than

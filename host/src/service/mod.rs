@@ -23,19 +23,29 @@ use crate::store;
 use crate::vault::Vault;
 
 pub mod apps;
+pub mod dead_letters;
+pub mod deliveries;
 pub mod docs;
+pub mod events;
 pub mod executions;
 pub mod files;
 pub mod grants;
 pub mod http;
 pub mod imports;
+pub mod invocations;
 pub mod keys;
 pub mod kv;
+pub mod mail_in;
+pub mod queues;
+pub mod retention;
 pub mod routes;
 pub mod routing;
+pub mod schedules;
 pub mod scripts;
 pub mod secrets;
 pub mod sessions;
+pub mod topics;
+pub mod triggers;
 pub mod users;
 
 use routing::Routing;
@@ -53,6 +63,8 @@ pub struct Services {
     pub passwords: Hasher,
     /// What locks secrets.
     pub vault: Vault,
+    /// What wakes the workers.
+    pub events: events::Events,
     /// When scripts' entries expire.
     pub kv_expiry: kv::expiry::Expiry,
     /// The bytes of files; none until connected.
@@ -87,6 +99,7 @@ impl Services {
             apps_domain: settings.apps_domain,
             passwords: Hasher::default(),
             vault: Vault::open(&settings.data_dir, settings.secret_key.as_ref())?,
+            events: events::Events::default(),
             kv_expiry: kv::expiry::Expiry::default(),
             blobs: OnceLock::new(),
             egress: egress::Client::new(settings.egress),

@@ -4,7 +4,7 @@ use super::Services;
 use crate::error::{self, Error, Result};
 use crate::id::{RouteId, ScriptId, UserId};
 use crate::limits::ROUTES_PER_APP_MAX;
-use crate::model::route::{self, HostPattern, Method, Route};
+use crate::model::route::{self, DispatchMode, HostPattern, Method, Route};
 use crate::model::script::Kind;
 use crate::store;
 
@@ -16,6 +16,8 @@ pub struct NewRoute {
     pub method: Option<String>,
     /// `None` is any host of the app.
     pub host: Option<String>,
+    /// `sync` (without a word) or `async`.
+    pub dispatch_mode: Option<String>,
 }
 
 /// 404 for the script; 422 for a pattern that is none, a host that is not the app's, or a module; 409 naming the route that
@@ -23,6 +25,12 @@ pub struct NewRoute {
 pub async fn create(s: &Services, by: UserId, script: ScriptId, new: NewRoute) -> Result<Route> {
     let path = new.path.parse()?;
     let method = Method::parse_optional(new.method.as_deref())?;
+    let dispatch_mode = match new.dispatch_mode.as_deref() {
+        None => DispatchMode::default(),
+        Some(word) => {
+            DispatchMode::from_word(word).ok_or_else(|| Error::invalid("dispatch_mode", "dispatch_mode is sync or async"))?
+        }
+    };
     let gone = || Error::not_found("script");
     let mut tx = s.db.begin().await?;
     let script = store::scripts::get(&mut tx, script).await?.ok_or_else(gone)?;
@@ -35,7 +43,8 @@ pub async fn create(s: &Services, by: UserId, script: ScriptId, new: NewRoute) -
     let app = store::apps::lock(&mut tx, script.app_id).await?.ok_or_else(gone)?;
     let host = new.host.as_deref().map(|host| HostPattern::of_app(host, &app.slug, &s.apps_domain)).transpose()?;
     let now = s.now();
-    let route = Route { id: RouteId::at(now), app_id: app.id, script_id: script.id, method, host, path, created_at: now };
+    let (id, created_at) = (RouteId::at(now), now);
+    let route = Route { id, app_id: app.id, script_id: script.id, method, host, path, dispatch_mode, created_at };
     let existing = store::routes::of_app(&mut tx, app.id).await?;
     if existing.len() >= ROUTES_PER_APP_MAX {
         return Err(Error::new(

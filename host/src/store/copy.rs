@@ -72,6 +72,14 @@ impl Rows {
         self.bytes.extend_from_slice(&(-1_i32).to_be_bytes());
     }
 
+    /// A field that may be null.
+    pub(super) fn optional<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
+        match value {
+            Some(value) => write(self, value),
+            None => self.null(),
+        }
+    }
+
     /// Sends what has gathered once it is a chunk.
     pub(super) async fn drain(&mut self, to: &mut PgCopyIn<&mut PgConnection>) -> sqlx::Result<()> {
         if self.bytes.len() >= limits::COPY_CHUNK_BYTES {

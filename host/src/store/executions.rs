@@ -5,7 +5,7 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::copy::Rows;
-use crate::id::{AppId, ExecutionId, RequestId, ScriptId};
+use crate::id::{AppId, EventId, ExecutionId, RequestId, ScriptId, TriggerId};
 use crate::model::execution::{Execution, Outcome, Usage};
 
 struct Row {
@@ -14,6 +14,9 @@ struct Row {
     script_id: ScriptId,
     version: i32,
     request_id: RequestId,
+    event_id: Option<EventId>,
+    trigger_id: Option<TriggerId>,
+    attempt: Option<i32>,
     outcome: String,
     status: i16,
     fuel: i64,
@@ -35,6 +38,9 @@ impl Row {
             script_id: self.script_id,
             version: self.version,
             request_id: self.request_id,
+            event_id: self.event_id,
+            trigger_id: self.trigger_id,
+            attempt: self.attempt.map(|attempt| super::natural("attempt", attempt)).transpose()?,
             outcome: super::word("outcome", &self.outcome, Outcome::from_word)?,
             status: super::natural("status", self.status)?,
             usage: Usage {
@@ -64,7 +70,7 @@ pub async fn copy(db: &mut PgConnection, executions: &[Execution]) -> sqlx::Resu
     let mut to = db
         .copy_in_raw(
             "COPY executions (id, app_id, script_id, version, request_id, outcome, status, fuel, memory_peak_bytes, host_calls,
-             bytes_in, bytes_out, wall_us, error, started_at, logs_dropped) FROM STDIN WITH (FORMAT binary)",
+             bytes_in, bytes_out, wall_us, error, started_at, logs_dropped, event_id, trigger_id, attempt) FROM STDIN WITH (FORMAT binary)",
         )
         .await?;
     let mut rows = Rows::new();
@@ -79,7 +85,7 @@ fn write(rows: &mut Rows, execution: &Execution) {
     let big = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     let small = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
     let usage = &execution.usage;
-    rows.row(16);
+    rows.row(19);
     rows.uuid(execution.id.0);
     rows.uuid(execution.app_id.0);
     rows.uuid(execution.script_id.0);
@@ -99,6 +105,9 @@ fn write(rows: &mut Rows, execution: &Execution) {
     }
     rows.time(execution.started_at);
     rows.i32(small(execution.logs_dropped));
+    rows.optional(execution.event_id, |rows, id| rows.uuid(id.0));
+    rows.optional(execution.trigger_id, |rows, id| rows.uuid(id.0));
+    rows.optional(execution.attempt, |rows, attempt| rows.i32(small(attempt)));
 }
 
 /// The record, without its log lines, while its script is there.
@@ -107,7 +116,8 @@ pub async fn get(db: &mut PgConnection, id: ExecutionId) -> sqlx::Result<Option<
         Row,
         r#"SELECT e.id AS "id: ExecutionId", e.app_id AS "app_id: AppId", e.script_id AS "script_id: ScriptId", e.version,
                   e.request_id AS "request_id: RequestId", e.outcome, e.status, e.fuel, e.memory_peak_bytes, e.host_calls,
-                  e.bytes_in, e.bytes_out, e.wall_us, e.error, e.started_at, e.logs_dropped
+                  e.bytes_in, e.bytes_out, e.wall_us, e.error, e.started_at, e.logs_dropped,
+                  e.event_id AS "event_id: EventId", e.trigger_id AS "trigger_id: TriggerId", e.attempt
            FROM executions e JOIN scripts s ON s.id = e.script_id AND s.app_id = e.app_id WHERE e.id = $1"#,
         id.0
     );
@@ -120,7 +130,8 @@ pub async fn list(db: &mut PgConnection, script: ScriptId, before: Option<Uuid>,
         Row,
         r#"SELECT id AS "id: ExecutionId", app_id AS "app_id: AppId", script_id AS "script_id: ScriptId", version,
                   request_id AS "request_id: RequestId", outcome, status, fuel, memory_peak_bytes, host_calls,
-                  bytes_in, bytes_out, wall_us, error, started_at, logs_dropped
+                  bytes_in, bytes_out, wall_us, error, started_at, logs_dropped,
+                  event_id AS "event_id: EventId", trigger_id AS "trigger_id: TriggerId", attempt
            FROM executions WHERE script_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"#,
         script.0,
         before.unwrap_or(Uuid::max()),
@@ -129,6 +140,42 @@ pub async fn list(db: &mut PgConnection, script: ScriptId, before: Option<Uuid>,
     .fetch_all(db)
     .await?;
     rows.into_iter().map(Row::execution).collect()
+}
+
+/// The executions of an event, in the order of their attempts.
+pub async fn of_event(db: &mut PgConnection, app: AppId, event: EventId, rows: i64) -> sqlx::Result<Vec<Execution>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT id AS "id: ExecutionId", app_id AS "app_id: AppId", script_id AS "script_id: ScriptId", version,
+                  request_id AS "request_id: RequestId", outcome, status, fuel, memory_peak_bytes, host_calls,
+                  bytes_in, bytes_out, wall_us, error, started_at, logs_dropped,
+                  event_id AS "event_id: EventId", trigger_id AS "trigger_id: TriggerId", attempt
+           FROM executions WHERE event_id = $1 AND app_id = $2 ORDER BY id LIMIT $3"#,
+        event.0,
+        app.0,
+        rows
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(Row::execution).collect()
+}
+
+/// Deletes up to `rows` records that began before that time, with their log lines; how many.
+pub async fn sweep(db: &mut PgConnection, before: DateTime<Utc>, rows: i64) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        "WITH old AS (
+             DELETE FROM executions USING (SELECT id FROM executions WHERE started_at < $1 LIMIT $2) AS picked
+             WHERE executions.id = picked.id RETURNING executions.id, script_id
+         ), lines AS (
+             DELETE FROM logs USING old WHERE logs.script_id = old.script_id AND logs.execution_id = old.id
+         )
+         SELECT count(*) FROM old",
+        before,
+        rows
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(done.count.unwrap_or(0).unsigned_abs())
 }
 
 /// Deletes a script's records.

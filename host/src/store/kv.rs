@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::id::AppId;
+use crate::model::event::Told;
 use crate::model::kv::{Encoding, Entry, Stored, Value};
 use crate::model::listing::Span;
 
@@ -20,6 +21,8 @@ pub struct Write {
     pub before: Option<Stored>,
     /// The revision now, if it was written.
     pub written: Option<i64>,
+    /// Whether an event tells of it.
+    pub told: bool,
 }
 
 pub async fn get(
@@ -70,6 +73,7 @@ pub async fn set(
     value: &Value,
     expires_at: Option<DateTime<Utc>>,
     if_revision: Option<i64>,
+    told: &Told,
 ) -> sqlx::Result<Write> {
     let row = sqlx::query!(
         r#"WITH old AS MATERIALIZED (
@@ -85,10 +89,22 @@ pub async fn set(
                SET encoding = excluded.encoding, value = excluded.value, expires_at = excluded.expires_at,
                    revision = kv_entries.revision + 1
                WHERE kv_entries.revision = (SELECT revision FROM old)
-               RETURNING revision
+               RETURNING revision, encoding, value
+           ), event AS (
+               INSERT INTO events (id, app_id, source, op, at, depth, request_id, about)
+               SELECT $10, $1, 'kv', op, $6, $11, $12, kv_about($2, $3, kv_json(written.encoding, written.value), coalesce((SELECT kv_json(encoding, value) FROM old WHERE live), 'null'))
+               FROM (SELECT CASE WHEN EXISTS (SELECT FROM old WHERE live) THEN 'update' ELSE 'insert' END AS op) AS done, written
+               WHERE EXISTS (
+                   SELECT FROM triggers
+                   WHERE app_id = $1 AND kind = 'kv' AND state = 'active' AND pattern_covers(pattern, $2) AND op = ANY (ops)
+               )
+               RETURNING id, op
+           ), outboxed AS (
+               INSERT INTO outbox (event_id, app_id, source, op, name, depth, due_at)
+               SELECT id, $1, 'kv', op, $2, $11, $6 FROM event RETURNING event_id
            )
            SELECT old.encoding AS "encoding?", old.value AS "value?", old.revision AS "revision?", old.expires_at AS "expires_at?",
-                  written.revision AS "written?"
+                  written.revision AS "written?", EXISTS (SELECT FROM outboxed) AS "told!"
            FROM (SELECT) AS one LEFT JOIN old ON live LEFT JOIN written ON true"#,
         app.0,
         collection,
@@ -98,12 +114,15 @@ pub async fn set(
         now,
         expires_at,
         now.timestamp_micros(),
-        if_revision
+        if_revision,
+        told.event.0,
+        told.origin.next_depth(),
+        told.origin.request_id.0
     )
     .fetch_one(db)
     .await?;
     let before = before(row.encoding, row.value, row.revision, row.expires_at)?;
-    Ok(Write { before, written: row.written })
+    Ok(Write { before, written: row.written, told: row.told })
 }
 
 /// Adds to the integer that is there, or to 0, and keeps its expiry. Writes nothing where the value is no integer or the sum
@@ -115,6 +134,7 @@ pub async fn increment(
     collection: &str,
     key: &str,
     by: i64,
+    told: &Told,
 ) -> sqlx::Result<Write> {
     let row = sqlx::query!(
         r#"WITH old AS MATERIALIZED (
@@ -142,44 +162,80 @@ pub async fn increment(
                SET encoding = excluded.encoding, value = excluded.value, expires_at = excluded.expires_at,
                    revision = kv_entries.revision + 1
                WHERE kv_entries.revision = (SELECT revision FROM old)
-               RETURNING revision
+               RETURNING revision, encoding, value
+           ), event AS (
+               INSERT INTO events (id, app_id, source, op, at, depth, request_id, about)
+               SELECT $7, $1, 'kv', op, $4, $8, $9, kv_about($2, $3, kv_json(written.encoding, written.value), coalesce((SELECT kv_json(encoding, value) FROM old WHERE live), 'null'))
+               FROM (SELECT CASE WHEN EXISTS (SELECT FROM old WHERE live) THEN 'update' ELSE 'insert' END AS op) AS done, written
+               WHERE EXISTS (
+                   SELECT FROM triggers
+                   WHERE app_id = $1 AND kind = 'kv' AND state = 'active' AND pattern_covers(pattern, $2) AND op = ANY (ops)
+               )
+               RETURNING id, op
+           ), outboxed AS (
+               INSERT INTO outbox (event_id, app_id, source, op, name, depth, due_at)
+               SELECT id, $1, 'kv', op, $2, $8, $4 FROM event RETURNING event_id
            )
            SELECT old.encoding AS "encoding?", old.value AS "value?", old.revision AS "revision?", old.expires_at AS "expires_at?",
-                  written.revision AS "written?"
+                  written.revision AS "written?", EXISTS (SELECT FROM outboxed) AS "told!"
            FROM (SELECT) AS one LEFT JOIN old ON live LEFT JOIN written ON true"#,
         app.0,
         collection,
         key,
         now,
         by,
-        now.timestamp_micros()
+        now.timestamp_micros(),
+        told.event.0,
+        told.origin.next_depth(),
+        told.origin.request_id.0
     )
     .fetch_one(db)
     .await?;
     let before = before(row.encoding, row.value, row.revision, row.expires_at)?;
-    Ok(Write { before, written: row.written })
+    Ok(Write { before, written: row.written, told: row.told })
 }
 
-/// Deletes an entry, expired or not; what was there and had not expired.
+/// Deletes an entry, expired or not; what was there and had not expired, and whether an event tells of it.
 pub async fn delete(
     db: &mut PgConnection,
     now: DateTime<Utc>,
     app: AppId,
     collection: &str,
     key: &str,
-) -> sqlx::Result<Option<Stored>> {
+    told: &Told,
+) -> sqlx::Result<(Option<Stored>, bool)> {
     let row = sqlx::query!(
-        "DELETE FROM kv_entries WHERE app_id = $1 AND collection = $2 AND key = $3
-         RETURNING encoding, value, revision, expires_at",
+        r#"WITH old AS (
+               DELETE FROM kv_entries WHERE app_id = $1 AND collection = $2 AND key = $3
+               RETURNING encoding, value, revision, expires_at
+           ), live AS (
+               SELECT * FROM old WHERE expires_at IS NULL OR expires_at > $4
+           ), event AS (
+               INSERT INTO events (id, app_id, source, op, at, depth, request_id, about)
+               SELECT $5, $1, 'kv', 'delete', $4, $6, $7, kv_about($2, $3, 'null', kv_json(live.encoding, live.value)) FROM live
+               WHERE EXISTS (
+                   SELECT FROM triggers
+                   WHERE app_id = $1 AND kind = 'kv' AND state = 'active' AND pattern_covers(pattern, $2) AND 'delete' = ANY (ops)
+               )
+               RETURNING id
+           ), outboxed AS (
+               INSERT INTO outbox (event_id, app_id, source, op, name, depth, due_at)
+               SELECT id, $1, 'kv', 'delete', $2, $6, $4 FROM event RETURNING event_id
+           )
+           SELECT live.encoding AS "encoding?", live.value AS "value?", live.revision AS "revision?", live.expires_at AS "expires_at?",
+                  EXISTS (SELECT FROM outboxed) AS "told!"
+           FROM (SELECT) AS one LEFT JOIN live ON true"#,
         app.0,
         collection,
-        key
-    );
-    let Some(row) = row.fetch_optional(db).await? else { return Ok(None) };
-    if row.expires_at.is_some_and(|at| at <= now) {
-        return Ok(None);
-    }
-    stored(&row.encoding, row.value, row.revision, row.expires_at).map(Some)
+        key,
+        now,
+        told.event.0,
+        told.origin.next_depth(),
+        told.origin.request_id.0
+    )
+    .fetch_one(db)
+    .await?;
+    Ok((before(row.encoding, row.value, row.revision, row.expires_at)?, row.told))
 }
 
 /// Deletes up to `rows` entries that had expired by then, the oldest first; how many. Leaves alone what a writer holds.

@@ -18,19 +18,24 @@ use crate::limits;
 pub mod apps;
 mod copy;
 pub mod data_keys;
+pub mod dead_letters;
+pub mod deliveries;
 pub mod docs;
+pub mod events;
 pub mod executions;
 pub mod files;
 pub mod images;
 pub mod imports;
 pub mod kv;
 pub mod logs;
+pub mod queues;
 pub mod routes;
 pub mod routing;
 pub mod scripts;
 pub mod secrets;
 pub mod sessions;
 pub mod signals;
+pub mod triggers;
 pub mod users;
 
 /// The migrations, embedded. A new file is seen by the next build only because `build.rs` watches their directory.
@@ -105,8 +110,11 @@ pub fn refusal(error: sqlx::Error) -> Error {
         | "kv_entries_app_id_fkey"
         | "documents_app_id_fkey"
         | "files_app_id_fkey"
+        | "events_app_id_fkey"
+        | "outbox_app_id_fkey"
+        | "queue_keys_app_id_fkey"
         | "secrets_app_id_fkey" => Error::not_found("app"),
-        "routes_script_fkey" | "script_versions_script_fkey" => Error::not_found("script"),
+        "routes_script_fkey" | "script_versions_script_fkey" | "triggers_script_fkey" => Error::not_found("script"),
         "images_script_version_fkey" => Error::not_found("version"),
         _ => error.into(),
     }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::id::{AppId, RouteId, ScriptId, UserId};
-use crate::model::route::{HostPattern, Method, PatternError, Route};
+use crate::model::route::{DispatchMode, HostPattern, Method, PatternError, Route};
 
 struct Row {
     id: RouteId,
@@ -13,6 +13,7 @@ struct Row {
     host: Option<String>,
     path: String,
     method: Option<String>,
+    dispatch_mode: String,
     created_at: DateTime<Utc>,
 }
 
@@ -26,6 +27,7 @@ impl Row {
             method: self.method.as_deref().map(str::parse::<Method>).transpose().map_err(unreadable)?,
             host: self.host.as_deref().map(str::parse::<HostPattern>).transpose().map_err(unreadable)?,
             path: self.path.parse().map_err(unreadable)?,
+            dispatch_mode: super::word("dispatch_mode", &self.dispatch_mode, DispatchMode::from_word)?,
             created_at: self.created_at,
         })
     }
@@ -33,8 +35,8 @@ impl Row {
 
 pub async fn insert(db: &mut PgConnection, route: &Route, by: UserId) -> sqlx::Result<()> {
     sqlx::query!(
-        "INSERT INTO routes (id, app_id, script_id, host, path, method, created_by, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO routes (id, app_id, script_id, host, path, method, created_by, created_at, dispatch_mode)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         route.id.0,
         route.app_id.0,
         route.script_id.0,
@@ -42,7 +44,8 @@ pub async fn insert(db: &mut PgConnection, route: &Route, by: UserId) -> sqlx::R
         route.path.to_string(),
         route.method.as_ref().map(Method::as_str),
         by.0,
-        route.created_at
+        route.created_at,
+        route.dispatch_mode.as_str()
     )
     .execute(db)
     .await
@@ -53,7 +56,7 @@ pub async fn of_app(db: &mut PgConnection, app: AppId) -> sqlx::Result<Vec<Route
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT id AS "id: RouteId", app_id AS "app_id: AppId", script_id AS "script_id: ScriptId",
-                  host, path, method, created_at
+                  host, path, method, dispatch_mode, created_at
            FROM routes WHERE app_id = $1"#,
         app.0
     )
@@ -67,7 +70,7 @@ pub async fn of_script(db: &mut PgConnection, script: ScriptId) -> sqlx::Result<
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT id AS "id: RouteId", app_id AS "app_id: AppId", script_id AS "script_id: ScriptId",
-                  host, path, method, created_at
+                  host, path, method, dispatch_mode, created_at
            FROM routes WHERE script_id = $1 ORDER BY id"#,
         script.0
     )
@@ -82,7 +85,7 @@ pub async fn all(db: &mut PgConnection) -> sqlx::Result<Vec<Route>> {
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT id AS "id: RouteId", app_id AS "app_id: AppId", script_id AS "script_id: ScriptId",
-                  host, path, method, created_at
+                  host, path, method, dispatch_mode, created_at
            FROM routes"#
     )
     .fetch_all(db)

@@ -5,6 +5,15 @@ use sqlx::PgConnection;
 /// The channel of everything that decides which script answers a request.
 pub const ROUTING: &str = "picloud_routing";
 
+/// The channel of events that other nodes added.
+pub const EVENTS: &str = "picloud_events";
+
+/// Tells every node that something may have to be delivered.
+pub async fn events_added(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!(r#"SELECT pg_notify($1, '') IS NULL AS "sent""#, EVENTS).fetch_one(db).await?;
+    Ok(())
+}
+
 /// Tells every node that apps, scripts, versions or routes have changed.
 pub async fn routing_changed(db: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!(r#"SELECT pg_notify($1, '') IS NULL AS "sent""#, ROUTING).fetch_one(db).await?;

@@ -13,6 +13,8 @@ use picloud::invoke::Invoker;
 use picloud::sandbox::Sandbox;
 use picloud::sandbox::probe::Probe;
 use picloud::service::{self, Services};
+use picloud::shutdown::Shutdown;
+use picloud::trigger::{Company, Workers};
 use picloud::{api, store};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -45,6 +47,9 @@ pub(crate) struct TestApp {
     pub(crate) database: Database,
     /// What stands behind the planes.
     pub(crate) services: Arc<Services>,
+    /// Deliveries under way end with the test's runtime.
+    pub(crate) workers: Workers,
+    shutdown: Shutdown,
     /// The data directory.
     pub(crate) scratch: TempDir,
 }
@@ -65,14 +70,28 @@ impl TestApp {
         assert!(service::users::ensure_owner(&services, USERNAME, PASSWORD).await.expect("an owner"));
         let invoker = Arc::new(Invoker::new(services.clone(), Arc::new(sandbox(options.places, clock.clone()).await)));
         let data = serve(Router::new().fallback_service(Ingress::new(services.clone(), invoker.clone()))).await;
-        let admin = serve(api::router(services.clone(), invoker, api::Config::default())).await;
+        let admin = serve(api::router(services.clone(), invoker.clone(), api::Config::default())).await;
+        let shutdown = Shutdown::new();
+        let workers = Workers::start(services.clone(), invoker, Company::Alone, &shutdown).await.expect("the workers start");
         let mut client = Client::new(data, admin);
         client.login(USERNAME, PASSWORD).await;
-        Self { client, clock, database, services, scratch }
+        client.database = Some(database.url());
+        Self { client, clock, database, services, workers, shutdown, scratch }
     }
 }
 
 impl TestApp {
+    /// Moves the clock, and has the workers look at it.
+    pub(crate) fn advance(&self, by: chrono::TimeDelta) {
+        self.clock.advance(by);
+        self.services.events.wake();
+    }
+
+    /// Begins nothing new.
+    pub(crate) fn drain(&self) {
+        self.shutdown.drain();
+    }
+
     /// The node's data directory.
     pub(crate) fn data_dir(&self) -> &Path {
         self.scratch.path()

@@ -18,6 +18,8 @@ pub(crate) struct Client {
     /// `http://127.0.0.1:port` of the control plane.
     pub(crate) admin: String,
     pub(crate) token: String,
+    /// The database behind a [`super::TestApp`].
+    pub(crate) database: Option<String>,
     pub(crate) http: reqwest::Client,
 }
 
@@ -47,7 +49,7 @@ impl Client {
             .timeout(Duration::from_secs(60))
             .build()
             .expect("a client");
-        Self { data: data.into(), admin: admin.into(), token: String::new(), http }
+        Self { data: data.into(), admin: admin.into(), token: String::new(), database: None, http }
     }
 
     pub(crate) async fn login(&mut self, username: &str, password: &str) -> Value {
@@ -136,7 +138,7 @@ impl Client {
     pub(crate) async fn execution(&self, id: &str) -> Value {
         super::eventually("the execution is recorded", Duration::from_secs(10), async || {
             let reply = self.get(&format!("/executions/{id}")).await;
-            (reply.status == 200).then(|| reply.json())
+            (reply.status == 200).then(|| reply.json()).filter(|execution| !execution["outcome"].is_null())
         })
         .await
     }

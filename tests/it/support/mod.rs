@@ -3,6 +3,7 @@
 pub(crate) mod app;
 pub(crate) mod client;
 pub(crate) mod cluster;
+pub(crate) mod events;
 pub(crate) mod log;
 pub(crate) mod origin;
 pub(crate) mod process;

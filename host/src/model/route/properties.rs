@@ -27,6 +27,7 @@ fn route(number: u128, method: Option<&str>, host: Option<&str>, path: &str) -> 
         method: Method::parse_optional(method).unwrap(),
         host: host.map(|host| HostPattern::of_app(host, "h", DOMAIN).unwrap()),
         path: path.parse().unwrap(),
+        dispatch_mode: Default::default(),
         created_at: DateTime::UNIX_EPOCH,
     }
 }

@@ -1,0 +1,162 @@
+//! Deliveries: one event for one trigger, from its first attempt to its end.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::event::Event;
+use super::execution::{Failure, Outcome};
+use super::retry::Retry;
+use crate::id::{AppId, DeliveryId, ExecutionId, RequestId, ScriptId, TriggerId, UserId};
+use crate::model::access::Role;
+
+/// A delivery that this node holds under a lease, with all that its attempt needs.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    pub id: DeliveryId,
+    pub app_id: AppId,
+    pub request_id: RequestId,
+    /// Its `attempt` is the claim's number: only who knows it settles.
+    pub event: Event,
+    /// Promised for the first attempt.
+    pub execution_id: Option<ExecutionId>,
+    pub replay: u32,
+    pub to: To,
+}
+
+/// Where a delivery leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum To {
+    /// A trigger's script.
+    Trigger { trigger_id: TriggerId, script_id: ScriptId, retry: Retry, principal: Option<Registrant>, is_active: bool },
+    /// A script that was called without a trigger.
+    Script { script_id: ScriptId },
+    /// The trigger is gone.
+    Nowhere,
+}
+
+/// The person whom a trigger runs as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registrant {
+    pub user_id: UserId,
+    pub role: Role,
+    pub is_active: bool,
+}
+
+impl Claim {
+    pub fn trigger_id(&self) -> Option<TriggerId> {
+        match &self.to {
+            To::Trigger { trigger_id, .. } => Some(*trigger_id),
+            To::Script { .. } | To::Nowhere => None,
+        }
+    }
+
+    pub fn script_id(&self) -> Option<ScriptId> {
+        match &self.to {
+            To::Trigger { script_id, .. } | To::Script { script_id } => Some(*script_id),
+            To::Nowhere => None,
+        }
+    }
+
+    /// The policy of its attempts; calls without a trigger have the default one.
+    pub fn retry(&self) -> Retry {
+        match &self.to {
+            To::Trigger { retry, .. } => *retry,
+            To::Script { .. } | To::Nowhere => Retry::default(),
+        }
+    }
+}
+
+/// Why no attempt is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadReason {
+    /// The last attempt failed.
+    AttemptsExhausted,
+    /// The chain of events that led to it is too long; nothing was attempted.
+    DepthExceeded,
+    /// The nodes that attempted it ended before it did, each time.
+    Abandoned,
+    /// There is no such script any more.
+    ScriptGone,
+}
+
+impl DeadReason {
+    pub const ALL: [Self; 4] = [Self::AttemptsExhausted, Self::DepthExceeded, Self::Abandoned, Self::ScriptGone];
+
+    /// The word in SQL and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AttemptsExhausted => "attempts_exhausted",
+            Self::DepthExceeded => "depth_exceeded",
+            Self::Abandoned => "abandoned",
+            Self::ScriptGone => "script_gone",
+        }
+    }
+
+    /// The reason of a word; `None` for any other word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
+}
+
+/// One try that did not succeed.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    pub number: u32,
+    /// None where no execution began.
+    pub execution_id: Option<ExecutionId>,
+    pub version: Option<i32>,
+    pub outcome: Outcome,
+    pub error: Failure,
+    pub logs: Vec<AttemptLine>,
+    pub started_at: DateTime<Utc>,
+    pub wall_us: u64,
+}
+
+/// A log line as an attempt keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptLine {
+    pub at: DateTime<Utc>,
+    pub level: super::execution::LogLevel,
+    pub message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+}
+
+/// What became of a claim.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    pub claim: Claim,
+    pub end: End,
+}
+
+#[derive(Debug, Clone)]
+pub enum End {
+    Succeeded,
+    /// Due again then.
+    Again {
+        at: DateTime<Utc>,
+        attempt: Attempt,
+    },
+    Dead {
+        reason: DeadReason,
+        attempt: Attempt,
+    },
+    /// Not attempted: its trigger is not active.
+    Held,
+    /// Not attempted: another node, or this one later, may.
+    Released,
+    /// Its trigger is gone, and so is it.
+    Dropped,
+}
+
+/// What is still to be done for an execution that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    pub id: DeliveryId,
+    /// `due`, `claimed`, `held` or `dead`.
+    pub state: String,
+    pub attempts: u32,
+    /// When it is attempted next, or the lease of this attempt ends.
+    pub due_at: Option<DateTime<Utc>>,
+}

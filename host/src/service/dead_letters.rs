@@ -1,0 +1,194 @@
+//! Dead letters: read, delivered again, declared done.
+
+use serde_json::{Value, json};
+
+use super::Services;
+use crate::error::{Error, Kind, Result};
+use crate::id::{AppId, DeliveryId, UserId};
+use crate::limits;
+use crate::model::dead_letter::{DeadLetter, LetterDetail, LetterFilter, LetterQuery};
+use crate::model::event::Origin;
+use crate::model::page::{Page, PageQuery, check_limit, id_cursor};
+use crate::model::text;
+use crate::store;
+
+/// An app's letters without their attempts, newest first.
+pub async fn list(s: &Services, app: AppId, filter: &LetterFilter, query: &PageQuery) -> Result<Page<DeadLetter>> {
+    let before = query.after_id()?;
+    let rows = store::dead_letters::list(&mut *s.db.acquire().await?, app, filter, before, query.rows()).await?;
+    Ok(Page::cut(rows, query.limit, |letter| id_cursor(letter.id.0)))
+}
+
+/// How many letters the app has, and how many that nobody resolved.
+pub async fn count(s: &Services, app: AppId) -> Result<(u64, u64)> {
+    let (all, unresolved) = store::dead_letters::count(&mut *s.db.acquire().await?, app).await?;
+    Ok((all.unsigned_abs(), unresolved.unsigned_abs()))
+}
+
+/// A letter with every attempt; 404, also for another app's.
+pub async fn get(s: &Services, app: AppId, id: DeliveryId) -> Result<LetterDetail> {
+    let mut db = s.db.acquire().await?;
+    let letter = store::dead_letters::get(&mut db, app, id).await?.ok_or_else(gone)?;
+    let attempts = store::dead_letters::attempts(&mut db, id).await?;
+    Ok(LetterDetail { letter, attempts })
+}
+
+/// Has the letter's event delivered again, and resolves the letter; the new delivery. 404; 409 `trigger_gone`.
+pub async fn replay(s: &Services, by: Option<UserId>, app: AppId, id: DeliveryId) -> Result<DeliveryId> {
+    replay_at(s, by, app, id, 0).await
+}
+
+async fn replay_at(s: &Services, by: Option<UserId>, app: AppId, id: DeliveryId, depth: i32) -> Result<DeliveryId> {
+    let done = replay_all(s, by, app, &[id], depth).await?;
+    if let Some((_, new)) = done.first() {
+        return Ok(*new);
+    }
+    store::dead_letters::get(&mut *s.db.acquire().await?, app, id).await?.ok_or_else(gone)?;
+    Err(Error::new(Kind::Conflict, "trigger_gone", "the trigger that this was for is gone; resolve the letter instead"))
+}
+
+/// The same for the letters that a filter matches, `DEAD_LETTER_REPLAY_BATCH` of them at most, newest first; how many, how many could
+/// not be because their trigger is gone, and whether there are more.
+pub async fn replay_matching(s: &Services, by: UserId, app: AppId, filter: &LetterFilter) -> Result<Replayed> {
+    let rows = limits::DEAD_LETTER_REPLAY_BATCH;
+    let mut ids = store::dead_letters::ids(&mut *s.db.acquire().await?, app, filter, None, rows + 1).await?;
+    let more = i64::try_from(ids.len()).unwrap_or(i64::MAX) > rows;
+    ids.truncate(usize::try_from(rows).unwrap_or(usize::MAX));
+    let replayed = replay_all(s, Some(by), app, &ids, 0).await?.len();
+    Ok(Replayed { replayed, trigger_gone: ids.len() - replayed, more })
+}
+
+/// What became of letters that were to be replayed together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Replayed {
+    pub replayed: usize,
+    pub trigger_gone: usize,
+    pub more: bool,
+}
+
+async fn replay_all(
+    s: &Services,
+    by: Option<UserId>,
+    app: AppId,
+    ids: &[DeliveryId],
+    depth: i32,
+) -> Result<Vec<(DeliveryId, DeliveryId)>> {
+    let mut tx = s.db.begin().await?;
+    store::deliveries::pause(&mut tx).await?;
+    let done = store::dead_letters::replay(&mut tx, s.now(), app, ids, by, depth).await?;
+    tx.commit().await?;
+    s.events.changed();
+    s.events.kept.notify_one();
+    if !done.is_empty() {
+        tracing::info!(app.id = %app, letters = done.len(), user.id = by.map(tracing::field::display), "dead letters replayed");
+    }
+    Ok(done)
+}
+
+/// Declares a letter done; whether nobody had. 404; 422 for a reason that is empty or longer than `DEAD_LETTER_REASON_CHARS_MAX`.
+pub async fn resolve(s: &Services, by: Option<UserId>, app: AppId, id: DeliveryId, reason: &str) -> Result<bool> {
+    if reason.trim().is_empty() {
+        return Err(Error::invalid("reason", "reason must not be empty: say why this needs no more attempts"));
+    }
+    text::at_most("reason", reason, limits::DEAD_LETTER_REASON_CHARS_MAX)?;
+    let mut db = s.db.acquire().await?;
+    let resolved = store::dead_letters::resolve(&mut db, s.now(), app, id, by, reason).await?;
+    if !resolved {
+        store::dead_letters::get(&mut db, app, id).await?.ok_or_else(gone)?;
+    }
+    s.events.kept.notify_one();
+    Ok(resolved)
+}
+
+/// A page of letters for a script, each as JSON text. The limit is 1..=`DEAD_LETTER_PAGE_ITEMS_MAX`.
+pub async fn list_json(s: &Services, app: AppId, query: LetterQuery) -> Result<Page<Vec<u8>>> {
+    check_limit(query.limit, limits::DEAD_LETTER_PAGE_ITEMS_MAX)?;
+    let filter = LetterFilter { unresolved: query.unresolved, ..LetterFilter::default() };
+    let page = list(s, app, &filter, &PageQuery { cursor: query.after, limit: query.limit }).await?;
+    let items = page.items.iter().map(|letter| shown(letter).to_string().into_bytes()).collect();
+    Ok(Page { items, cursor: page.cursor })
+}
+
+/// A letter for a script, as JSON text with its attempts; none when there is no such letter, or the id is none.
+pub async fn get_json(s: &Services, app: AppId, id: &str) -> Result<Option<Vec<u8>>> {
+    let Ok(id) = id.parse() else { return Ok(None) };
+    match get(s, app, id).await {
+        Ok(detail) => Ok(Some(shown_whole(&detail).to_string().into_bytes())),
+        Err(error) if error.kind == Kind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// As [`replay`], for a script. It is one hop of the chain, which ends as any other: 429 `limit_exceeded` past `EVENT_DEPTH_MAX`.
+pub async fn replay_by_script(s: &Services, app: AppId, origin: Origin, id: &str) -> Result<DeliveryId> {
+    let depth = origin.next_depth();
+    if depth > i32::try_from(limits::EVENT_DEPTH_MAX).unwrap_or(i32::MAX) {
+        let message = format!("a chain of events is at most {} hops long; a person may replay this", limits::EVENT_DEPTH_MAX);
+        return Err(Error::new(Kind::RateLimited, "limit_exceeded", message));
+    }
+    replay_at(s, None, app, id.parse().map_err(|_| gone())?, depth).await
+}
+
+/// As [`resolve`], for a script.
+pub async fn resolve_by_script(s: &Services, app: AppId, id: &str, reason: &str) -> Result<bool> {
+    resolve(s, None, app, id.parse().map_err(|_| gone())?, reason).await
+}
+
+/// A letter as scripts and the control plane show it.
+pub fn shown(letter: &DeadLetter) -> Value {
+    let event = &letter.event;
+    let about: Value = serde_json::from_str(&event.about).unwrap_or_default();
+    json!({
+        "id": letter.id,
+        "app_id": letter.app_id,
+        "event": {
+            "id": event.id,
+            "source": event.source,
+            "op": event.op,
+            "time": event.at,
+            "depth": event.depth,
+            event.source.as_str(): about,
+        },
+        "trigger_id": letter.trigger_id,
+        "script_id": letter.script_id,
+        "reason": letter.reason,
+        "attempts": letter.attempts,
+        "last_error": letter.last_error,
+        "first_attempt_at": letter.first_attempt_at,
+        "last_attempt_at": letter.last_attempt_at,
+        "dead_at": letter.dead_at,
+        "resolved": letter.resolved.as_ref().map(|r| json!({ "at": r.at, "by": r.by, "reason": r.reason })),
+        "replayed_as": letter.replayed_as,
+        "handler_failed": letter.handler_failed.as_ref().map(|failed| json!({ "at": failed.at, "error": failed.error })),
+    })
+}
+
+/// A letter with its attempts beside: `attempt_log`, the first one first.
+pub fn shown_whole(detail: &LetterDetail) -> Value {
+    let mut whole = shown(&detail.letter);
+    let attempts = detail.attempts.iter().map(|attempt| {
+        let logs = attempt.logs.iter().map(|line| {
+            let data: Option<Value> = line.data.as_deref().map(|data| serde_json::from_str(data).unwrap_or_else(|_| data.into()));
+            json!({ "at": line.at, "level": line.level, "message": line.message, "data": data })
+        });
+        json!({
+            "number": attempt.number,
+            "execution_id": attempt.execution_id,
+            "version": attempt.version,
+            "outcome": attempt.outcome,
+            "error": attempt.error,
+            "logs": logs.collect::<Vec<_>>(),
+            "started_at": attempt.started_at,
+            "wall_us": attempt.wall_us,
+        })
+    });
+    let attempts: Vec<_> = attempts.collect();
+    if let Some(whole) = whole.as_object_mut() {
+        whole.insert("attempt_log".to_owned(), attempts.into());
+    }
+    whole
+}
+
+fn gone() -> Error {
+    Error::not_found("dead letter")
+}

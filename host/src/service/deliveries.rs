@@ -1,0 +1,200 @@
+//! Deliveries: made of events, claimed, settled. What drives this is `trigger`; every step here is one transaction, and may be
+//! repeated after a crash at any point.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use sqlx::PgConnection;
+
+use super::Services;
+use crate::error::Result;
+use crate::id::{DeliveryId, TriggerId};
+use crate::limits;
+use crate::model::delivery::{Claim, DeadReason, End, Settlement};
+use crate::model::event::Source;
+use crate::model::execution::Failure;
+use crate::store;
+use crate::store::deliveries::{Claims, Room};
+
+/// Makes the deliveries of a batch of events; how many events, and deliveries, there were. A delivery that is too deep is a dead
+/// letter at once.
+pub async fn relay(s: &Services) -> Result<(usize, usize)> {
+    let now = s.now();
+    let mut tx = store::deliveries::begin(&s.db).await?;
+    let relayed = store::events::relay(&mut tx, now).await?;
+    if !relayed.dead.is_empty() {
+        store::events::name_scripts(&mut tx, &relayed.dead).await?;
+        store::events::note_unattempted(&mut tx, now, &relayed.dead, &too_deep()).await?;
+        store::events::append_for_letters(&mut tx, now, &relayed.dead).await?;
+    }
+    tx.commit().await?;
+    if !relayed.dead.is_empty() {
+        s.events.added();
+        s.events.kept.notify_one();
+        tracing::warn!(deliveries = relayed.dead.len(), "chains of events are too long: dead letters");
+    }
+    Ok((relayed.events, relayed.deliveries))
+}
+
+fn too_deep() -> Failure {
+    use crate::model::execution::FailureCode;
+    let message = format!("a chain of events is longer than {} hops: nothing was attempted", limits::EVENT_DEPTH_MAX);
+    Failure::new(FailureCode::Internal, message)
+}
+
+/// Claims what is due, as far as there is room.
+pub async fn claim(s: &Services, room: &Room) -> Result<Vec<Claim>> {
+    let mut tx = store::deliveries::begin(&s.db).await?;
+    let claims = store::deliveries::claim(&mut tx, s.now(), room).await?;
+    tx.commit().await?;
+    Ok(claims)
+}
+
+/// When to claim again, unless something wakes earlier.
+pub async fn next_due(s: &Services) -> Result<Option<DateTime<Utc>>> {
+    Ok(store::deliveries::next_due(&mut *s.db.acquire().await?, s.now()).await?)
+}
+
+/// Moves the ends of the claims' leases; how many are still held.
+pub async fn renew(s: &Services, claims: &Claims) -> Result<u64> {
+    let mut tx = store::deliveries::begin(&s.db).await?;
+    let held = store::deliveries::renew(&mut tx, s.now(), claims).await?;
+    tx.commit().await?;
+    Ok(held)
+}
+
+/// Makes due what a node that is gone had claimed. Only for a node that knows that it is alone.
+pub async fn release_all(s: &Services) -> Result<u64> {
+    Ok(store::deliveries::release_all(&mut *s.db.acquire().await?, s.now()).await?)
+}
+
+/// Settles claims, all or none. Those that were lost to another node meanwhile are left alone.
+pub async fn settle(s: &Services, batch: &[Settlement]) -> Result<()> {
+    let now = s.now();
+    let mut tx = store::deliveries::begin(&s.db).await?;
+    let mut counts = Counts::default();
+    let finished: Vec<_> = of(batch, |end| matches!(end, End::Succeeded)).collect();
+    if !finished.is_empty() {
+        let done = store::deliveries::finish(&mut tx, &Claims::of(finished.iter().copied())).await?;
+        counts.add(&finished, &done, 0);
+    }
+    let dropped = Claims::of(of(batch, |end| matches!(end, End::Dropped)));
+    if !dropped.is_empty() {
+        store::deliveries::finish(&mut tx, &dropped).await?;
+    }
+    let returned = Claims::of(of(batch, |end| matches!(end, End::Held | End::Released)));
+    if !returned.is_empty() {
+        store::deliveries::give_back(&mut tx, now, &returned).await?;
+    }
+    let again = settle_failed(&mut tx, batch, &mut counts).await?;
+    let died = bury(&mut tx, now, batch, &mut counts).await?;
+    if !counts.by_trigger.is_empty() {
+        let counts: Vec<_> = counts.by_trigger.into_iter().collect();
+        store::deliveries::count(&mut tx, now, &counts).await?;
+    }
+    tx.commit().await?;
+    if died.told {
+        s.events.added();
+    }
+    if died.letters > 0 {
+        s.events.kept.notify_one();
+    }
+    if again || !returned.is_empty() {
+        s.events.due.notify_one();
+    }
+    Ok(())
+}
+
+/// Those that are to be tried again; whether there are any.
+async fn settle_failed(tx: &mut PgConnection, batch: &[Settlement], counts: &mut Counts) -> Result<bool> {
+    let failed = batch.iter().filter_map(|settlement| match &settlement.end {
+        End::Again { at, attempt } => Some((&settlement.claim, *at, attempt)),
+        _ => None,
+    });
+    let failed: Vec<_> = failed.collect();
+    if failed.is_empty() {
+        return Ok(false);
+    }
+    let claims: Vec<_> = failed.iter().map(|(claim, ..)| *claim).collect();
+    let times: Vec<_> = failed.iter().map(|(_, at, _)| *at).collect();
+    let held = store::deliveries::retry(tx, &Claims::of(claims.iter().copied()), &times).await?;
+    let attempts: Vec<_> =
+        failed.iter().filter(|(claim, ..)| held.contains(&claim.id)).map(|(claim, _, attempt)| (claim.id, *attempt)).collect();
+    store::deliveries::note_attempts(tx, &attempts).await?;
+    counts.add(&claims, &held, 1);
+    Ok(true)
+}
+
+/// What became dead letters.
+#[derive(Default)]
+struct Died {
+    letters: usize,
+    /// Whether events tell of them.
+    told: bool,
+}
+
+/// Those of which no attempt is left. A handler of dead letters that failed is noted with its letter and is none itself.
+async fn bury(tx: &mut PgConnection, now: DateTime<Utc>, batch: &[Settlement], counts: &mut Counts) -> Result<Died> {
+    let dead = batch.iter().filter_map(|settlement| match &settlement.end {
+        End::Dead { reason, attempt } => Some((&settlement.claim, *reason, attempt)),
+        _ => None,
+    });
+    let (handlers, letters): (Vec<_>, Vec<_>) = dead.partition(|(claim, ..)| claim.event.source == Source::DeadLetter);
+    if !handlers.is_empty() {
+        let claims: Vec<_> = handlers.iter().map(|(claim, ..)| *claim).collect();
+        let held = store::deliveries::finish(tx, &Claims::of(claims.iter().copied())).await?;
+        let failures: Vec<_> = handlers
+            .iter()
+            .filter(|(claim, ..)| held.contains(&claim.id))
+            .filter_map(|(claim, _, attempt)| Some((letter_of(claim)?, &attempt.error)))
+            .collect();
+        store::dead_letters::note_handler_failures(tx, now, &failures).await?;
+        counts.add(&claims, &held, 1);
+        counts.add(&claims, &held, 2);
+    }
+    if letters.is_empty() {
+        return Ok(Died::default());
+    }
+    let claims: Vec<_> = letters.iter().map(|(claim, ..)| *claim).collect();
+    let reasons: Vec<DeadReason> = letters.iter().map(|(_, reason, _)| *reason).collect();
+    let scripts: Vec<_> = claims.iter().map(|claim| claim.script_id()).collect();
+    let held = store::deliveries::bury(tx, now, &Claims::of(claims.iter().copied()), &reasons, &scripts).await?;
+    let attempts: Vec<_> =
+        letters.iter().filter(|(claim, ..)| held.contains(&claim.id)).map(|(claim, _, attempt)| (claim.id, *attempt)).collect();
+    store::deliveries::note_attempts(tx, &attempts).await?;
+    counts.add(&claims, &held, 1);
+    counts.add(&claims, &held, 2);
+    let told = store::events::append_for_letters(tx, now, &held).await? > 0;
+    Ok(Died { letters: held.len(), told })
+}
+
+/// The dead letter that an event tells of.
+fn letter_of(claim: &Claim) -> Option<DeliveryId> {
+    #[derive(Deserialize)]
+    struct About {
+        dead_letter_id: DeliveryId,
+    }
+    serde_json::from_slice::<About>(&claim.event.about).ok().map(|about| about.dead_letter_id)
+}
+
+fn of(batch: &[Settlement], which: impl Fn(&End) -> bool) -> impl Iterator<Item = &Claim> {
+    batch.iter().filter(move |settlement| which(&settlement.end)).map(|settlement| &settlement.claim)
+}
+
+/// By trigger: succeeded, failed, dead. In the order of the ids, so that two nodes lock alike.
+#[derive(Default)]
+struct Counts {
+    by_trigger: BTreeMap<TriggerId, [i64; 3]>,
+}
+
+impl Counts {
+    fn add(&mut self, claims: &[&Claim], held: &[DeliveryId], column: usize) {
+        for claim in claims.iter().filter(|claim| held.contains(&claim.id)) {
+            let Some(trigger) = claim.trigger_id() else { continue };
+            if let Some(count) = self.by_trigger.entry(trigger).or_default().get_mut(column) {
+                *count += 1;
+            }
+        }
+    }
+}

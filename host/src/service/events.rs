@@ -1,0 +1,139 @@
+//! Events: added in the transaction of what they tell of, and the wake-ups that follow the commit.
+//!
+//! A wake-up costs no query: the workers of this node hear it in the process, those of other nodes by a signal that one task
+//! sends for many (`tell_others`). It may come too often, and it may be lost with its node: then what waits is found when a
+//! node starts, loses its connection, or is woken by anything else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+use tokio::sync::Notify;
+
+use super::Services;
+use crate::error::{Error, Result};
+use crate::id::{AppId, EventId, RequestId};
+use crate::limits;
+use crate::model::event::{NewEvent, Op, Origin, Source, Target, Told};
+use crate::shutdown::Shutdown;
+use crate::store;
+
+/// What the workers of this node wait for. Each is heard by one of them, also when it comes while that one is busy.
+#[derive(Debug, Default)]
+pub struct Events {
+    /// Something may be in the outbox.
+    pub outbox: Notify,
+    /// Something may be due.
+    pub due: Notify,
+    /// The next tick may have changed.
+    pub ticks: Notify,
+    /// Something that is kept for a time was added.
+    pub kept: Notify,
+    /// Other nodes should look.
+    others: Notify,
+}
+
+impl Events {
+    /// How a write at that time is told of.
+    pub(super) fn tell(&self, now: DateTime<Utc>, origin: Origin) -> Told {
+        Told { event: EventId::at(now), origin }
+    }
+
+    /// An event was committed.
+    pub fn added(&self) {
+        self.outbox.notify_one();
+        self.others.notify_one();
+    }
+
+    pub(super) fn added_if(&self, told: bool) {
+        if told {
+            self.added();
+        }
+    }
+
+    /// Deliveries or schedules were changed otherwise.
+    pub fn changed(&self) {
+        self.wake();
+        self.others.notify_one();
+    }
+
+    /// Has every worker of this node look.
+    pub fn wake(&self) {
+        self.outbox.notify_one();
+        self.due.notify_one();
+        self.ticks.notify_one();
+    }
+}
+
+/// Signals other nodes that something was added, once for all that came within `EVENT_SIGNAL_MS`, until draining begins.
+pub async fn tell_others(services: Arc<Services>, shutdown: Shutdown) {
+    let telling = async {
+        while !services.db.is_closed() {
+            services.events.others.notified().await;
+            let told = async { Ok::<_, Error>(store::signals::events_added(&mut *services.db.acquire().await?).await?) };
+            if let Err(error) = told.await
+                && !services.db.is_closed()
+            {
+                tracing::warn!(%error, cause = ?error.source, "other nodes could not be told of an event");
+            }
+            tokio::time::sleep(Duration::from_millis(limits::EVENT_SIGNAL_MS)).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = shutdown.draining() => {}
+        () = telling => {}
+    }
+}
+
+/// Adds an event for what a script did to one of its things, if a trigger is there for it; whether there is. To be followed, after
+/// the commit, by [`Events::added`].
+pub(super) async fn append_change(
+    tx: &mut PgConnection,
+    now: DateTime<Utc>,
+    app: AppId,
+    origin: Origin,
+    change: Change<'_>,
+) -> Result<bool> {
+    let event = NewEvent {
+        id: EventId::at(now),
+        app_id: app,
+        source: change.source,
+        op: change.op.as_str(),
+        at: now,
+        origin,
+        about: change.about,
+        name: change.collection.to_owned(),
+        due_at: now,
+        target: Target::Matching,
+    };
+    Ok(store::events::append_if_triggered(tx, &event).await?)
+}
+
+/// A write to a collection.
+pub(super) struct Change<'a> {
+    pub source: Source,
+    pub op: Op,
+    pub collection: &'a str,
+    /// JSON text.
+    pub about: String,
+}
+
+/// JSON text of what a handler sees.
+pub(super) fn about(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(Error::internal)
+}
+
+/// Adds one event by itself, durably.
+pub(super) async fn append(s: &Services, event: &NewEvent) -> Result<()> {
+    store::events::append(&mut *s.script_db.acquire().await?, event).await.map_err(store::refusal)?;
+    s.events.added();
+    Ok(())
+}
+
+/// The origin of what begins a chain by itself: a schedule.
+pub(super) fn beginning(now: DateTime<Utc>) -> Origin {
+    Origin { request_id: RequestId::at(now), depth: 0 }
+}

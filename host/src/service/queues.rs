@@ -1,0 +1,119 @@
+//! Queues: messages for one consumer. A message is an event that waits as a delivery until the consumer has handled it.
+
+use chrono::Duration;
+use serde::Serialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::Services;
+use super::events::about;
+use crate::error::{Error, Result};
+use crate::id::{AppId, EventId, UserId};
+use crate::limits;
+use crate::model::event::{NewEvent, Origin, SendOptions, Source, Target};
+use crate::model::page::{Page, PageQuery, text_cursor};
+use crate::model::queue::Queue;
+use crate::model::text;
+use crate::model::trigger::check_queue;
+use crate::store;
+
+/// What a handler sees of a message.
+#[derive(Serialize)]
+struct About<'a> {
+    name: &'a str,
+    message: &'a RawValue,
+    enqueued_at: chrono::DateTime<chrono::Utc>,
+}
+
+/// Adds a message (JSON text, at most `MESSAGE_BYTES_MAX` bytes) to a queue, which need not have a consumer yet; its id. With a
+/// key that came with another message within `QUEUE_KEY_WINDOW_S`, adds nothing and gives that one's id. 422; 404 when the app is
+/// gone.
+pub async fn send(
+    s: &Services,
+    app: AppId,
+    origin: Origin,
+    name: &str,
+    message: Vec<u8>,
+    options: SendOptions,
+) -> Result<EventId> {
+    check_queue(name)?;
+    let message = message_text(message)?;
+    let now = s.now();
+    let delay_s = options.delay_s.unwrap_or(0);
+    if !(0..=limits::QUEUE_DELAY_S_MAX).contains(&delay_s) {
+        let allowed = limits::QUEUE_DELAY_S_MAX;
+        return Err(Error::invalid("delay_s", format!("delay_s is {delay_s}; 0 to {allowed} seconds are allowed"))
+            .with_details(json!({ "field": "delay_s", "asked": delay_s, "floor": 0, "allowed": allowed })));
+    }
+    let event = NewEvent {
+        id: EventId::at(now),
+        app_id: app,
+        source: Source::Queue,
+        op: "send",
+        at: now,
+        origin,
+        about: about(&About { name, message: &message, enqueued_at: now })?,
+        name: name.to_owned(),
+        due_at: now + Duration::seconds(delay_s),
+        target: Target::Matching,
+    };
+    let Some(key) = options.dedup_key else {
+        super::events::append(s, &event).await?;
+        return Ok(event.id);
+    };
+    text::name_bytes("dedup_key", &key, limits::QUEUE_KEY_BYTES_MAX)?;
+    let expires_at = now + Duration::seconds(limits::QUEUE_KEY_WINDOW_S);
+    let mut tx = s.script_db.begin().await?;
+    let holder = store::queues::take_key(&mut tx, now, app, name, &key, event.id, expires_at).await.map_err(store::refusal)?;
+    if let Some(holder) = holder {
+        return Ok(holder);
+    }
+    store::events::append(&mut tx, &event).await.map_err(store::refusal)?;
+    tx.commit().await?;
+    s.events.added();
+    s.events.kept.notify_one();
+    Ok(event.id)
+}
+
+/// Messages that are not settled: waiting, delayed, in the hands of a handler. Dead letters do not count.
+pub async fn size(s: &Services, app: AppId, name: &str) -> Result<u64> {
+    check_queue(name)?;
+    let size = store::queues::size(&mut *s.script_db.acquire().await?, app, name).await?;
+    Ok(size.unsigned_abs())
+}
+
+/// An app's queues by name: those that hold something, and those that have a consumer.
+pub async fn list(s: &Services, app: AppId, query: &PageQuery) -> Result<Page<Queue>> {
+    let after = query.after_text()?.unwrap_or_default();
+    let rows = store::queues::list(&mut *s.db.acquire().await?, s.now(), app, &after, query.rows()).await?;
+    Ok(Page::cut(rows, query.limit, |queue| text_cursor(&queue.name)))
+}
+
+/// Deletes the messages that no handler has; how many. In transactions of `SWEEP_BATCH`: a crash leaves the rest.
+pub async fn purge(s: &Services, by: UserId, app: AppId, name: &str) -> Result<u64> {
+    check_queue(name)?;
+    // What was sent before is purged, also what is not relayed yet.
+    while super::deliveries::relay(s).await?.0 > 0 {}
+    let mut purged = 0;
+    loop {
+        let mut tx = s.db.begin().await?;
+        let rows = store::queues::purge(&mut tx, app, name, limits::SWEEP_BATCH).await?;
+        tx.commit().await?;
+        purged += rows;
+        if rows < limits::SWEEP_BATCH.unsigned_abs() {
+            break;
+        }
+    }
+    tracing::info!(app.id = %app, queue = name, purged, user.id = %by, "queue purged");
+    Ok(purged)
+}
+
+/// JSON text of at most `MESSAGE_BYTES_MAX` bytes.
+pub(super) fn message_text(message: Vec<u8>) -> Result<Box<RawValue>> {
+    if message.len() > limits::MESSAGE_BYTES_MAX {
+        return Err(text::too_long("message", message.len(), limits::MESSAGE_BYTES_MAX, "bytes"));
+    }
+    let refused = |_| Error::invalid("message", "the message is not JSON text");
+    let text = String::from_utf8(message).map_err(|_| Error::invalid("message", "the message is not JSON text"))?;
+    RawValue::from_string(text).map_err(refused)
+}

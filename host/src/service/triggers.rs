@@ -1,0 +1,181 @@
+//! Triggers: registered, changed, deleted, stopped. Every change holds the relay for its moment, so that no delivery is made for,
+//! or left behind by, a trigger that is just coming or going.
+
+use serde_json::json;
+use sqlx::PgConnection;
+
+use super::Services;
+use crate::error::{Error, Kind, Result};
+use crate::id::{AppId, ScriptId, TriggerId, UserId};
+use crate::limits;
+use crate::model::event::Source;
+use crate::model::page::{Page, PageQuery, id_cursor};
+use crate::model::script::Kind as ScriptKind;
+use crate::model::trigger::{Counts, NewTrigger, PRINCIPAL_LOST_RIGHT, Rule, State, Trigger, TriggerChange};
+use crate::store;
+
+/// Which triggers of an app.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Which {
+    pub kind: Option<Source>,
+    pub script: Option<ScriptId>,
+}
+
+/// Registers a trigger, which is active at once and runs as `by`. 404 for the app; 422 for what the rules of `model::trigger`
+/// refuse, a script of another app, a module, a secret that is not there, and one trigger too many (`limit_reached`); 409 naming
+/// the consumer that the queue has.
+pub async fn create(s: &Services, by: UserId, app: AppId, new: NewTrigger) -> Result<Trigger> {
+    let now = s.now();
+    let (script_id, rule, retry) = new.check(now)?;
+    let mut tx = s.db.begin().await?;
+    let found = store::apps::lock(&mut tx, app).await?.ok_or_else(|| Error::not_found("app"))?;
+    store::deliveries::pause(&mut tx).await?;
+    check_target(&mut tx, app, script_id).await?;
+    if store::triggers::count(&mut tx, app).await? >= limits::TRIGGERS_PER_APP_MAX {
+        let allowed = limits::TRIGGERS_PER_APP_MAX;
+        let message = format!("the app {} has {allowed} triggers, which is all it may have; delete one first", found.slug);
+        return Err(Error::new(Kind::Invalid, "limit_reached", message));
+    }
+    check_rule(&mut tx, app, &rule).await?;
+    let id = TriggerId::at(now);
+    let (state, registered_by) = (State::Active, Some(by));
+    let trigger = Trigger { id, app_id: app, script_id, rule, retry, state, registered_by, created_at: now, updated_at: now };
+    if !store::triggers::insert(&mut tx, &trigger).await.map_err(store::refusal)?
+        && let Rule::Queue { queue } = &trigger.rule
+    {
+        let other = store::triggers::of_queue(&mut tx, app, queue).await?;
+        let message = format!("the queue {queue} has a consumer already: a message goes to one; change or delete that trigger");
+        return Err(Error::conflict(message, json!({ "field": "queue", "trigger": { "id": other } })));
+    }
+    if let Rule::Queue { queue } = &trigger.rule {
+        store::triggers::adopt(&mut tx, now, app, queue, trigger.id).await?;
+    }
+    tx.commit().await?;
+    s.events.changed();
+    let kind = trigger.rule.kind().as_str();
+    tracing::info!(app.id = %app, script.id = %script_id, trigger.id = %trigger.id, kind, user.id = %by, "trigger registered");
+    Ok(trigger)
+}
+
+/// The trigger; 404, also for another app's.
+pub async fn get(s: &Services, app: AppId, id: TriggerId) -> Result<Trigger> {
+    store::triggers::get(&mut *s.db.acquire().await?, app, id).await?.ok_or_else(|| Error::not_found("trigger"))
+}
+
+/// An app's triggers, oldest first.
+pub async fn list(s: &Services, app: AppId, which: Which, query: &PageQuery) -> Result<Page<Trigger>> {
+    let after = query.after_id()?;
+    let mut db = s.db.acquire().await?;
+    let rows = store::triggers::list(&mut db, app, which.kind, which.script, after, query.rows()).await?;
+    Ok(Page::cut(rows, query.limit, |trigger| id_cursor(trigger.id.0)))
+}
+
+/// What came of the deliveries of these triggers; nothing for one that is gone.
+pub async fn counts(s: &Services, ids: &[TriggerId]) -> Result<Vec<(TriggerId, Counts)>> {
+    Ok(store::triggers::counts(&mut *s.db.acquire().await?, ids).await?)
+}
+
+/// Changes what `change` names. Switching on one that had stopped makes `by` its principal. `if_match` is a `Trigger::tag`: 412 when
+/// it is in another state by now. 404; 422.
+pub async fn update(
+    s: &Services,
+    by: UserId,
+    app: AppId,
+    id: TriggerId,
+    change: TriggerChange,
+    if_match: Option<&str>,
+) -> Result<Trigger> {
+    let now = s.now();
+    let mut tx = s.db.begin().await?;
+    store::deliveries::pause(&mut tx).await?;
+    let mut trigger = store::triggers::lock(&mut tx, app, id).await?.ok_or_else(|| Error::not_found("trigger"))?;
+    if if_match.is_some_and(|tag| tag != trigger.tag()) {
+        let message = "the trigger has changed since it was read; read it again";
+        return Err(Error::new(Kind::PreconditionFailed, "precondition_failed", message)
+            .with_details(json!({ "current": trigger.tag() })));
+    }
+    trigger.retry = change.retry.over(trigger.retry)?;
+    match (change.enabled, &trigger.state) {
+        (Some(true), State::Disabled | State::Stopped { .. }) => {
+            if matches!(trigger.state, State::Stopped { .. }) {
+                trigger.registered_by = Some(by);
+            }
+            trigger.state = State::Active;
+            if let Rule::Cron { schedule, next_tick_at } = &mut trigger.rule {
+                // What it missed while it was off it was meant to miss.
+                *next_tick_at = schedule.next(now);
+            }
+            store::triggers::resume(&mut tx, now, app, id).await?;
+        }
+        (Some(false), State::Active | State::Stopped { .. }) => {
+            trigger.state = State::Disabled;
+            store::triggers::hold(&mut tx, app, id).await?;
+        }
+        (Some(true), State::Active) | (Some(false), State::Disabled) | (None, _) => {}
+    }
+    trigger.updated_at = store::triggers::update(&mut tx, &trigger, now).await?;
+    tx.commit().await?;
+    s.events.changed();
+    tracing::info!(app.id = %app, trigger.id = %id, state = trigger.state.as_str(), user.id = %by, "trigger changed");
+    Ok(trigger)
+}
+
+/// Deletes a trigger with what waits for it; messages of a queue wait for its next consumer. 404, also for another app's.
+pub async fn delete(s: &Services, by: UserId, app: AppId, id: TriggerId) -> Result<()> {
+    let mut tx = s.db.begin().await?;
+    store::deliveries::pause(&mut tx).await?;
+    if !store::triggers::delete(&mut tx, app, id).await? {
+        return Err(Error::not_found("trigger"));
+    }
+    tx.commit().await?;
+    s.events.changed();
+    tracing::info!(app.id = %app, trigger.id = %id, user.id = %by, "trigger deleted");
+    Ok(())
+}
+
+/// Stops a trigger whose principal lost the right to it; what waits for it is held.
+pub async fn stop(s: &Services, app: AppId, id: TriggerId) -> Result<()> {
+    let mut tx = s.db.begin().await?;
+    store::deliveries::pause(&mut tx).await?;
+    if store::triggers::stop(&mut tx, id, PRINCIPAL_LOST_RIGHT, s.now()).await? {
+        store::triggers::hold(&mut tx, app, id).await?;
+        tracing::warn!(app.id = %app, trigger.id = %id, "a trigger stopped: {PRINCIPAL_LOST_RIGHT}");
+    }
+    Ok(tx.commit().await?)
+}
+
+/// A script that handles: of this app, and no module.
+async fn check_target(tx: &mut PgConnection, app: AppId, id: ScriptId) -> Result<()> {
+    let script = store::scripts::get(tx, id).await?.filter(|script| script.app_id == app);
+    let script = script.ok_or_else(|| Error::invalid("script_id", "the app has no script of this id"))?;
+    if script.kind == ScriptKind::Module {
+        let message = format!("{} is a module: it handles no events, scripts import it", script.name);
+        return Err(Error::invalid("script_id", message));
+    }
+    Ok(())
+}
+
+/// What a rule names must be there.
+async fn check_rule(tx: &mut PgConnection, app: AppId, rule: &Rule) -> Result<()> {
+    match rule {
+        Rule::Email { secret } if !store::secrets::has(tx, app, secret).await? => {
+            let message =
+                format!("the app has no secret `{secret}`; set it first: PUT /api/v1/admin/apps/{app}/secrets/{secret}");
+            Err(Error::invalid("secret", message))
+        }
+        Rule::DeadLetter(filter) => {
+            if let Some(id) = filter.trigger_id
+                && store::triggers::get(tx, app, id).await?.is_none()
+            {
+                return Err(Error::invalid("filter.trigger_id", "the app has no trigger of this id"));
+            }
+            if let Some(id) = filter.script_id
+                && store::scripts::app_of(tx, id).await? != Some(app)
+            {
+                return Err(Error::invalid("filter.script_id", "the app has no script of this id"));
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,303 @@
+//! `deliveries` that are dead, with their events and attempts.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::id::{AppId, DeliveryId, EventId, ExecutionId, ScriptId, TriggerId, UserId};
+use crate::model::dead_letter::{DeadLetter, HandlerFailed, LetterEvent, LetterFilter, Resolved};
+use crate::model::delivery::{Attempt, DeadReason};
+use crate::model::event::Source;
+use crate::model::execution::{Failure, FailureCode, Outcome};
+
+struct Row {
+    id: DeliveryId,
+    app_id: AppId,
+    event_id: EventId,
+    source: String,
+    op: String,
+    at: DateTime<Utc>,
+    depth: i32,
+    about: String,
+    trigger_id: Option<TriggerId>,
+    script_id: Option<ScriptId>,
+    dead_reason: Option<String>,
+    attempts: i32,
+    last_error: Option<String>,
+    first_attempt_at: Option<DateTime<Utc>>,
+    last_attempt_at: Option<DateTime<Utc>>,
+    dead_at: Option<DateTime<Utc>>,
+    resolved_at: Option<DateTime<Utc>>,
+    resolved_by: Option<UserId>,
+    resolved_reason: Option<String>,
+    replayed_as: Option<DeliveryId>,
+    handler_failed_at: Option<DateTime<Utc>>,
+    handler_error: Option<String>,
+}
+
+impl Row {
+    fn letter(self) -> sqlx::Result<DeadLetter> {
+        let missing = |column: &'static str| super::unreadable(column, "null");
+        Ok(DeadLetter {
+            id: self.id,
+            app_id: self.app_id,
+            event: LetterEvent {
+                id: self.event_id,
+                source: super::word("source", &self.source, Source::from_word)?,
+                op: self.op,
+                at: self.at,
+                depth: super::natural("depth", self.depth)?,
+                about: self.about,
+            },
+            trigger_id: self.trigger_id,
+            script_id: self.script_id,
+            reason: super::word("dead_reason", self.dead_reason.as_deref().unwrap_or_default(), DeadReason::from_word)?,
+            attempts: super::natural("attempts", self.attempts)?,
+            last_error: self.last_error.as_deref().map(failure),
+            first_attempt_at: self.first_attempt_at,
+            last_attempt_at: self.last_attempt_at,
+            dead_at: self.dead_at.ok_or_else(|| missing("dead_at"))?,
+            resolved: match (self.resolved_at, self.resolved_reason) {
+                (Some(at), Some(reason)) => Some(Resolved { at, by: self.resolved_by, reason }),
+                _ => None,
+            },
+            replayed_as: self.replayed_as,
+            handler_failed: match (self.handler_failed_at, self.handler_error.as_deref()) {
+                (Some(at), Some(error)) => Some(HandlerFailed { at, error: failure(error) }),
+                _ => None,
+            },
+        })
+    }
+}
+
+pub async fn get(db: &mut PgConnection, app: AppId, id: DeliveryId) -> sqlx::Result<Option<DeadLetter>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT d.id AS "id: DeliveryId", d.app_id AS "app_id: AppId", e.id AS "event_id: EventId", e.source, e.op, e.at, e.depth,
+                  e.about, d.trigger_id AS "trigger_id: TriggerId", d.script_id AS "script_id: ScriptId", d.dead_reason, d.attempts,
+                  (SELECT a.error FROM attempts a WHERE a.delivery_id = d.id ORDER BY a.number DESC LIMIT 1) AS last_error,
+                  d.first_attempt_at, d.last_attempt_at, d.dead_at, d.resolved_at, d.resolved_by AS "resolved_by: UserId",
+                  d.resolved_reason, d.replayed_as AS "replayed_as: DeliveryId", d.handler_failed_at, d.handler_error
+           FROM deliveries d JOIN events e ON e.id = d.event_id
+           WHERE d.app_id = $1 AND d.id = $2 AND d.state = 'dead'"#,
+        app.0,
+        id.0
+    );
+    row.fetch_optional(db).await?.map(Row::letter).transpose()
+}
+
+/// An app's letters, newest first, older than `before`.
+pub async fn list(
+    db: &mut PgConnection,
+    app: AppId,
+    filter: &LetterFilter,
+    before: Option<Uuid>,
+    rows: i64,
+) -> sqlx::Result<Vec<DeadLetter>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT d.id AS "id: DeliveryId", d.app_id AS "app_id: AppId", e.id AS "event_id: EventId", e.source, e.op, e.at, e.depth,
+                  e.about, d.trigger_id AS "trigger_id: TriggerId", d.script_id AS "script_id: ScriptId", d.dead_reason, d.attempts,
+                  (SELECT a.error FROM attempts a WHERE a.delivery_id = d.id ORDER BY a.number DESC LIMIT 1) AS last_error,
+                  d.first_attempt_at, d.last_attempt_at, d.dead_at, d.resolved_at, d.resolved_by AS "resolved_by: UserId",
+                  d.resolved_reason, d.replayed_as AS "replayed_as: DeliveryId", d.handler_failed_at, d.handler_error
+           FROM deliveries d JOIN events e ON e.id = d.event_id
+           WHERE d.app_id = $1 AND d.state = 'dead' AND d.id < $2 AND (NOT $3 OR d.resolved_at IS NULL)
+             AND ($4::text IS NULL OR e.source = $4) AND ($5::uuid IS NULL OR d.trigger_id = $5)
+             AND ($6::uuid IS NULL OR d.script_id = $6)
+           ORDER BY d.id DESC LIMIT $7"#,
+        app.0,
+        before.unwrap_or(Uuid::max()),
+        filter.unresolved,
+        filter.source.map(Source::as_str),
+        filter.trigger_id.map(|id| id.0),
+        filter.script_id.map(|id| id.0),
+        rows
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(Row::letter).collect()
+}
+
+/// How many letters the app has, and how many that nobody resolved.
+pub async fn count(db: &mut PgConnection, app: AppId) -> sqlx::Result<(i64, i64)> {
+    let row = sqlx::query!(
+        r#"SELECT count(*) AS "all!", count(*) FILTER (WHERE resolved_at IS NULL) AS "unresolved!"
+           FROM deliveries WHERE app_id = $1 AND state = 'dead'"#,
+        app.0
+    )
+    .fetch_one(db)
+    .await?;
+    Ok((row.all, row.unresolved))
+}
+
+/// The tries of a letter, the first one first.
+pub async fn attempts(db: &mut PgConnection, id: DeliveryId) -> sqlx::Result<Vec<Attempt>> {
+    let rows = sqlx::query!(
+        r#"SELECT number, execution_id AS "execution_id: ExecutionId", version, outcome, error, logs, started_at, wall_us
+           FROM attempts WHERE delivery_id = $1 ORDER BY number"#,
+        id.0
+    )
+    .fetch_all(db)
+    .await?;
+    let attempts = rows.into_iter().map(|row| {
+        Ok(Attempt {
+            number: super::natural("number", row.number)?,
+            execution_id: row.execution_id,
+            version: row.version,
+            outcome: super::word("outcome", &row.outcome, Outcome::from_word)?,
+            error: failure(&row.error),
+            logs: serde_json::from_str(&row.logs).unwrap_or_default(),
+            started_at: row.started_at,
+            wall_us: super::natural("wall_us", row.wall_us)?,
+        })
+    });
+    attempts.collect()
+}
+
+/// Ids of letters that the filter matches, older than `before`, newest first.
+pub async fn ids(
+    db: &mut PgConnection,
+    app: AppId,
+    filter: &LetterFilter,
+    before: Option<Uuid>,
+    rows: i64,
+) -> sqlx::Result<Vec<DeliveryId>> {
+    sqlx::query_scalar!(
+        r#"SELECT d.id AS "id: DeliveryId" FROM deliveries d JOIN events e ON e.id = d.event_id
+           WHERE d.app_id = $1 AND d.state = 'dead' AND d.id < $2 AND (NOT $3 OR d.resolved_at IS NULL)
+             AND ($4::text IS NULL OR e.source = $4) AND ($5::uuid IS NULL OR d.trigger_id = $5)
+             AND ($6::uuid IS NULL OR d.script_id = $6)
+           ORDER BY d.id DESC LIMIT $7"#,
+        app.0,
+        before.unwrap_or(Uuid::max()),
+        filter.unresolved,
+        filter.source.map(Source::as_str),
+        filter.trigger_id.map(|id| id.0),
+        filter.script_id.map(|id| id.0),
+        rows
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Makes a new delivery of each letter's event, for the same trigger or script, due now (held where the trigger is not active), and
+/// resolves the letter. Their depth is the event's, or `depth` where that is more. Leaves alone letters whose trigger is gone and
+/// that are no queue's. The letters with their new deliveries.
+pub async fn replay(
+    db: &mut PgConnection,
+    now: DateTime<Utc>,
+    app: AppId,
+    letters: &[DeliveryId],
+    by: Option<UserId>,
+    depth: i32,
+) -> sqlx::Result<Vec<(DeliveryId, DeliveryId)>> {
+    let ids: Vec<_> = letters.iter().map(|id| id.0).collect();
+    let rows = sqlx::query!(
+        r#"WITH letter AS (
+               SELECT d.id, d.app_id, d.event_id, d.queue, d.depth, coalesce(own.id, consumer.id) AS new_trigger_id,
+                      CASE WHEN d.trigger_id IS NULL AND d.queue IS NULL THEN d.script_id END AS new_script_id,
+                      coalesce(own.state, consumer.state) AS trigger_state, id_at($2) AS new_id,
+                      (SELECT max(o.replay) FROM deliveries o WHERE o.event_id = d.event_id) AS last_replay
+               FROM deliveries d
+               LEFT JOIN triggers own ON own.id = d.trigger_id
+               LEFT JOIN triggers consumer ON own.id IS NULL AND consumer.app_id = d.app_id AND consumer.pattern = d.queue
+                    AND consumer.kind = 'queue'
+               WHERE d.app_id = $1 AND d.id = ANY ($3) AND d.state = 'dead'
+                 AND (own.id IS NOT NULL OR d.queue IS NOT NULL OR d.trigger_id IS NULL)
+               FOR NO KEY UPDATE OF d
+           ), made AS (
+               INSERT INTO deliveries (id, app_id, event_id, trigger_id, script_id, queue, replay, state, due_at, resume_at,
+                                       attempts, depth)
+               SELECT new_id, app_id, event_id, new_trigger_id, new_script_id, queue,
+                      last_replay + row_number() OVER (PARTITION BY event_id ORDER BY id),
+                      CASE WHEN runs THEN 'due' ELSE 'held' END, CASE WHEN runs THEN $2 ELSE 'infinity' END,
+                      CASE WHEN NOT runs THEN $2 END, 0, greatest(depth, $5)
+               FROM letter, LATERAL (SELECT new_script_id IS NOT NULL OR coalesce(trigger_state, '') = 'active' AS runs) AS so
+           )
+           UPDATE deliveries SET replayed_as = new_id, resolved_at = coalesce(resolved_at, $2),
+                  resolved_by = CASE WHEN resolved_at IS NULL THEN $4 ELSE resolved_by END,
+                  resolved_reason = coalesce(resolved_reason, 'replayed')
+           FROM letter WHERE deliveries.id = letter.id
+           RETURNING deliveries.id AS "id: DeliveryId", new_id AS "new_id!: DeliveryId""#,
+        app.0,
+        now,
+        &ids,
+        by.map(|id| id.0),
+        depth
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.new_id)).collect())
+}
+
+/// Resolves a letter that nobody has; whether there was one.
+pub async fn resolve(
+    db: &mut PgConnection,
+    now: DateTime<Utc>,
+    app: AppId,
+    id: DeliveryId,
+    by: Option<UserId>,
+    reason: &str,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "UPDATE deliveries SET resolved_at = $3, resolved_by = $4, resolved_reason = $5
+         WHERE app_id = $1 AND id = $2 AND state = 'dead' AND resolved_at IS NULL",
+        app.0,
+        id.0,
+        now,
+        by.map(|id| id.0),
+        reason
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Notes that a handler failed on these letters for good.
+pub async fn note_handler_failures(
+    db: &mut PgConnection,
+    now: DateTime<Utc>,
+    failures: &[(DeliveryId, &Failure)],
+) -> sqlx::Result<()> {
+    let ids: Vec<_> = failures.iter().map(|(id, _)| id.0).collect();
+    let errors: Vec<_> = failures.iter().map(|(_, error)| serde_json::to_string(error).unwrap_or_default()).collect();
+    sqlx::query!(
+        "UPDATE deliveries SET handler_failed_at = $3, handler_error = failed.error
+         FROM unnest($1::uuid[], $2::text[]) AS failed (id, error)
+         WHERE deliveries.id = failed.id AND state = 'dead'",
+        &ids,
+        &errors,
+        now
+    )
+    .execute(db)
+    .await
+    .map(drop)
+}
+
+/// Deletes up to `rows` letters that were resolved, or died, before those times; how many.
+pub async fn sweep(
+    db: &mut PgConnection,
+    resolved_before: DateTime<Utc>,
+    dead_before: DateTime<Utc>,
+    rows: i64,
+) -> sqlx::Result<u64> {
+    let events = sqlx::query_scalar!(
+        "DELETE FROM deliveries USING (
+             SELECT id FROM deliveries WHERE state = 'dead' AND (resolved_at < $1 OR dead_at < $2) LIMIT $3
+         ) AS old WHERE deliveries.id = old.id
+         RETURNING event_id",
+        resolved_before,
+        dead_before,
+        rows
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    super::deliveries::delete_idle_events(db, &events).await?;
+    Ok(events.len() as u64)
+}
+
+/// A failure as it was stored.
+fn failure(text: &str) -> Failure {
+    serde_json::from_str(text).unwrap_or_else(|_| Failure::new(FailureCode::Internal, "the failure cannot be read"))
+}

@@ -1,0 +1,420 @@
+//! `deliveries` and `attempts`: claiming, and settling what was claimed.
+//!
+//! A claim's number (`attempts`) fences: settling and renewing touch a row only while it is claimed under the number that the
+//! caller was given, so a node whose lease was lost changes nothing.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use uuid::Uuid;
+
+use crate::id::{AppId, DeliveryId, EventId, ExecutionId, RequestId, ScriptId, TriggerId, UserId};
+use crate::limits;
+use crate::model::delivery::{Attempt, AttemptLine, Claim, DeadReason, Progress, Registrant, To};
+use crate::model::event::{Event, Source};
+use crate::model::retry::{Backoff, Retry};
+use crate::model::user::Role;
+
+/// A transaction of the pipeline's own, that relays or settles. Its commit does not wait for the disk: what a crash loses of it
+/// is done again, because a delivery is made at least once. Changes of triggers wait for it, and it for them.
+pub async fn begin(db: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
+    db.begin_with("BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock_shared(7150226)").await
+}
+
+/// Until the transaction ends nothing is relayed or settled: which trigger a delivery is for has one answer.
+pub async fn pause(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!(r#"SELECT pg_advisory_xact_lock(7150226) IS NULL AS "locked""#).fetch_one(db).await.map(drop)
+}
+
+struct ClaimRow {
+    id: DeliveryId,
+    app_id: AppId,
+    attempts: i32,
+    replay: i32,
+    delivery_trigger_id: Option<TriggerId>,
+    delivery_script_id: Option<ScriptId>,
+    event_id: EventId,
+    source: String,
+    op: String,
+    at: DateTime<Utc>,
+    depth: i32,
+    request_id: RequestId,
+    execution_id: Option<ExecutionId>,
+    about: String,
+    trigger_id: Option<TriggerId>,
+    script_id: Option<ScriptId>,
+    max_attempts: Option<i32>,
+    backoff: Option<String>,
+    base_delay_ms: Option<i32>,
+    max_delay_ms: Option<i32>,
+    jitter: Option<bool>,
+    trigger_state: Option<String>,
+    user_id: Option<UserId>,
+    role: Option<String>,
+    deactivated_at: Option<DateTime<Utc>>,
+}
+
+impl ClaimRow {
+    fn claim(self) -> sqlx::Result<Claim> {
+        let to = self.to()?;
+        Ok(Claim {
+            id: self.id,
+            app_id: self.app_id,
+            request_id: self.request_id,
+            event: Event {
+                id: self.event_id,
+                source: super::word("source", &self.source, Source::from_word)?,
+                op: self.op,
+                at: self.at,
+                attempt: super::natural("attempts", self.attempts)?,
+                depth: super::natural("depth", self.depth)?,
+                about: self.about.into_bytes(),
+            },
+            execution_id: self.execution_id,
+            replay: super::natural("replay", self.replay)?,
+            to,
+        })
+    }
+
+    fn to(&self) -> sqlx::Result<To> {
+        let policy = (self.max_attempts, &self.backoff, self.base_delay_ms, self.max_delay_ms, self.jitter);
+        match (self.trigger_id, self.script_id, policy) {
+            (Some(trigger_id), Some(script_id), (Some(attempts), Some(backoff), Some(base), Some(max), Some(jitter))) => {
+                let retry = Retry {
+                    max_attempts: super::natural("max_attempts", attempts)?,
+                    backoff: super::word("backoff", backoff, Backoff::from_word)?,
+                    base_delay_ms: super::natural("base_delay_ms", base)?,
+                    max_delay_ms: super::natural("max_delay_ms", max)?,
+                    jitter,
+                };
+                let principal = match (self.user_id, &self.role) {
+                    (Some(user_id), Some(role)) => Some(Registrant {
+                        user_id,
+                        role: super::word("role", role, Role::from_word)?,
+                        is_active: self.deactivated_at.is_none(),
+                    }),
+                    _ => None,
+                };
+                let is_active = self.trigger_state.as_deref() == Some("active");
+                Ok(To::Trigger { trigger_id, script_id, retry, principal, is_active })
+            }
+            _ => Ok(match (self.delivery_trigger_id, self.delivery_script_id) {
+                (None, Some(script_id)) => To::Script { script_id },
+                _ => To::Nowhere,
+            }),
+        }
+    }
+}
+
+/// How much may be claimed.
+#[derive(Debug, Clone, Default)]
+pub struct Room {
+    pub total: i64,
+    /// For each app that holds claims on this node, how many.
+    pub held: Vec<(AppId, i64)>,
+}
+
+/// Claims what is due, of each app the longest due first and of apps that hold few first, under a lease from `now`. Leaves
+/// alone what another node is claiming.
+pub async fn claim(db: &mut PgConnection, now: DateTime<Utc>, room: &Room) -> sqlx::Result<Vec<Claim>> {
+    let apps: Vec<_> = room.held.iter().map(|(app, _)| app.0).collect();
+    let counts: Vec<_> = room.held.iter().map(|(_, count)| *count).collect();
+    let per_app = i64::try_from(limits::DELIVERIES_CLAIMED_PER_APP_MAX).unwrap_or(i64::MAX);
+    let rows = sqlx::query_as!(
+        ClaimRow,
+        r#"WITH RECURSIVE waiting AS (
+               (SELECT app_id FROM deliveries WHERE state <> 'dead' ORDER BY app_id LIMIT 1)
+               UNION ALL
+               SELECT next.app_id FROM waiting, LATERAL (
+                   SELECT app_id FROM deliveries WHERE state <> 'dead' AND app_id > waiting.app_id ORDER BY app_id LIMIT 1
+               ) AS next
+           ), app AS (
+               SELECT waiting.app_id, coalesce(held.count, 0) AS held
+               FROM waiting LEFT JOIN unnest($3::uuid[], $4::bigint[]) AS held (app_id, count) ON held.app_id = waiting.app_id
+               ORDER BY held
+           ), picked AS (
+               SELECT due.id FROM app, LATERAL (
+                   SELECT id FROM deliveries
+                   WHERE app_id = app.app_id AND state <> 'dead' AND due_at <= $1
+                   ORDER BY due_at LIMIT greatest($5 - app.held, 0)
+                   FOR UPDATE SKIP LOCKED
+               ) AS due
+               LIMIT $2
+           ), claimed AS (
+               UPDATE deliveries SET state = 'claimed', due_at = $6, attempts = attempts + 1,
+                                     first_attempt_at = coalesce(first_attempt_at, $1), last_attempt_at = $1
+               FROM picked WHERE deliveries.id = picked.id
+               RETURNING deliveries.id, app_id, attempts, replay, trigger_id, script_id, event_id, depth
+           )
+           SELECT c.id AS "id: DeliveryId", c.app_id AS "app_id: AppId", c.attempts, c.replay,
+                  c.trigger_id AS "delivery_trigger_id: TriggerId", c.script_id AS "delivery_script_id: ScriptId",
+                  e.id AS "event_id: EventId", e.source, e.op, e.at, c.depth, e.request_id AS "request_id: RequestId",
+                  e.execution_id AS "execution_id: ExecutionId", e.about,
+                  t.id AS "trigger_id?: TriggerId", t.script_id AS "script_id?: ScriptId", t.max_attempts AS "max_attempts?",
+                  t.backoff AS "backoff?", t.base_delay_ms AS "base_delay_ms?", t.max_delay_ms AS "max_delay_ms?",
+                  t.jitter AS "jitter?", t.state AS "trigger_state?",
+                  u.id AS "user_id?: UserId", u.role AS "role?", u.deactivated_at
+           FROM claimed c JOIN events e ON e.id = c.event_id
+           LEFT JOIN triggers t ON t.id = c.trigger_id
+           LEFT JOIN users u ON u.id = t.registered_by"#,
+        now,
+        room.total,
+        &apps,
+        &counts,
+        per_app,
+        now + lease()
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(ClaimRow::claim).collect()
+}
+
+/// When to look again: the next time that something is due or a lease ends; a second from now where something is due already
+/// that could not be claimed. `None` when nothing waits.
+pub async fn next_due(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar!(
+        r#"WITH RECURSIVE first AS (
+               (SELECT app_id, due_at FROM deliveries WHERE state <> 'dead' ORDER BY app_id, due_at LIMIT 1)
+               UNION ALL
+               SELECT next.app_id, next.due_at FROM first, LATERAL (
+                   SELECT app_id, due_at FROM deliveries
+                   WHERE state <> 'dead' AND app_id > first.app_id ORDER BY app_id, due_at LIMIT 1
+               ) AS next
+           )
+           SELECT min(CASE WHEN due_at <= $1 THEN $1 + interval '1 second' ELSE due_at END) AS "at"
+           FROM first WHERE due_at < 'infinity'"#,
+        now
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Claims by their id and number.
+#[derive(Debug, Default)]
+pub struct Claims {
+    ids: Vec<Uuid>,
+    numbers: Vec<i32>,
+}
+
+impl Claims {
+    pub fn of<'a>(claims: impl IntoIterator<Item = &'a Claim>) -> Self {
+        let mut of = Self::default();
+        for claim in claims {
+            of.ids.push(claim.id.0);
+            of.numbers.push(i32::try_from(claim.event.attempt).unwrap_or(i32::MAX));
+        }
+        of
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+}
+
+/// Moves the ends of leases; how many are still held.
+pub async fn renew(db: &mut PgConnection, now: DateTime<Utc>, claims: &Claims) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        "UPDATE deliveries SET due_at = $3
+         FROM unnest($1::uuid[], $2::integer[]) AS claim (id, number)
+         WHERE deliveries.id = claim.id AND state = 'claimed' AND attempts = claim.number",
+        &claims.ids,
+        &claims.numbers,
+        now + lease()
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Makes what any node has claimed due now: only for one that knows that there is no other.
+pub async fn release_all(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
+    let done = sqlx::query!("UPDATE deliveries SET state = 'due', due_at = $1 WHERE state = 'claimed'", now).execute(db).await?;
+    Ok(done.rows_affected())
+}
+
+/// Deletes claimed deliveries, and their events where nothing else is to be done for them; which of them were still held.
+pub async fn finish(db: &mut PgConnection, claims: &Claims) -> sqlx::Result<Vec<DeliveryId>> {
+    let rows = sqlx::query!(
+        r#"DELETE FROM deliveries
+           USING unnest($1::uuid[], $2::integer[]) AS claim (id, number)
+           WHERE deliveries.id = claim.id AND state = 'claimed' AND attempts = claim.number
+           RETURNING deliveries.id AS "id: DeliveryId", event_id"#,
+        &claims.ids,
+        &claims.numbers
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    let events: Vec<_> = rows.iter().map(|row| row.event_id).collect();
+    delete_idle_events(db, &events).await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+/// Deletes those of the events that have no delivery.
+pub async fn delete_idle_events(db: &mut PgConnection, events: &[Uuid]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "DELETE FROM events WHERE id = ANY ($1) AND NOT EXISTS (SELECT FROM deliveries d WHERE d.event_id = events.id)",
+        events
+    )
+    .execute(db)
+    .await
+    .map(drop)
+}
+
+/// Makes claimed deliveries due again at their times; which of them were still held.
+pub async fn retry(db: &mut PgConnection, claims: &Claims, at: &[DateTime<Utc>]) -> sqlx::Result<Vec<DeliveryId>> {
+    sqlx::query_scalar!(
+        r#"UPDATE deliveries SET state = 'due', due_at = claim.at
+           FROM unnest($1::uuid[], $2::integer[], $3::timestamptz[]) AS claim (id, number, at)
+           WHERE deliveries.id = claim.id AND state = 'claimed' AND attempts = claim.number
+           RETURNING deliveries.id AS "id: DeliveryId""#,
+        &claims.ids,
+        &claims.numbers,
+        at
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Makes claimed deliveries dead letters; which of them were still held. `scripts` are those that failed.
+pub async fn bury(
+    db: &mut PgConnection,
+    now: DateTime<Utc>,
+    claims: &Claims,
+    reasons: &[DeadReason],
+    scripts: &[Option<ScriptId>],
+) -> sqlx::Result<Vec<DeliveryId>> {
+    let reasons: Vec<_> = reasons.iter().map(|reason| reason.as_str().to_owned()).collect();
+    let scripts: Vec<_> = scripts.iter().map(|script| script.map(|id| id.0)).collect();
+    sqlx::query_scalar!(
+        r#"UPDATE deliveries SET state = 'dead', dead_at = $5, dead_reason = claim.reason,
+                                 script_id = coalesce(claim.script_id, deliveries.script_id)
+           FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::uuid[]) AS claim (id, number, reason, script_id)
+           WHERE deliveries.id = claim.id AND state = 'claimed' AND attempts = claim.number
+           RETURNING deliveries.id AS "id: DeliveryId""#,
+        &claims.ids,
+        &claims.numbers,
+        &reasons,
+        &scripts as &[Option<Uuid>],
+        now
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Gives claimed deliveries back as if they had not been claimed: due at once, or, where their trigger is not active, held. A
+/// message whose trigger is gone goes to the consumer that its queue has now, or waits for one.
+pub async fn give_back(db: &mut PgConnection, now: DateTime<Utc>, claims: &Claims) -> sqlx::Result<()> {
+    sqlx::query!(
+        "WITH claim AS (
+             SELECT d.id, d.queue, coalesce(own.id, consumer.id) AS trigger_id,
+                    d.queue IS NULL AND d.trigger_id IS NULL OR coalesce(own.state, consumer.state, '') = 'active' AS runs
+             FROM unnest($1::uuid[], $2::integer[]) AS c (id, number)
+             JOIN deliveries d ON d.id = c.id AND d.state = 'claimed' AND d.attempts = c.number
+             LEFT JOIN triggers own ON own.id = d.trigger_id
+             LEFT JOIN triggers consumer ON own.id IS NULL AND consumer.app_id = d.app_id AND consumer.pattern = d.queue
+                  AND consumer.kind = 'queue'
+             FOR NO KEY UPDATE OF d
+         )
+         UPDATE deliveries SET attempts = attempts - 1, trigger_id = claim.trigger_id,
+                state = CASE WHEN claim.runs THEN 'due' ELSE 'held' END,
+                due_at = CASE WHEN claim.runs THEN $3::timestamptz ELSE 'infinity' END,
+                resume_at = CASE WHEN claim.runs THEN NULL ELSE $3::timestamptz END
+         FROM claim WHERE deliveries.id = claim.id",
+        &claims.ids,
+        &claims.numbers,
+        now
+    )
+    .execute(db)
+    .await
+    .map(drop)
+}
+
+/// Notes tries that did not succeed.
+pub async fn note_attempts(db: &mut PgConnection, attempts: &[(DeliveryId, &Attempt)]) -> sqlx::Result<()> {
+    let mut of = AttemptColumns::default();
+    for (id, attempt) in attempts {
+        of.push(*id, attempt);
+    }
+    sqlx::query!(
+        "INSERT INTO attempts (delivery_id, number, execution_id, version, outcome, error, logs, started_at, wall_us)
+         SELECT * FROM unnest($1::uuid[], $2::integer[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::text[],
+                              $8::timestamptz[], $9::bigint[])
+         ON CONFLICT ON CONSTRAINT attempts_pkey DO NOTHING",
+        &of.deliveries,
+        &of.numbers,
+        &of.executions as &[Option<Uuid>],
+        &of.versions as &[Option<i32>],
+        &of.outcomes,
+        &of.errors,
+        &of.logs,
+        &of.started,
+        &of.wall
+    )
+    .execute(db)
+    .await
+    .map(drop)
+}
+
+#[derive(Default)]
+struct AttemptColumns {
+    deliveries: Vec<Uuid>,
+    numbers: Vec<i32>,
+    executions: Vec<Option<Uuid>>,
+    versions: Vec<Option<i32>>,
+    outcomes: Vec<String>,
+    errors: Vec<String>,
+    logs: Vec<String>,
+    started: Vec<DateTime<Utc>>,
+    wall: Vec<i64>,
+}
+
+impl AttemptColumns {
+    fn push(&mut self, id: DeliveryId, attempt: &Attempt) {
+        self.deliveries.push(id.0);
+        self.numbers.push(i32::try_from(attempt.number).unwrap_or(i32::MAX));
+        self.executions.push(attempt.execution_id.map(|id| id.0));
+        self.versions.push(attempt.version);
+        self.outcomes.push(attempt.outcome.as_str().to_owned());
+        self.errors.push(serde_json::to_string(&attempt.error).unwrap_or_else(|_| "null".to_owned()));
+        self.logs.push(serde_json::to_string::<[AttemptLine]>(&attempt.logs).unwrap_or_else(|_| "[]".to_owned()));
+        self.started.push(attempt.started_at);
+        self.wall.push(i64::try_from(attempt.wall_us).unwrap_or(i64::MAX));
+    }
+}
+
+/// Adds to what is counted of triggers: succeeded deliveries, failed attempts, dead letters.
+pub async fn count(db: &mut PgConnection, now: DateTime<Utc>, counts: &[(TriggerId, [i64; 3])]) -> sqlx::Result<()> {
+    let column = |n: usize| counts.iter().map(|(_, count)| count.get(n).copied().unwrap_or(0)).collect::<Vec<_>>();
+    let ids: Vec<_> = counts.iter().map(|(id, _)| id.0).collect();
+    sqlx::query!(
+        "WITH told AS (
+             SELECT c.trigger_id FROM trigger_counts c WHERE c.trigger_id = ANY ($1) ORDER BY c.trigger_id FOR UPDATE
+         )
+         UPDATE trigger_counts SET succeeded = succeeded + new.won, failed = failed + new.lost, dead = dead + new.gone, last_at = $5
+         FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[]) AS new (id, won, lost, gone), told
+         WHERE trigger_counts.trigger_id = new.id AND told.trigger_id = new.id",
+        &ids,
+        &column(0),
+        &column(1),
+        &column(2),
+        now
+    )
+    .execute(db)
+    .await
+    .map(drop)
+}
+
+/// What is still to be done for an event, the first delivery of it.
+pub async fn progress(db: &mut PgConnection, event: EventId) -> sqlx::Result<Option<Progress>> {
+    let row = sqlx::query!(
+        r#"SELECT id AS "id: DeliveryId", state, attempts, CASE WHEN due_at < 'infinity' AND state <> 'dead' THEN due_at END AS due_at
+           FROM deliveries WHERE event_id = $1 ORDER BY replay DESC LIMIT 1"#,
+        event.0
+    );
+    let Some(row) = row.fetch_optional(db).await? else { return Ok(None) };
+    let attempts = super::natural("attempts", row.attempts)?;
+    Ok(Some(Progress { id: row.id, state: row.state, attempts, due_at: row.due_at }))
+}
+
+fn lease() -> TimeDelta {
+    TimeDelta::milliseconds(i64::try_from(limits::DELIVERY_LEASE_MS).unwrap_or(i64::MAX))
+}

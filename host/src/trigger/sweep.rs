@@ -1,0 +1,26 @@
+//! Deletes what was kept long enough, in bounded batches: at the start, and then at most once in `SWEEP_PAUSE_S`, only when
+//! something was added that will have to go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Trouble;
+use crate::limits;
+use crate::service::{self, Services};
+
+pub(super) async fn work(services: Arc<Services>) {
+    let mut trouble = Trouble::new("what is too old cannot be deleted");
+    while !services.db.is_closed() {
+        match service::retention::sweep(&services).await {
+            Ok(swept) => {
+                trouble.over();
+                if swept > 0 {
+                    tracing::info!(rows = swept, "deleted what was kept long enough");
+                }
+                services.events.kept.notified().await;
+                tokio::time::sleep(Duration::from_secs(limits::SWEEP_PAUSE_S)).await;
+            }
+            Err(error) => trouble.wait(&services, &error).await,
+        }
+    }
+}

@@ -95,7 +95,7 @@ CREATE TABLE triggers (
     CONSTRAINT triggers_kind_check CHECK (kind IN ('kv', 'docs', 'files', 'cron', 'pubsub', 'queue', 'email', 'dead_letter')),
     CONSTRAINT triggers_pattern_check CHECK (pattern <> ''),
     CONSTRAINT triggers_ops_check CHECK (
-        ops <@ ARRAY['insert', 'update', 'delete'] AND (cardinality(ops) > 0) = (kind IN ('kv', 'docs', 'files'))
+        (cardinality(ops) > 0) = (kind IN ('kv', 'docs', 'files')) AND ops <@ ARRAY['insert', 'update', 'delete']
     ),
     CONSTRAINT triggers_about_check CHECK (kind = 'dead_letter' OR (about_trigger_id IS NULL AND about_script_id IS NULL)),
     CONSTRAINT triggers_schedule_check CHECK (
@@ -103,9 +103,9 @@ CREATE TABLE triggers (
         AND (next_tick_at IS NULL OR kind = 'cron')
     ),
     CONSTRAINT triggers_secret_name_check CHECK ((kind = 'email') = (secret_name IS NOT NULL)),
+    CONSTRAINT triggers_backoff_check CHECK (backoff IN ('exponential', 'linear', 'constant')),
     CONSTRAINT triggers_retry_check CHECK (
-        max_attempts >= 1 AND base_delay_ms >= 0 AND max_delay_ms >= base_delay_ms
-        AND backoff IN ('exponential', 'linear', 'constant')
+        (max_attempts >= 1) AND (base_delay_ms >= 0) AND (max_delay_ms >= base_delay_ms)
     ),
     CONSTRAINT triggers_state_check CHECK (state IN ('active', 'disabled', 'stopped')),
     CONSTRAINT triggers_stopped_check CHECK (
@@ -193,8 +193,9 @@ CREATE TABLE outbox (
     trigger_id uuid,
     -- Set: for this script, without a trigger.
     script_id uuid,
-    -- Of a dead letter: the trigger and the script that it came from.
+    -- Of a dead letter: the trigger that it came from.
     about_trigger_id uuid,
+    -- Of a dead letter: the script that it came from.
     about_script_id uuid,
     CONSTRAINT outbox_pkey PRIMARY KEY (event_id),
     CONSTRAINT outbox_app_id_fkey FOREIGN KEY (app_id) REFERENCES apps (id) ON DELETE CASCADE

@@ -25,6 +25,9 @@ mod secrets;
 mod shortener;
 mod stdlib;
 // Events.
+mod dead_letters;
+mod events_crash;
+mod queues;
 mod triggers;
 // The planes.
 mod bad_input;

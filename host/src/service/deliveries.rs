@@ -13,7 +13,7 @@ use crate::id::{DeliveryId, TriggerId};
 use crate::limits;
 use crate::model::delivery::{Claim, DeadReason, End, Settlement};
 use crate::model::event::Source;
-use crate::model::execution::Failure;
+use crate::model::execution::{Failure, FailureCode};
 use crate::store;
 use crate::store::deliveries::{Claims, Room};
 
@@ -26,7 +26,7 @@ pub async fn relay(s: &Services) -> Result<(usize, usize)> {
     if !relayed.dead.is_empty() {
         store::events::name_scripts(&mut tx, &relayed.dead).await?;
         store::events::note_unattempted(&mut tx, now, &relayed.dead, &too_deep()).await?;
-        store::events::append_for_letters(&mut tx, now, &relayed.dead).await?;
+        store::events::append_for_letters(&mut tx, now, &relayed.dead, &too_deep()).await?;
     }
     tx.commit().await?;
     if !relayed.dead.is_empty() {
@@ -38,7 +38,6 @@ pub async fn relay(s: &Services) -> Result<(usize, usize)> {
 }
 
 fn too_deep() -> Failure {
-    use crate::model::execution::FailureCode;
     let message = format!("a chain of events is longer than {} hops: nothing was attempted", limits::EVENT_DEPTH_MAX);
     Failure::new(FailureCode::Internal, message)
 }
@@ -165,7 +164,7 @@ async fn bury(tx: &mut PgConnection, now: DateTime<Utc>, batch: &[Settlement], c
     store::deliveries::note_attempts(tx, &attempts).await?;
     counts.add(&claims, &held, 1);
     counts.add(&claims, &held, 2);
-    let told = store::events::append_for_letters(tx, now, &held).await? > 0;
+    let told = store::events::append_for_letters(tx, now, &held, &too_deep()).await? > 0;
     Ok(Died { letters: held.len(), told })
 }
 

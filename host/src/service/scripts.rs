@@ -133,7 +133,7 @@ pub async fn publish(
     Ok(script)
 }
 
-/// Deletes the script with its versions, images, routes, executions and logs, in one transaction. `if_match` as in
+/// Deletes the script with its versions, images, routes, triggers, executions and logs, in one transaction. `if_match` as in
 /// [`publish`]. 404; 409 naming the scripts that import it.
 pub async fn delete(s: &Services, by: UserId, id: ScriptId, if_match: Option<&str>) -> Result<()> {
     let mut tx = s.db.begin().await?;
@@ -141,6 +141,8 @@ pub async fn delete(s: &Services, by: UserId, id: ScriptId, if_match: Option<&st
     refuse_while_imported(&mut tx, &script).await?;
     store::logs::delete_of_script(&mut tx, id).await?;
     store::executions::delete_of_script(&mut tx, id).await?;
+    store::deliveries::pause(&mut tx).await?;
+    store::triggers::delete_of_script(&mut tx, id).await?;
     store::scripts::delete(&mut tx, id).await?;
     store::signals::routing_changed(&mut tx).await?;
     tx.commit().await?;

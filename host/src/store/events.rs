@@ -68,13 +68,31 @@ pub async fn append_if_triggered(db: &mut PgConnection, event: &NewEvent) -> sql
 }
 
 /// Adds an event for each of these dead letters that a trigger is there for; how many. The letters' own events are told in full.
-pub async fn append_for_letters(db: &mut PgConnection, now: DateTime<Utc>, letters: &[DeliveryId]) -> sqlx::Result<u64> {
+/// Where that would lead too deep, none is added, and `too_deep` is noted with the letter as its handler's failure.
+pub async fn append_for_letters(
+    db: &mut PgConnection,
+    now: DateTime<Utc>,
+    letters: &[DeliveryId],
+    too_deep: &Failure,
+) -> sqlx::Result<u64> {
     let ids: Vec<_> = letters.iter().map(|id| id.0).collect();
+    let depth_max = i32::try_from(limits::EVENT_DEPTH_MAX + limits::EVENT_DEPTH_LETTERS).unwrap_or(i32::MAX);
+    sqlx::query!(
+        "UPDATE deliveries SET handler_failed_at = $2, handler_error = $3
+         WHERE id = ANY ($1) AND state = 'dead' AND depth >= $4
+           AND EXISTS (SELECT FROM triggers t WHERE t.app_id = deliveries.app_id AND t.kind = 'dead_letter' AND t.state = 'active')",
+        &ids,
+        now,
+        serde_json::to_string(too_deep).unwrap_or_default(),
+        depth_max
+    )
+    .execute(&mut *db)
+    .await?;
     let done = sqlx::query!(
         r#"WITH letter AS (
                SELECT d.*, e.source, e.op, e.at, e.request_id, e.about, id_at($2) AS new_id
                FROM deliveries d JOIN events e ON e.id = d.event_id
-               WHERE d.id = ANY ($1) AND d.state = 'dead' AND EXISTS (
+               WHERE d.id = ANY ($1) AND d.state = 'dead' AND d.depth < $3 AND EXISTS (
                    SELECT FROM triggers t
                    WHERE t.app_id = d.app_id AND t.kind = 'dead_letter' AND t.state = 'active'
                      AND pattern_covers(t.pattern, e.source)
@@ -104,7 +122,8 @@ pub async fn append_for_letters(db: &mut PgConnection, now: DateTime<Utc>, lette
            INSERT INTO outbox (event_id, app_id, source, op, name, depth, due_at, about_trigger_id, about_script_id)
            SELECT new_id, app_id, 'dead_letter', 'dead', source, depth + 1, $2, trigger_id, script_id FROM letter"#,
         &ids,
-        now
+        now,
+        depth_max
     )
     .execute(db)
     .await?;
@@ -126,7 +145,6 @@ pub struct Relayed {
 /// deleted; topics are counted. Leaves alone what another node is relaying.
 pub async fn relay(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Relayed> {
     let depth_max = i32::try_from(limits::EVENT_DEPTH_MAX).unwrap_or(i32::MAX);
-    let depth_letters = i32::try_from(limits::EVENT_DEPTH_LETTERS).unwrap_or(0);
     let row = sqlx::query!(
         r#"WITH picked AS (
                SELECT event_id FROM outbox ORDER BY event_id LIMIT $2 FOR UPDATE SKIP LOCKED
@@ -134,7 +152,7 @@ pub async fn relay(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Re
                DELETE FROM outbox USING picked WHERE outbox.event_id = picked.event_id RETURNING outbox.*
            ), matched AS (
                SELECT b.*, t.id AS match_id, b.script_id IS NOT NULL OR coalesce(t.state = 'active', false) AS runs,
-                      b.depth > $3 + CASE WHEN b.source = 'dead_letter' THEN $4 ELSE 0 END AS too_deep
+                      b.depth > $3 AND b.source <> 'dead_letter' AS too_deep
                FROM batch b
                LEFT JOIN triggers t ON b.script_id IS NULL AND t.app_id = b.app_id AND t.kind = b.source
                  AND (t.state = 'active' OR t.kind = 'queue')
@@ -172,8 +190,7 @@ pub async fn relay(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Re
                   coalesce((SELECT array_agg(id) FROM made WHERE state = 'dead'), '{}') AS "dead!""#,
         now,
         limits::RELAY_BATCH,
-        depth_max,
-        depth_letters
+        depth_max
     )
     .fetch_one(db)
     .await?;

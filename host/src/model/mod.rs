@@ -3,6 +3,7 @@
 pub mod access;
 pub mod app;
 pub mod docs;
+pub mod email;
 pub mod execution;
 pub mod files;
 pub mod grant;

@@ -24,6 +24,7 @@ use crate::vault::Vault;
 
 pub mod apps;
 pub mod docs;
+pub mod email;
 pub mod executions;
 pub mod files;
 pub mod grants;
@@ -59,6 +60,8 @@ pub struct Services {
     blobs: OnceLock<Blobs>,
     /// The way out for scripts.
     pub egress: egress::Client,
+    /// The mail relay, where there is one.
+    pub mail: Option<egress::smtp::Relay>,
 }
 
 /// What a process is told of its platform.
@@ -71,6 +74,8 @@ pub struct Settings {
     /// The master key; without, it is in the data directory.
     pub secret_key: Option<Hidden>,
     pub egress: egress::Settings,
+    /// The mail relay; without, scripts send none.
+    pub smtp: Option<egress::smtp::Settings>,
 }
 
 impl Services {
@@ -89,6 +94,7 @@ impl Services {
             vault: Vault::open(&settings.data_dir, settings.secret_key.as_ref())?,
             kv_expiry: kv::expiry::Expiry::default(),
             blobs: OnceLock::new(),
+            mail: settings.smtp.map(|smtp| egress::smtp::Relay::new(smtp, settings.egress.network.clone())),
             egress: egress::Client::new(settings.egress),
         })
     }

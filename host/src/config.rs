@@ -113,6 +113,26 @@ pub struct Settings {
     #[arg(long, value_name = "PATH", help_heading = "Listening")]
     pub ready_file: Option<PathBuf>,
 
+    /// The relay through which scripts send mail: smtp:// or smtps://, with a login where it wants one.
+    ///
+    /// A login is given under TLS only (STARTTLS, or smtps from the first byte) unless ?tls=none is added; ?tls=required asks
+    /// for STARTTLS without a login too. Left out, scripts cannot send mail. Example: smtp://user:secret@mail.lan:587
+    #[arg(
+        long,
+        env = "PICLOUD_SMTP_URL",
+        value_name = "URL",
+        hide_env_values = true,
+        value_parser = parse_hidden,
+        help_heading = "Mail"
+    )]
+    pub smtp_url: Option<Hidden>,
+
+    /// The sender of mail whose script names none. An app needs a grant of `email` for it all the same.
+    ///
+    /// Example: cloud@example.org
+    #[arg(long, env = "PICLOUD_SMTP_FROM", value_name = "ADDRESS", help_heading = "Mail")]
+    pub smtp_from: Option<String>,
+
     /// Name of the first owner; read only while there is none. Default: admin
     #[arg(long, env = "PICLOUD_ADMIN_USERNAME", value_name = "NAME", help_heading = "First owner")]
     pub admin_username: Option<String>,

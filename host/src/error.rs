@@ -40,6 +40,8 @@ pub enum Kind {
     TimedOut,
     /// What was stored is damaged (500); logged where it was found.
     Corrupt,
+    /// What it needs is not set up here (501).
+    NotConfigured,
 }
 
 /// A platform failure: an external text apart from the internal cause.

@@ -53,6 +53,8 @@ ids! {
     ExecutionId,
     /// One HTTP request on either plane.
     RequestId,
+    /// A message that a script sent by mail.
+    MessageId,
     /// A file of an app.
     FileId,
     /// The bytes of one version of a file.

@@ -226,6 +226,33 @@ pub const HTTP_REQUESTS_PER_INVOCATION_MAX: u32 = 20;
 /// Names looked up at once on a node: a lookup holds a thread until the resolver has answered.
 pub const HTTP_LOOKUPS_MAX: usize = 64;
 
+/// Recipients of one message: to, cc and bcc together.
+pub const EMAIL_RECIPIENTS_MAX: usize = 50;
+/// One address of a message, bytes (RFC 5321, with its brackets).
+pub const EMAIL_ADDRESS_BYTES_MAX: usize = 254;
+/// The part of an address before its `@`, bytes.
+pub const EMAIL_LOCAL_PART_BYTES_MAX: usize = 64;
+/// Subject of a message, bytes.
+pub const EMAIL_SUBJECT_BYTES_MAX: usize = 998;
+/// Text and HTML of a message together, bytes.
+pub const EMAIL_BODY_BYTES_MAX: usize = 1 << 20;
+/// One message handed to the relay, the wait for a place included, ms.
+pub const EMAIL_TIMEOUT_MS: u64 = 10_000;
+/// Messages that one app may have under way on a node.
+pub const EMAIL_SENDS_PER_APP_MAX: usize = 4;
+/// Messages under way on a node, each on a connection to the relay.
+pub const EMAIL_SENDS_MAX: usize = 16;
+/// Connections to the relay that are kept for the next message.
+pub const EMAIL_CONNECTIONS_KEPT_MAX: usize = 4;
+/// How long they are kept unused, ms.
+pub const EMAIL_CONNECTION_IDLE_MS: u64 = 30_000;
+/// A kept connection that answers later than this, ms, counts as lost: the message goes over another one.
+pub const EMAIL_KEPT_ANSWER_MS: u64 = 2_000;
+/// The relay may take this long to answer a farewell, ms, before the connection is closed without.
+pub const EMAIL_FAREWELL_MS: u64 = 1_000;
+/// What a relay said, quoted to a script, bytes.
+pub const EMAIL_REPLY_BYTES_MAX: usize = 200;
+
 /// Body of a control-plane request, bytes (a script's source as JSON, with room for escapes).
 pub const API_BODY_BYTES_MAX: usize = 2 << 20;
 /// The database must answer a health check within this, ms.

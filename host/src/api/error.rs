@@ -135,6 +135,7 @@ fn status(kind: Kind) -> StatusCode {
         Kind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
         Kind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Kind::Internal | Kind::Corrupt => StatusCode::INTERNAL_SERVER_ERROR,
+        Kind::NotConfigured => StatusCode::NOT_IMPLEMENTED,
         Kind::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         Kind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
     }

@@ -8,10 +8,11 @@ use serde::Serialize;
 use super::data_dir;
 use super::database::{self, Source};
 use super::failure::Failure;
+use super::node;
 use super::terminal::{print, print_json, table};
 use crate::config::Settings;
 use crate::sandbox::probe::{Pool, Probe};
-use crate::{postgres, sandbox};
+use crate::{egress, postgres, sandbox};
 
 #[derive(Debug, Serialize)]
 struct Report {
@@ -21,6 +22,7 @@ struct Report {
     data_dir: DataDir,
     database: Database,
     sandbox: Artifact,
+    mail: Mail,
     /// What stands in the way of a start, each in one line with how to mend it.
     problems: Vec<String>,
 }
@@ -60,6 +62,14 @@ struct Artifact {
     reason: Option<String>,
 }
 
+#[derive(Debug, Serialize)]
+struct Mail {
+    /// Where the relay is and how it is spoken to; none: scripts cannot send mail.
+    relay: Option<String>,
+    /// The sender where a script names none.
+    from: Option<String>,
+}
+
 /// Exit code 0 when a node could start, 1 when something stands in the way.
 pub(super) fn run(settings: &Settings, json: bool) -> ExitCode {
     let report = match examine(settings) {
@@ -88,6 +98,14 @@ fn examine(settings: &Settings) -> Result<Report, Failure> {
         Source::Embedded => private(settings, &path, &mut problems),
     };
     let sandbox = artifact(&pool, &path, &mut problems);
+    let smtp = node::smtp(settings).unwrap_or_else(|failure| {
+        problems.push(failure.into_line());
+        None
+    });
+    let mail = Mail {
+        relay: smtp.as_ref().map(egress::smtp::Settings::shown),
+        from: smtp.as_ref().and_then(|smtp| smtp.from().map(str::to_owned)),
+    };
     Ok(Report {
         version: env!("CARGO_PKG_VERSION"),
         machine: Machine { arch: std::env::consts::ARCH, probe },
@@ -99,6 +117,7 @@ fn examine(settings: &Settings) -> Result<Report, Failure> {
         },
         database,
         sandbox,
+        mail,
         problems,
     })
 }
@@ -177,6 +196,10 @@ fn describe(report: &Report) -> String {
             ),
         },
     ));
+    rows.push(("mail relay", report.mail.relay.clone().unwrap_or_else(|| "none (PICLOUD_SMTP_URL)".to_owned())));
+    if let Some(from) = &report.mail.from {
+        rows.push(("mail sender", from.clone()));
+    }
     let mut text = format!("PiCloud {}\n\nFound\n{machine}\nChosen\n{chosen}\nState\n{}\n", report.version, table(&rows));
     if report.problems.is_empty() {
         text.push_str("Nothing stands in the way.\n");

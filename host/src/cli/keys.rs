@@ -100,6 +100,7 @@ async fn replace(settings: &Settings, data_dir: &Path, database: &Database, what
         data_dir: data_dir.to_owned(),
         secret_key: settings.secret_key.clone(),
         egress: Default::default(),
+        smtp: None,
     };
     let services = Services::new(database.pool.clone(), Clock::system(), platform).map_err(failed)?;
     services.check_keys().await.map_err(failed)?;

@@ -203,6 +203,8 @@ mod tests {
             "PICLOUD_PUBLIC_BASE_URL",
             "PICLOUD_LOG",
             "PICLOUD_SECRET_KEY",
+            "PICLOUD_SMTP_URL",
+            "PICLOUD_SMTP_FROM",
         ] {
             assert!(help.contains(&format!("env: {name}")), "{name} is missing:\n{help}");
         }

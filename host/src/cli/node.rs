@@ -117,6 +117,7 @@ async fn start(settings: &Settings, mode: Mode, shutdown: &Shutdown) -> std::res
         )
         .into());
     }
+    let smtp = smtp(settings)?;
     let path = data_dir::locate(settings)?;
     if settings.data_dir.is_none() && path.as_os_str() == DATA_DIR_SYSTEM {
         say(&format!("PostgreSQL does not run as root and cannot reach this directory, so the data is in {DATA_DIR_SYSTEM}"));
@@ -141,7 +142,14 @@ async fn start(settings: &Settings, mode: Mode, shutdown: &Shutdown) -> std::res
     let sandbox = shutdown::spawn("sandbox", open_sandbox(settings.max_concurrent_executions, data_dir.path().to_owned()));
     let sandbox = async { sandbox.await.map_err(|e| Failure::new(Exit::Sandbox, format!("the sandbox: {e}")))? };
     let (database, sandbox) = tokio::try_join!(database::open(plan), sandbox)?;
-    match assemble(settings, mode, (&data_dir, &database), sandbox, listeners, shutdown).await {
+    let platform = service::Settings {
+        apps_domain: settings.apps_domain.clone(),
+        data_dir: data_dir.path().to_owned(),
+        secret_key: settings.secret_key.clone(),
+        egress: egress(&listeners.addresses, &database),
+        smtp,
+    };
+    match assemble(settings, mode, (platform, &database), sandbox, listeners, shutdown).await {
         Ok(running) => Ok(Node { data_dir, database, running }),
         Err(failure) => Err(Unstarted { failure, database: Some(database) }),
     }
@@ -166,22 +174,17 @@ async fn open_sandbox(places: Option<usize>, data_dir: PathBuf) -> Result<Sandbo
 async fn assemble(
     settings: &Settings,
     mode: Mode,
-    (data_dir, database): (&DataDir, &Database),
+    (platform, database): (service::Settings, &Database),
     sandbox: Sandbox,
     listeners: Listeners,
     shutdown: &Shutdown,
 ) -> Result<Running> {
     let failed = |e| Failure::of(exit_of(&e), "starting", &e);
-    let platform = service::Settings {
-        apps_domain: settings.apps_domain.clone(),
-        data_dir: data_dir.path().to_owned(),
-        secret_key: settings.secret_key.clone(),
-        egress: egress(&listeners.addresses, database),
-    };
+    let data_dir = platform.data_dir.clone();
     let services = Services::connect(database.pool.clone(), Clock::system(), platform).await.map_err(failed)?;
     let services = Arc::new(services);
     let invoker = Arc::new(Invoker::new(services.clone(), Arc::new(sandbox)));
-    let (owner, first_start) = seed::owner(settings, mode, data_dir.path(), &services).await?;
+    let (owner, first_start) = seed::owner(settings, mode, &data_dir, &services).await?;
     if mode == Mode::Dev && owner.is_new() {
         seed::hello(&services, &invoker, settings.admin_username()).await?;
     }
@@ -196,6 +199,12 @@ async fn assemble(
     let serving = listeners.serve(planes.0, planes.1, shutdown);
     addresses.answer().await?;
     Ok(Running { services, invoker, workers, serving, addresses, owner, first_start })
+}
+
+/// The mail relay as the settings name it, if they do.
+pub(super) fn smtp(settings: &Settings) -> Result<Option<egress::smtp::Settings>> {
+    let read = settings.smtp_url.as_ref().map(|url| egress::smtp::Settings::read(url, settings.smtp_from.as_deref()));
+    read.transpose().map_err(|line| Failure::new(Exit::Usage, line))
 }
 
 /// The world, but for what is this node's own: its listeners, and the database where it is reached through the network.

@@ -35,7 +35,7 @@ pub(super) fn run(settings: &Settings, matches: Option<&ArgMatches>, json: bool)
 }
 
 fn rows(settings: &Settings, matches: Option<&ArgMatches>) -> Vec<Row> {
-    let secret = ["database_url", "admin_password", "secret_key"];
+    let secret = ["database_url", "admin_password", "secret_key", "smtp_url"];
     let command = Settings::augment_args(clap::Command::new("config"));
     command
         .get_arguments()
@@ -66,6 +66,7 @@ fn value(settings: &Settings, id: &str) -> Option<String> {
         "apps_domain" => Some(settings.apps_domain.clone()),
         "public_base_url" => settings.public_base_url.clone(),
         "ready_file" => path(&settings.ready_file),
+        "smtp_from" => settings.smtp_from.clone(),
         "admin_username" => Some(settings.admin_username().to_owned()),
         "max_concurrent_executions" => settings.max_concurrent_executions.map(|n| n.to_string()),
         "worker_threads" => settings.worker_threads.map(|n| n.to_string()),
@@ -90,15 +91,23 @@ mod tests {
 
     #[test]
     fn secrets_are_named_and_not_shown() {
-        let rows =
-            read(&["--admin-password", "hush-hush-hush", "--database-url", "postgres://a:hush@b/c", "--secret-key", "hush"]);
+        let rows = read(&[
+            "--admin-password",
+            "hush-hush-hush",
+            "--database-url",
+            "postgres://a:hush@b/c",
+            "--secret-key",
+            "hush",
+            "--smtp-url",
+            "smtp://a:hush@b",
+        ]);
         assert!(!format!("{rows:?}").contains("hush"));
         assert!(rows.iter().any(|row| row.setting == "--admin-password" && row.from == "flag" && row.value.is_none()));
     }
 
     #[test]
     fn every_setting_has_a_row_and_every_plain_one_its_value() {
-        let given: [(&str, &str); 11] = [
+        let given: [(&str, &str); 12] = [
             ("--data-dir", "/d"),
             ("--postgres-bin", "/pg"),
             ("--bind", "127.0.0.1:1"),
@@ -106,6 +115,7 @@ mod tests {
             ("--apps-domain", "example.org"),
             ("--public-base-url", "https://example.org"),
             ("--ready-file", "/r"),
+            ("--smtp-from", "cloud@example.org"),
             ("--admin-username", "ada"),
             ("--max-concurrent-executions", "7"),
             ("--worker-threads", "3"),
@@ -117,6 +127,6 @@ mod tests {
             let row = rows.iter().find(|row| row.setting == name).unwrap();
             assert_eq!((row.value.as_deref(), row.from), (Some(value), "flag"), "{name}");
         }
-        assert_eq!(rows.len(), given.len() + 4, "database url, password, secret key and event interval besides");
+        assert_eq!(rows.len(), given.len() + 5, "database url, password, secret key, mail relay and event interval besides");
     }
 }

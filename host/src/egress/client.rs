@@ -47,7 +47,7 @@ pub struct Traveller<'a> {
 impl Client {
     pub fn new(settings: Settings) -> Self {
         let Settings { network, own } = settings;
-        Self { network, own, tls: Tls::default(), gate: Gate::default() }
+        Self { network, own, tls: Tls::default(), gate: Gate::new(limits::HTTP_CALLS_PER_APP_MAX) }
     }
 
     /// Sends a request and reads the whole answer, within the request's time. Any status is an answer.

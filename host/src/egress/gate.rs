@@ -1,4 +1,4 @@
-//! How many calls may leave at once for one app, and how many requests one invocation may send.
+//! How many calls or messages may leave at once for one app, and how many requests one invocation may send.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,9 +10,10 @@ use crate::error::{Error, Kind, Result};
 use crate::id::AppId;
 use crate::limits;
 
-/// The calls under way, by app. Apps without one hold nothing here for long.
-#[derive(Debug, Default)]
+/// What is under way, by app. Apps without anything hold nothing here for long.
+#[derive(Debug)]
 pub(super) struct Gate {
+    places_each: usize,
     apps: Mutex<HashMap<AppId, Weak<Semaphore>>>,
 }
 
@@ -23,6 +24,10 @@ pub(super) struct Place {
 }
 
 impl Gate {
+    pub(super) fn new(places_each: usize) -> Self {
+        Self { places_each, apps: Mutex::default() }
+    }
+
     /// Waits for one of the app's places, in order of coming.
     pub(super) async fn enter(&self, app: AppId) -> Result<Place> {
         let permit = self.places(app).acquire_owned().await.map_err(Error::internal)?;
@@ -35,7 +40,7 @@ impl Gate {
             return places;
         }
         apps.retain(|_, places| places.strong_count() > 0);
-        let places = Arc::new(Semaphore::new(limits::HTTP_CALLS_PER_APP_MAX));
+        let places = Arc::new(Semaphore::new(self.places_each));
         apps.insert(app, Arc::downgrade(&places));
         places
     }
@@ -69,7 +74,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_app_has_its_places_and_no_others() {
-        let gate = Gate::default();
+        let gate = Gate::new(limits::HTTP_CALLS_PER_APP_MAX);
         let (one, two) = (AppId(Uuid::from_u128(1)), AppId(Uuid::from_u128(2)));
         let mut held = Vec::new();
         for _ in 0..limits::HTTP_CALLS_PER_APP_MAX {
@@ -86,7 +91,7 @@ mod tests {
 
     #[tokio::test]
     async fn apps_that_are_done_are_forgotten() {
-        let gate = Gate::default();
+        let gate = Gate::new(limits::HTTP_CALLS_PER_APP_MAX);
         for n in 0..100 {
             drop(gate.enter(AppId(Uuid::from_u128(n))).await.unwrap());
         }

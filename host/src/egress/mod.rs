@@ -1,9 +1,10 @@
-//! The way out: script traffic leaves through [`Client::send`] and nowhere else.
+//! The way out: script traffic leaves through [`Client::send`], mail through [`smtp::Relay::send`], and nothing elsewhere.
 //!
 //! `policy` judges addresses and is pure, `redirect` says what a redirect makes of a request, `network` looks names up and
 //! connects, `tls` holds the certificate authorities, `exchange` is one request and its answer on one connection, `gate` counts.
+//! `smtp` speaks to the one mail relay that the owner of the node has named.
 //!
-//! Invariants, for each hop of a call:
+//! Invariants, for each hop of a call of `http`:
 //! - The host is granted; its name is looked up once; every address is judged; the connection goes to one of exactly those.
 //! - Nothing is read from the environment: no proxy, no credentials.
 //! - A connection serves one request. A pool would carry one app's grant, or its place in an answer, to another app.
@@ -18,6 +19,7 @@ mod gate;
 mod network;
 mod policy;
 mod redirect;
+pub mod smtp;
 mod tls;
 
 pub use self::client::{Client, Settings, Traveller};

@@ -18,6 +18,8 @@ use crate::model::text;
 pub enum Capability {
     /// Names are collections.
     Docs,
+    /// Names are senders' addresses.
+    Email,
     /// Names are collections.
     Files,
     /// Names are hosts; networks besides.
@@ -31,12 +33,13 @@ pub enum Capability {
 }
 
 impl Capability {
-    pub const ALL: [Self; 6] = [Self::Docs, Self::Files, Self::Http, Self::Invoke, Self::Kv, Self::Secrets];
+    pub const ALL: [Self; 7] = [Self::Docs, Self::Email, Self::Files, Self::Http, Self::Invoke, Self::Kv, Self::Secrets];
 
     /// The interface's name in WIT, SQL and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Docs => "docs",
+            Self::Email => "email",
             Self::Files => "files",
             Self::Http => "http",
             Self::Invoke => "invoke",
@@ -50,15 +53,16 @@ impl Capability {
         Self::ALL.into_iter().find(|capability| capability.as_str() == word)
     }
 
-    /// What a new app is allowed: everything but `http`, which leaves through the owner's network.
+    /// What a new app is allowed: everything but what leaves through the owner's network, or in the owner's name.
     fn is_given_by_default(self) -> bool {
-        self != Self::Http
+        !matches!(self, Self::Email | Self::Http)
     }
 
     /// What the names inside it are.
     fn noun(self) -> &'static str {
         match self {
             Self::Docs | Self::Files | Self::Kv => "collection",
+            Self::Email => "sender",
             Self::Http => "host",
             Self::Invoke => "script",
             Self::Secrets => "secret",
@@ -345,7 +349,7 @@ mod tests {
     fn a_new_app_may_everything_but_leave_through_the_network() {
         let grants = Grants::default();
         for capability in Capability::ALL {
-            assert_eq!(grants.allows(capability, "anything"), capability != Capability::Http, "{capability:?}");
+            assert_eq!(grants.allows(capability, "anything"), capability.is_given_by_default(), "{capability:?}");
         }
     }
 
@@ -420,7 +424,7 @@ mod tests {
             assert_eq!(refused.kind, Kind::Invalid, "{pattern}");
             assert!(refused.message.contains("[1]"), "{pattern}: {}", refused.message);
         }
-        assert!(grants("nothing", &[]).unwrap_err().message.contains("docs, files, http"));
+        assert!(grants("nothing", &[]).unwrap_err().message.contains("docs, email, files, http"));
         assert!(grants("log", &["*"]).is_err());
     }
 

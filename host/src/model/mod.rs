@@ -5,6 +5,7 @@ pub mod app;
 pub mod dead_letter;
 pub mod delivery;
 pub mod docs;
+pub mod email;
 pub mod event;
 pub mod execution;
 pub mod files;

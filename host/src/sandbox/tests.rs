@@ -85,6 +85,7 @@ fn reach() -> Reach {
         data_dir: PathBuf::from(env!("OUT_DIR")),
         secret_key: None,
         egress: Default::default(),
+        smtp: None,
     };
     Reach::alone(AppId(Uuid::nil()), Arc::new(Services::new(db, Clock::system(), settings).unwrap()))
 }

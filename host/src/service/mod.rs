@@ -26,6 +26,7 @@ pub mod apps;
 pub mod dead_letters;
 pub mod deliveries;
 pub mod docs;
+pub mod email;
 pub mod events;
 pub mod executions;
 pub mod files;
@@ -71,6 +72,8 @@ pub struct Services {
     blobs: OnceLock<Blobs>,
     /// The way out for scripts.
     pub egress: egress::Client,
+    /// The mail relay, where there is one.
+    pub mail: Option<egress::smtp::Relay>,
 }
 
 /// What a process is told of its platform.
@@ -83,6 +86,8 @@ pub struct Settings {
     /// The master key; without, it is in the data directory.
     pub secret_key: Option<Hidden>,
     pub egress: egress::Settings,
+    /// The mail relay; without, scripts send none.
+    pub smtp: Option<egress::smtp::Settings>,
 }
 
 impl Services {
@@ -102,6 +107,7 @@ impl Services {
             events: events::Events::default(),
             kv_expiry: kv::expiry::Expiry::default(),
             blobs: OnceLock::new(),
+            mail: settings.smtp.map(|smtp| egress::smtp::Relay::new(smtp, settings.egress.network.clone())),
             egress: egress::Client::new(settings.egress),
         })
     }

@@ -32,11 +32,13 @@ pub(crate) struct Options {
     /// Where scripts' requests go: nowhere, unless a test says otherwise.
     pub(crate) network: Network,
     pub(crate) own: Own,
+    /// The mail relay, if there is one.
+    pub(crate) smtp: Option<egress::smtp::Settings>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { places: 16, clock: Clock::system(), network: Network::Table(Arc::default()), own: Own::default() }
+        Self { places: 16, clock: Clock::system(), network: Network::Table(Arc::default()), own: Own::default(), smtp: None }
     }
 }
 
@@ -65,7 +67,7 @@ impl TestApp {
         let clock = options.clock;
         let db = store::connect(database.url().parse().expect("a database URL")).await.expect("the database answers");
         let egress = egress::Settings { network: options.network, own: options.own };
-        let settings = service::Settings { egress, ..settings(scratch.path()) };
+        let settings = service::Settings { egress, smtp: options.smtp, ..settings(scratch.path()) };
         let services = Arc::new(Services::connect(db, clock.clone(), settings).await.expect("services"));
         assert!(service::users::ensure_owner(&services, USERNAME, PASSWORD).await.expect("an owner"));
         let invoker = Arc::new(Invoker::new(services.clone(), Arc::new(sandbox(options.places, clock.clone()).await)));
@@ -113,6 +115,7 @@ pub(crate) fn settings(data_dir: &Path) -> service::Settings {
         data_dir: data_dir.to_owned(),
         secret_key: None,
         egress: egress::Settings::default(),
+        smtp: None,
     }
 }
 

@@ -1,0 +1,139 @@
+//! A message as the bytes that a relay is handed: ASCII in lines that mail programs take, whatever the script wrote.
+
+use chrono::{DateTime, Utc};
+use lettre::address::Address;
+use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MultiPart, SinglePart};
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::model::email::Message;
+
+/// What goes out, beside what the script said.
+#[derive(Debug, Clone, Copy)]
+pub struct Letter<'a> {
+    /// Checked by [`Message::check`].
+    pub message: &'a Message,
+    /// The sender, in the envelope and in the header.
+    pub from: &'a str,
+    /// Not to be guessed: it separates the parts, too.
+    pub id: Uuid,
+    pub now: DateTime<Utc>,
+}
+
+impl Letter<'_> {
+    /// `<id@domain of the sender>`, as its header has it.
+    pub(super) fn message_id(&self) -> String {
+        let domain = self.from.rsplit_once('@').map_or("localhost", |(_, domain)| domain);
+        format!("<{}@{domain}>", self.id)
+    }
+
+    /// Headers and body. Recipients of `bcc` are in neither.
+    pub(super) fn write(&self) -> Result<Vec<u8>> {
+        let message = self.message;
+        let mut builder = lettre::Message::builder()
+            .message_id(Some(self.message_id()))
+            .date(self.now.into())
+            .from(mailbox(self.from)?)
+            .subject(message.subject.as_str())
+            .envelope(lettre::address::Envelope::new(None, vec![mailbox(self.from)?.email]).map_err(Error::internal)?);
+        for to in &message.to {
+            builder = builder.to(mailbox(to)?);
+        }
+        for cc in &message.cc {
+            builder = builder.cc(mailbox(cc)?);
+        }
+        if message.to.is_empty() && message.cc.is_empty() {
+            let name = HeaderName::new_from_ascii_str("To");
+            builder = builder.raw_header(HeaderValue::new(name, "undisclosed-recipients:;".to_owned()));
+        }
+        if let Some(reply_to) = &message.reply_to {
+            builder = builder.reply_to(mailbox(reply_to)?);
+        }
+        let plain = message.text.as_deref().map(|text| SinglePart::plain(lines(text)));
+        let html = message.html.as_deref().map(|html| SinglePart::html(lines(html)));
+        let built = match (plain, html) {
+            (Some(plain), Some(html)) => {
+                let both = MultiPart::alternative().boundary(self.id.simple().to_string());
+                builder.multipart(both.singlepart(plain).singlepart(html))
+            }
+            (Some(part), None) | (None, Some(part)) => builder.singlepart(part),
+            (None, None) => return Err(Error::internal("a message without content was not refused")),
+        };
+        let bytes = built.map_err(Error::internal)?.formatted();
+        // A relay need not take more.
+        if bytes.is_ascii() { Ok(bytes) } else { Err(Error::internal("a message was not encoded as ASCII")) }
+    }
+}
+
+pub(super) fn mailbox(address: &str) -> Result<Mailbox> {
+    address.parse::<Address>().map(|address| Mailbox::new(None, address)).map_err(Error::internal)
+}
+
+/// Every way to end a line made one. A lone carriage return would end one for some servers and not for others, and what
+/// follows it could be a command to those.
+fn lines(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(message: &Message) -> String {
+        let (id, now) = (Uuid::from_u128(7), DateTime::from_timestamp(784_887_151, 0).unwrap());
+        let letter = Letter { message, from: "shop@example.com", id, now };
+        String::from_utf8(letter.write().unwrap()).unwrap()
+    }
+
+    fn message() -> Message {
+        Message {
+            to: vec!["ada@example.com".to_owned()],
+            subject: "Hi".to_owned(),
+            text: Some("Hello".to_owned()),
+            ..Message::default()
+        }
+    }
+
+    #[test]
+    fn what_can_vary_is_given() {
+        let bytes = written(&message());
+        assert!(bytes.contains("Message-ID: <00000000-0000-0000-0000-000000000007@example.com>\r\n"), "{bytes}");
+        assert!(bytes.contains("Date: Tue, 15 Nov 1994 08:12:31 +0000\r\n"), "{bytes}");
+        let both = Message { html: Some("<p>".to_owned()), ..message() };
+        assert_eq!(written(&both), written(&both), "no randomness of its own");
+    }
+
+    #[test]
+    fn every_address_that_is_one_can_be_written() {
+        let of = |address: &str| Message { to: vec![address.to_owned()], ..message() };
+        let local = "l".repeat(64);
+        for good in ["a@b", "{a}=/?@a-b.c", "o'neil+x@mail.example.com", &format!("{local}@{}.example", "d".repeat(63))] {
+            of(good).check().unwrap();
+            assert!(written(&of(good)).contains(good), "{good}");
+        }
+    }
+
+    #[test]
+    fn no_line_is_longer_than_mail_allows() {
+        let long = Message {
+            subject: "s".repeat(998),
+            to: (0..50).map(|n| format!("{}{n}@example.com", "r".repeat(60))).collect(),
+            text: Some("t".repeat(1 << 20)),
+            ..message()
+        };
+        long.check().unwrap();
+        let bytes = written(&long);
+        let longest = bytes.split("\r\n").map(str::len).max().unwrap();
+        assert!(longest <= 998, "{longest}");
+        assert!(!bytes.replace("\r\n", "").contains(['\r', '\n']), "no line ends otherwise");
+    }
+
+    #[test]
+    fn line_ends_are_one_kind() {
+        for text in ["a\n.\nb", "a\r.\rb", "a\r\n.\r\nb", "a\r\r\n\n\rb"] {
+            let bytes = written(&Message { text: Some(text.to_owned()), ..message() });
+            assert!(!bytes.replace("\r\n", "").contains(['\r', '\n']), "{text:?}: {bytes:?}");
+        }
+    }
+}

@@ -463,6 +463,8 @@ pub const WORKER_RETRY_MS: u64 = 100;
 pub const WORKER_RETRY_MS_CEILING: u64 = 5_000;
 /// Of the invocations that may run at once, so many (percent) may besides run for events: places of their own.
 pub const EVENT_PLACES_PERCENT: usize = 50;
+/// A signed request that brings mail in counts this long before and after its time, s.
+pub const EMAIL_SIGNATURE_S: i64 = 300;
 /// Hops of a chain of events; a delivery past it is born dead.
 pub const EVENT_DEPTH_MAX: u32 = 16;
 /// What handlers of dead letters may go beyond that: a letter that says so must reach them.

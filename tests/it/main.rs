@@ -27,6 +27,7 @@ mod stdlib;
 // Events.
 mod dead_letters;
 mod events_crash;
+mod mail_in;
 mod queues;
 mod triggers;
 // The planes.

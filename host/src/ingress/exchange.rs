@@ -8,7 +8,6 @@ use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use chrono::{DateTime, Utc};
 use http_body_util::BodyExt;
 use hyper::body::SizeHint;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -17,7 +16,6 @@ use tokio::time::timeout;
 use super::credentials;
 use super::refusal::Refusal;
 use super::{EXECUTION_ID, REQUEST_ID};
-use crate::id::ExecutionId;
 use crate::limits;
 use crate::model::execution::FailureCode;
 use crate::model::invocation::{Answer, Request};
@@ -80,10 +78,9 @@ pub(super) async fn read_body(parts: &Parts, mut body: Body) -> Result<Vec<u8>, 
     Err(Refusal::REQUEST_TOO_LARGE)
 }
 
-/// 202: the call is stored, and will be run.
-pub(super) fn accepted(execution_id: ExecutionId, at: DateTime<Utc>) -> Response {
-    let body = serde_json::json!({ "execution_id": execution_id, "accepted_at": at });
-    let mut response = Response::new(Body::from(body.to_string()));
+/// 202: what came is stored, and will be handled.
+pub(super) fn accepted(told: &serde_json::Value) -> Response {
+    let mut response = Response::new(Body::from(told.to_string()));
     *response.status_mut() = StatusCode::ACCEPTED;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

@@ -8,6 +8,7 @@
 //! - Every answer carries `x-request-id`, made here whatever the client sent; `picloud-execution-id` once a script was
 //!   called. A caller never learns more of a failure than its code.
 //! - `/healthz` is answered on hosts that are no app's. An app's host is the app's alone: its `/healthz` is its own.
+//! - Below `/.well-known/picloud/` of an app's host the platform answers itself: mail comes in there.
 //! - A route that is `async` stores the call and answers 202 with the id of the execution to come.
 //! - HEAD runs the GET route and loses the body. OPTIONS that no route takes is answered with `Allow`.
 //!
@@ -32,14 +33,15 @@ use tokio::sync::Semaphore;
 use tower::Service;
 use tracing::Instrument;
 
-use crate::id::{ExecutionId, RequestId};
+use crate::error::Kind;
+use crate::id::{AppId, ExecutionId, RequestId, TriggerId};
 use crate::invoke::Invoker;
 use crate::limits;
 use crate::model::event::{Origin, Source};
 use crate::model::execution::FailureCode;
 use crate::model::invocation::{Call, Deployed, InvocationType, Request as CallRequest};
 use crate::model::route::{AppTable, Directory, DispatchMode, Lookup};
-use crate::service::{self, Services};
+use crate::service::{self, Services, mail_in};
 use refusal::Refusal;
 
 /// The data plane as one service. A clone is a handle. Scripts learn who called from the request's
@@ -70,6 +72,10 @@ impl Ingress {
         let (app, mut response) = match decision {
             Decision::Answer { app, response } => (app, response),
             Decision::Refuse { app, refusal } => (app, refusal.answer(request_id)),
+            Decision::TakeMail { app, trigger } => {
+                let response = self.take_mail(request_id, app.app_id, trigger, &parts, body).await;
+                (Some(app), response)
+            }
             Decision::Run(target) => {
                 let app = target.app.clone();
                 (Some(app), self.run(request_id, target, &parts, body).await)
@@ -110,6 +116,28 @@ impl Ingress {
 }
 
 impl Ingress {
+    /// Hands in mail for a trigger of the app.
+    async fn take_mail(&self, request_id: RequestId, app: AppId, trigger: TriggerId, parts: &Parts, body: Body) -> Response {
+        let _bytes = match exchange::admit_body(&self.bodies, &body.size_hint()).await {
+            Ok(bytes) => bytes,
+            Err(refusal) => return refusal.answer(request_id),
+        };
+        let body = match exchange::read_body(parts, body).await {
+            Ok(body) => body,
+            Err(refusal) => return refusal.answer(request_id),
+        };
+        let signature = parts.headers.get(mail_in::SIGNATURE).and_then(|value| value.to_str().ok());
+        match mail_in::receive(&self.services, app, trigger, request_id, signature, &body).await {
+            Ok(event) => exchange::accepted(&serde_json::json!({ "event_id": event })),
+            Err(error) => {
+                if error.kind == Kind::Internal {
+                    tracing::error!(request.id = %request_id, %error, cause = ?error.source, "mail could not be taken in");
+                }
+                Refusal::of_mail(error).answer(request_id)
+            }
+        }
+    }
+
     /// Stores the call and tells where its execution will be found.
     async fn accept(&self, request_id: RequestId, script: &Deployed, request: &CallRequest) -> Response {
         let origin = Origin { request_id, depth: 0 };
@@ -117,7 +145,8 @@ impl Ingress {
         let accepted = service::invocations::accept(&self.services, Source::Http, script, origin, request).await;
         match accepted {
             Ok((execution_id, at)) => {
-                let mut response = exchange::accepted(execution_id, at);
+                let told = serde_json::json!({ "execution_id": execution_id, "accepted_at": at });
+                let mut response = exchange::accepted(&told);
                 insert_id(response.headers_mut(), EXECUTION_ID, &execution_id.0);
                 response
             }
@@ -150,6 +179,7 @@ const EXECUTION_ID: HeaderName = HeaderName::from_static("picloud-execution-id")
 /// What is to be done with a request, before its body is read.
 enum Decision {
     Run(Target),
+    TakeMail { app: Arc<AppTable>, trigger: TriggerId },
     Answer { app: Option<Arc<AppTable>>, response: Response },
     Refuse { app: Option<Arc<AppTable>>, refusal: Refusal },
 }
@@ -182,6 +212,13 @@ fn decide(directory: &Directory, parts: &Parts) -> Decision {
             _ => refuse(None, Refusal::UNKNOWN_HOST),
         };
     };
+    if let Some(trigger) = mail_in::trigger_of(path) {
+        return match (trigger, &parts.method) {
+            (Some(trigger), &Method::POST) => Decision::TakeMail { app: app.clone(), trigger },
+            (Some(_), _) => refuse(Some(app.clone()), Refusal::method_not_allowed(&["POST"])),
+            (None, _) => refuse(Some(app.clone()), Refusal::NOT_FOUND),
+        };
+    }
     let asked = cors::asked_method(&app.cors_origins, parts);
     match app.lookup(&host, asked.unwrap_or(parts.method.as_str()), path) {
         Lookup::Malformed(fault) => refuse(Some(app.clone()), Refusal::malformed_path(fault)),

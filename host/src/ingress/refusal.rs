@@ -1,11 +1,14 @@
 //! What the platform answers in place of a script: the envelope, and nothing that a stranger should not know.
 
+use std::borrow::Cow;
+
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::Serialize;
 
 use super::insert_list;
+use crate::error::{Error, Kind};
 use crate::id::RequestId;
 use crate::model::execution::FailureCode;
 use crate::model::route::PathFault;
@@ -15,7 +18,7 @@ use crate::model::route::PathFault;
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) code: &'static str,
-    message: &'static str,
+    message: Cow<'static, str>,
     /// Methods for `Allow`.
     allow: Vec<String>,
     /// What follows on the connection is not a request.
@@ -48,7 +51,7 @@ impl Refusal {
             .closing();
 
     const fn new(status: StatusCode, code: &'static str, message: &'static str) -> Self {
-        Self { status, code, message, allow: Vec::new(), close: false }
+        Self { status, code, message: Cow::Borrowed(message), allow: Vec::new(), close: false }
     }
 
     pub(super) const fn closing(mut self) -> Self {
@@ -84,8 +87,20 @@ impl Refusal {
         Self::new(status, code.as_str(), message)
     }
 
+    /// What somebody who hands mail in is told: it is the app's owner who set that up.
+    pub(super) fn of_mail(error: Error) -> Self {
+        let status = match error.kind {
+            Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Kind::NotFound => StatusCode::NOT_FOUND,
+            Kind::Conflict => StatusCode::CONFLICT,
+            Kind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+            _ => return Self::of(FailureCode::Internal),
+        };
+        Self { message: error.message, ..Self::new(status, error.code, "") }
+    }
+
     pub(super) fn answer(&self, request_id: RequestId) -> Response {
-        let envelope = Envelope { error: Told { code: self.code, message: self.message, request_id } };
+        let envelope = Envelope { error: Told { code: self.code, message: &self.message, request_id } };
         let mut response = Response::new(Body::from(serde_json::to_vec(&envelope).unwrap_or_default()));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
@@ -106,13 +121,13 @@ impl Refusal {
 }
 
 #[derive(Serialize)]
-struct Envelope {
-    error: Told,
+struct Envelope<'a> {
+    error: Told<'a>,
 }
 
 #[derive(Serialize)]
-struct Told {
+struct Told<'a> {
     code: &'static str,
-    message: &'static str,
+    message: &'a str,
     request_id: RequestId,
 }

@@ -1,6 +1,6 @@
 //! Queues: messages for one consumer. A message is an event that waits as a delivery until the consumer has handled it.
 
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -22,7 +22,7 @@ use crate::store;
 struct About<'a> {
     name: &'a str,
     message: &'a RawValue,
-    enqueued_at: chrono::DateTime<chrono::Utc>,
+    enqueued_at: DateTime<Utc>,
 }
 
 /// Adds a message (JSON text, at most `MESSAGE_BYTES_MAX` bytes) to a queue, which need not have a consumer yet; its id. With a
@@ -63,12 +63,24 @@ pub async fn send(
     };
     text::name_bytes("dedup_key", &key, limits::QUEUE_KEY_BYTES_MAX)?;
     let expires_at = now + Duration::seconds(limits::QUEUE_KEY_WINDOW_S);
+    append_once(s, now, name, &key, expires_at, &event).await
+}
+
+/// Adds an event under a key, unless another one has it until some time to come; whichever has it.
+pub(super) async fn append_once(
+    s: &Services,
+    now: DateTime<Utc>,
+    queue: &str,
+    key: &str,
+    expires_at: DateTime<Utc>,
+    event: &NewEvent,
+) -> Result<EventId> {
     let mut tx = s.script_db.begin().await?;
-    let holder = store::queues::take_key(&mut tx, now, app, name, &key, event.id, expires_at).await.map_err(store::refusal)?;
-    if let Some(holder) = holder {
+    let taken = store::queues::take_key(&mut tx, now, event.app_id, queue, key, event.id, expires_at).await;
+    if let Some(holder) = taken.map_err(store::refusal)? {
         return Ok(holder);
     }
-    store::events::append(&mut tx, &event).await.map_err(store::refusal)?;
+    store::events::append(&mut tx, event).await.map_err(store::refusal)?;
     tx.commit().await?;
     s.events.added();
     s.events.kept.notify_one();

@@ -8,9 +8,10 @@
 //! Needs `wrk` and the PostgreSQL binaries. Each server runs in a process of its own; rounds are interleaved, and the
 //! medians of the rounds are compared.
 
+mod support;
+
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,13 +23,10 @@ use picloud::model::kv::{Encoding, Value as Stored};
 use rhai::{Dynamic, Engine, Map, Scope};
 use serde_json::{Value, json};
 use sqlx::Connection;
+use support::{Client, Failure, Node, committed, median};
 
-const PICLOUD: &str = env!("CARGO_BIN_EXE_picloud");
-const PASSWORD: &str = "bench-password-of-no-worth";
 const HELLO: &str = r#"#{ statusCode: 200, body: #{ hello: ctx.request.path, n: 40 + 2 } }"#;
 const SCRIPTS: usize = 1_000;
-
-type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -44,13 +42,8 @@ fn main() -> Result<(), Failure> {
 async fn bench(quick: bool) -> Result<(), Failure> {
     let (rounds, seconds, idle) = if quick { (1, 3, Duration::from_secs(15)) } else { (5, 8, Duration::from_secs(60)) };
     let dir = tempfile::Builder::new().prefix("picloud-bench").tempdir()?;
-    open_to_all(dir.path())?;
-    let options = picloud::postgres::Options { data_dir: dir.path().to_owned(), binaries: None, connections_max: 50 };
-    let postgres = picloud::postgres::start(picloud::postgres::plan(options)?, |_| {}).await?;
+    let (postgres, url) = support::postgres(dir.path()).await?;
     let mut database = sqlx::PgConnection::connect_with(&postgres.connect_options()).await?;
-    let options = postgres.connect_options();
-    let (name, user) = (options.get_database().unwrap_or_default(), options.get_username());
-    let url = format!("postgres:///{name}?host={}&user={user}", postgres.socket_dir().display());
 
     println!("## start, database up");
     let (node, cold) = Node::start(dir.path(), &url).await?;
@@ -154,113 +147,6 @@ async fn bench(quick: bool) -> Result<(), Failure> {
     database.close().await?;
     postgres.stop().await;
     Ok(())
-}
-
-/// One `picloud serve` on a database that is up.
-struct Node {
-    child: Child,
-    data: String,
-    admin: String,
-}
-
-impl Node {
-    /// Starts it and waits for the first answer; how long that took.
-    async fn start(dir: &Path, url: &str) -> Result<(Self, Duration), Failure> {
-        let ready = dir.join("ready.json");
-        let _ = std::fs::remove_file(&ready);
-        let started = Instant::now();
-        let mut child = Command::new(PICLOUD)
-            .args(["serve", "--bind", "127.0.0.1:0", "--admin-bind", "127.0.0.1:0", "--log", "warn", "--ready-file"])
-            .arg(&ready)
-            .env("DATABASE_URL", url)
-            .env("PICLOUD_DATA_DIR", dir.join("node"))
-            .env("PICLOUD_ADMIN_PASSWORD", PASSWORD)
-            .stdout(Stdio::null())
-            .spawn()?;
-        let addresses: Value = loop {
-            match std::fs::read(&ready).ok().and_then(|text| serde_json::from_slice(&text).ok()) {
-                Some(addresses) => break addresses,
-                None if child.try_wait()?.is_some() => return Err("picloud does not start".into()),
-                None if started.elapsed() > Duration::from_secs(180) => return Err("picloud does not become ready".into()),
-                None => tokio::time::sleep(Duration::from_millis(1)).await,
-            }
-        };
-        let text = |name: &str| addresses[name].as_str().unwrap_or_default().to_owned();
-        let node = Self { child, data: text("data"), admin: text("admin") };
-        reqwest::get(format!("{}/healthz", node.admin)).await?.error_for_status()?;
-        Ok((node, started.elapsed()))
-    }
-
-    fn resident_mib(&self) -> Result<f64, Failure> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-        Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
-    }
-
-    fn cpu_ticks(&self) -> Result<u64, Failure> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        Ok(fields[11].parse::<u64>()? + fields[12].parse::<u64>()?)
-    }
-
-    async fn stop(mut self) -> Result<(), Failure> {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::INT)?;
-        let status = tokio::task::spawn_blocking(move || self.child.wait()).await??;
-        if status.success() { Ok(()) } else { Err(format!("picloud ended with {status}").into()) }
-    }
-}
-
-struct Client {
-    http: reqwest::Client,
-    token: String,
-    admin: String,
-}
-
-impl Client {
-    async fn login(node: &Node) -> Result<Self, Failure> {
-        let http = reqwest::Client::builder().no_proxy().build()?;
-        let body = json!({ "username": "admin", "password": PASSWORD });
-        let answer: Value = http
-            .post(format!("{}/api/v1/admin/auth/login", node.admin))
-            .json(&body)
-            .send()
-            .await?
-            .error_for_status()?
-            .json()
-            .await?;
-        Ok(Self { http, token: answer["token"].as_str().unwrap_or_default().to_owned(), admin: node.admin.clone() })
-    }
-
-    async fn post(&self, path: &str, body: Value) -> Result<Value, Failure> {
-        let answer = self.http.post(format!("{}{path}", self.admin)).bearer_auth(&self.token).json(&body).send().await?;
-        Ok(answer.error_for_status()?.json().await?)
-    }
-
-    async fn get(&self, path: &str) -> Result<Value, Failure> {
-        Ok(self
-            .http
-            .get(format!("{}{path}", self.admin))
-            .bearer_auth(&self.token)
-            .send()
-            .await?
-            .error_for_status()?
-            .json()
-            .await?)
-    }
-
-    async fn deploy(&self, app: &Value, name: &str, source: &str, path: &str) -> Result<(), Failure> {
-        let script = self.post("/api/v1/admin/scripts", json!({ "app_id": app["id"], "name": name, "source": source })).await?;
-        let id = script["id"].as_str().unwrap_or_default();
-        self.post(&format!("/api/v1/admin/scripts/{id}/routes"), json!({ "path": path })).await?;
-        Ok(())
-    }
-
-    async fn call(&self, node: &Node, app: &str, path: &str) -> Result<(), Failure> {
-        let host = format!("{app}.localhost");
-        self.http.get(format!("{}{path}", node.data)).header("host", host).send().await?.error_for_status()?;
-        Ok(())
-    }
 }
 
 /// A baseline server: this very program, serving.
@@ -385,23 +271,4 @@ fn milliseconds(text: Option<&str>) -> Result<f64, Failure> {
         }
     }
     Err(format!("{text} is not a latency").into())
-}
-
-async fn committed(database: &mut sqlx::PgConnection) -> Result<i64, Failure> {
-    let (count,): (i64,) =
-        sqlx::query_as("select xact_commit + xact_rollback from pg_stat_database where datname = current_database()")
-            .fetch_one(database)
-            .await?;
-    Ok(count)
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-/// PostgreSQL runs as another user when this is root.
-fn open_to_all(dir: &Path) -> Result<(), Failure> {
-    use std::os::unix::fs::PermissionsExt;
-    Ok(std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o711))?)
 }

@@ -1,0 +1,166 @@
+//! What the benches that run a whole node share.
+#![allow(dead_code, reason = "each bench uses its part")]
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+pub(crate) const PICLOUD: &str = env!("CARGO_BIN_EXE_picloud");
+pub(crate) const PASSWORD: &str = "bench-password-of-no-worth";
+
+pub(crate) type Failure = Box<dyn std::error::Error>;
+
+/// One `picloud serve` on a database that is up.
+pub(crate) struct Node {
+    child: Child,
+    pub(crate) data: String,
+    pub(crate) admin: String,
+}
+
+impl Node {
+    /// Starts it and waits for the first answer; how long that took.
+    pub(crate) async fn start(dir: &Path, url: &str) -> Result<(Self, Duration), Failure> {
+        let ready = dir.join("ready.json");
+        let _ = std::fs::remove_file(&ready);
+        let started = Instant::now();
+        let mut child = Command::new(PICLOUD)
+            .args(["serve", "--bind", "127.0.0.1:0", "--admin-bind", "127.0.0.1:0", "--log", "warn", "--ready-file"])
+            .arg(&ready)
+            .env("DATABASE_URL", url)
+            .env("PICLOUD_DATA_DIR", dir.join("node"))
+            .env("PICLOUD_ADMIN_PASSWORD", PASSWORD)
+            .stdout(Stdio::null())
+            .spawn()?;
+        let addresses: Value = loop {
+            match std::fs::read(&ready).ok().and_then(|text| serde_json::from_slice(&text).ok()) {
+                Some(addresses) => break addresses,
+                None if child.try_wait()?.is_some() => return Err("picloud does not start".into()),
+                None if started.elapsed() > Duration::from_secs(180) => return Err("picloud does not become ready".into()),
+                None => tokio::time::sleep(Duration::from_millis(1)).await,
+            }
+        };
+        let text = |name: &str| addresses[name].as_str().unwrap_or_default().to_owned();
+        let node = Self { child, data: text("data"), admin: text("admin") };
+        reqwest::get(format!("{}/healthz", node.admin)).await?.error_for_status()?;
+        Ok((node, started.elapsed()))
+    }
+
+    pub(crate) fn resident_mib(&self) -> Result<f64, Failure> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
+    }
+
+    pub(crate) fn cpu_ticks(&self) -> Result<u64, Failure> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        Ok(fields[11].parse::<u64>()? + fields[12].parse::<u64>()?)
+    }
+
+    pub(crate) async fn stop(mut self) -> Result<(), Failure> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT)?;
+        let status = tokio::task::spawn_blocking(move || self.child.wait()).await??;
+        if status.success() { Ok(()) } else { Err(format!("picloud ended with {status}").into()) }
+    }
+}
+
+pub(crate) struct Client {
+    pub(crate) http: reqwest::Client,
+    token: String,
+    admin: String,
+}
+
+impl Client {
+    pub(crate) async fn login(node: &Node) -> Result<Self, Failure> {
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let body = json!({ "username": "admin", "password": PASSWORD });
+        let answer: Value = http
+            .post(format!("{}/api/v1/admin/auth/login", node.admin))
+            .json(&body)
+            .send()
+            .await?
+            .error_for_status()?
+            .json()
+            .await?;
+        Ok(Self { http, token: answer["token"].as_str().unwrap_or_default().to_owned(), admin: node.admin.clone() })
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Result<Value, Failure> {
+        let answer = self.http.post(format!("{}{path}", self.admin)).bearer_auth(&self.token).json(&body).send().await?;
+        Ok(answer.error_for_status()?.json().await?)
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Result<Value, Failure> {
+        let answer = self.http.put(format!("{}{path}", self.admin)).bearer_auth(&self.token).json(&body).send().await?;
+        Ok(answer.error_for_status()?.json().await?)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
+        Ok(self
+            .http
+            .get(format!("{}{path}", self.admin))
+            .bearer_auth(&self.token)
+            .send()
+            .await?
+            .error_for_status()?
+            .json()
+            .await?)
+    }
+
+    pub(crate) async fn upload(&self, app: &Value, name: &str, source: &str) -> Result<Value, Failure> {
+        self.post("/api/v1/admin/scripts", json!({ "app_id": app["id"], "name": name, "source": source })).await
+    }
+
+    pub(crate) async fn deploy(&self, app: &Value, name: &str, source: &str, path: &str) -> Result<(), Failure> {
+        let script = self.upload(app, name, source).await?;
+        let id = script["id"].as_str().unwrap_or_default();
+        self.post(&format!("/api/v1/admin/scripts/{id}/routes"), json!({ "path": path })).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn call(&self, node: &Node, app: &str, path: &str) -> Result<(), Failure> {
+        let host = format!("{app}.localhost");
+        self.http.get(format!("{}{path}", node.data)).header("host", host).send().await?.error_for_status()?;
+        Ok(())
+    }
+}
+
+pub(crate) async fn committed(database: &mut sqlx::PgConnection) -> Result<i64, Failure> {
+    let (count,): (i64,) =
+        sqlx::query_as("select xact_commit + xact_rollback from pg_stat_database where datname = current_database()")
+            .fetch_one(database)
+            .await?;
+    Ok(count)
+}
+
+pub(crate) fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// PostgreSQL runs as another user when this is root.
+pub(crate) fn open_to_all(dir: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::PermissionsExt;
+    Ok(std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o711))?)
+}
+
+/// The value below which that share of them lies.
+pub(crate) fn quantile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let last = values.len().saturating_sub(1);
+    values.get((last as f64 * share).round() as usize).copied().unwrap_or(f64::NAN)
+}
+
+/// A private PostgreSQL in `dir`, and the URL of its database.
+pub(crate) async fn postgres(dir: &Path) -> Result<(picloud::postgres::Server, String), Failure> {
+    open_to_all(dir)?;
+    let options = picloud::postgres::Options { data_dir: dir.to_owned(), binaries: None, connections_max: 50 };
+    let postgres = picloud::postgres::start(picloud::postgres::plan(options)?, |_| {}).await?;
+    let options = postgres.connect_options();
+    let (name, user) = (options.get_database().unwrap_or_default(), options.get_username());
+    let url = format!("postgres:///{name}?host={}&user={user}", postgres.socket_dir().display());
+    Ok((postgres, url))
+}

@@ -32,6 +32,11 @@ pub(crate) fn of_function(value: &Dynamic, body_bytes_max: usize) -> Result<Answ
     Ok(Answer { status: 200, headers: Vec::new(), body: encode(value, body_bytes_max)? })
 }
 
+/// What ends an invocation that nobody waits for.
+pub(crate) fn none() -> Answer {
+    Answer { status: 200, headers: Vec::new(), body: Vec::new() }
+}
+
 fn structured(map: &Map, body_bytes_max: usize) -> Result<Answer, Failure> {
     let status = map.get(STATUS_KEY).map_or(Err("()"), Dynamic::as_int);
     let status = status.map_err(|kind| invalid(format!("`statusCode` is {kind}: it must be an integer from 200 to 599")))?;

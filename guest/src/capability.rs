@@ -8,7 +8,8 @@ use crate::failure::position;
 use crate::{Diagnostic, Kind, import};
 
 /// Interfaces of the world that a grant can name, by the module that reaches them.
-const INTERFACES: &[&str] = &["docs", "files", "http", "invoke", "kv", "log", "secrets"];
+const INTERFACES: &[&str] =
+    &["dead_letters", "docs", "email", "files", "http", "invoke", "kv", "log", "pubsub", "queue", "secrets"];
 
 /// Interfaces in `INTERFACES` order. A name that only looks like one (a local module of that name cannot exist) counts.
 pub(crate) fn derive(ast: &AST) -> Vec<String> {

@@ -1,16 +1,18 @@
 //! `ctx`: what a script knows of its invocation.
 
-use rhai::{Dynamic, INT, Map};
+use rhai::{Dynamic, Map};
 
 use crate::api::instant;
 use crate::api::url::pairs;
-use crate::json;
-use crate::picloud::sandbox::program::{Event, Invocation, InvocationType, Request};
+use crate::failure::failure;
+use crate::picloud::sandbox::program::{Event, FailureCode, Invocation, InvocationType, Request};
+use crate::{Failure, json};
 
 /// The contract's version: changes when the shape of `ctx`, an answer or a library function changes.
 const SDK_VERSION: &str = "2.0";
 
-pub(crate) fn build(invocation: Invocation) -> Map {
+/// Fails for an event that cannot be read: one of the app's own values in it is nested too deep.
+pub(crate) fn build(invocation: Invocation) -> Result<Map, Failure> {
     let mut ctx = Map::new();
     ctx.insert("sdk_version".into(), SDK_VERSION.into());
     ctx.insert("execution_id".into(), invocation.execution_id.into());
@@ -25,24 +27,24 @@ pub(crate) fn build(invocation: Invocation) -> Map {
     };
     ctx.insert("invocation_type".into(), invocation_type.into());
     ctx.insert("request".into(), Dynamic::from_map(request(invocation.request)));
-    if let Some(found) = invocation.event {
-        ctx.insert("event".into(), Dynamic::from_map(event(found)));
+    if let Some(event) = invocation.event {
+        ctx.insert("event".into(), Dynamic::from_map(self::event(event)?));
     }
-    ctx
+    Ok(ctx)
 }
 
-/// What every event has, and the map named after its source.
-fn event(event: Event) -> Map {
+fn event(event: Event) -> Result<Map, Failure> {
+    let about = json::decode(&event.about)
+        .map_err(|wrong| failure(FailureCode::ScriptError, format!("the event cannot be read: {wrong}")))?;
     let mut map = Map::new();
     map.insert("id".into(), event.id.into());
     map.insert("op".into(), event.op.into());
     map.insert("time".into(), instant(event.time_ms));
-    map.insert("attempt".into(), INT::from(event.attempt).into());
-    map.insert("depth".into(), INT::from(event.depth).into());
-    // The host wrote it.
-    map.insert(event.source.as_str().into(), json::decode(&event.about).unwrap_or(Dynamic::UNIT));
+    map.insert("attempt".into(), i64::from(event.attempt).into());
+    map.insert("depth".into(), i64::from(event.depth).into());
+    map.insert(event.source.as_str().into(), about);
     map.insert("source".into(), event.source.into());
-    map
+    Ok(map)
 }
 
 fn request(request: Request) -> Map {

@@ -36,6 +36,10 @@ pub(crate) const FILE_PIECE_BYTES: usize = 256 << 10;
 pub(crate) const FILE_PAGE_ENTRIES_DEFAULT: u32 = 100;
 /// Arguments of a call to another script as JSON, bytes; the host checks again.
 pub(crate) const INVOKE_ARGUMENTS_BYTES_MAX: usize = 1 << 20;
+/// A message of a queue or a topic as JSON, bytes; the host checks again.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 256 << 10;
+/// Dead letters of one page when a script names no limit.
+pub(crate) const DEAD_LETTERS_PAGE_ITEMS_DEFAULT: u32 = 50;
 /// Value of a secret, bytes; the host checks again.
 pub(crate) const SECRET_VALUE_BYTES_MAX: usize = 64 << 10;
 /// Names of one page of secrets when a script names no limit.

@@ -78,21 +78,23 @@ pub(crate) fn prepare(name: &str, source: &str) -> Result<(), Diagnostic> {
 pub(crate) fn handle(invocation: Invocation) -> Result<Answer, Failure> {
     let Some(ast) = PREPARED.get() else { control::trap() };
     let body_bytes_max = invocation.response_body_bytes_max as usize;
-    let is_event = invocation.invocation_type == InvocationType::Event;
-    let of_value = match invocation.invocation_type {
-        InvocationType::Function => answer::of_function,
-        InvocationType::Http | InvocationType::Direct => answer::of_value,
-        InvocationType::Event => answer::of_event,
-    };
+    let invocation_type = invocation.invocation_type;
+    let ctx = context::build(invocation)?;
     let mut scope = Scope::new();
-    scope.push_constant_dynamic("ctx", Dynamic::from_map(context::build(invocation)));
+    scope.push_constant_dynamic("ctx", Dynamic::from_map(ctx));
     let result = engine().eval_ast_with_scope::<Dynamic>(&mut scope, ast);
-    let answered = match result {
-        Ok(value) => of_value(&value, body_bytes_max),
-        // Nobody would hear a response that is thrown at an event.
-        Err(error) => match failure::thrown_response(&error).filter(|_| !is_event) {
-            Some(value) => of_value(value, body_bytes_max),
-            None => Err(failure::of_error(&error, ast.source())),
+    let of_value = |value: &Dynamic| match invocation_type {
+        InvocationType::Function => answer::of_function(value, body_bytes_max),
+        InvocationType::Http | InvocationType::Direct => answer::of_value(value, body_bytes_max),
+        // Nobody waits for it.
+        InvocationType::Event => Ok(answer::none()),
+    };
+    let answered = match &result {
+        Ok(value) => of_value(value),
+        Err(error) => match failure::thrown_response(error) {
+            // An event has no one to answer: what its handler throws says that it was not handled.
+            Some(value) if invocation_type != InvocationType::Event => of_value(value),
+            _ => Err(failure::of_error(error, ast.source())),
         },
     };
     // The instance ends here: freeing what it holds would be work for nobody.

@@ -63,7 +63,10 @@ async fn bench(quick: bool) -> Result<(), Failure> {
     println!("CPU of the server: {:.3} % of a core", ticks as f64 / per_second / idle.as_secs_f64() * 100.0);
 
     println!("\n## what deliveries leave: tables with their indexes, MiB");
-    println!("{:>10} {:>8} {:>8} {:>10} {:>10} {:>10}", "delivered", "events", "outbox", "deliveries", "executions", "per second");
+    println!(
+        "{:>10} {:>8} {:>8} {:>10} {:>10} {:>10}",
+        "delivered", "events", "outbox", "deliveries", "executions", "per second"
+    );
     let steps = if quick { 3 } else { 10 };
     for step in 1..=steps {
         let per_second = deliver(&mut db, &client, &app, &trigger, 100_000.min(batch)).await?;
@@ -138,20 +141,25 @@ async fn settled(db: &mut PgConnection, trigger: &Value, count: i64) -> Result<(
 
 async fn succeeded(db: &mut PgConnection, trigger: &Value) -> Result<i64, Failure> {
     let id = trigger["id"].as_str().unwrap_or_default().parse::<uuid::Uuid>()?;
-    let (count,): (i64,) = sqlx::query_as("SELECT succeeded FROM trigger_counts WHERE trigger_id = $1").bind(id).fetch_one(db).await?;
+    let (count,): (i64,) =
+        sqlx::query_as("SELECT succeeded FROM trigger_counts WHERE trigger_id = $1").bind(id).fetch_one(db).await?;
     Ok(count)
 }
 
 /// What a queue of one table does: eight workers, each taking one row at a time in a transaction that does not wait for the disk.
 async fn plain_queue(pool: &PgPool, jobs: i32) -> Result<f64, Failure> {
-    sqlx::raw_sql("DROP TABLE IF EXISTS jobs; CREATE TABLE jobs (id bigint PRIMARY KEY, payload text NOT NULL)").execute(pool).await?;
+    sqlx::raw_sql("DROP TABLE IF EXISTS jobs; CREATE TABLE jobs (id bigint PRIMARY KEY, payload text NOT NULL)")
+        .execute(pool)
+        .await?;
     sqlx::query("INSERT INTO jobs SELECT n, n::text FROM generate_series(1, $1::integer) AS n").bind(jobs).execute(pool).await?;
     let began = Instant::now();
     let workers = (0..8).map(|_| async {
         let mut db = pool.acquire().await?;
         sqlx::raw_sql("SET synchronous_commit = off").execute(&mut *db).await?;
         loop {
-            let row = sqlx::query("DELETE FROM jobs WHERE id = (SELECT id FROM jobs ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING payload");
+            let row = sqlx::query(
+                "DELETE FROM jobs WHERE id = (SELECT id FROM jobs ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING payload",
+            );
             if row.fetch_optional(&mut *db).await?.is_none() {
                 return Ok::<_, sqlx::Error>(());
             }

@@ -74,8 +74,8 @@ pub const APP_CORS_ORIGINS_MAX: usize = 32;
 pub const APP_CORS_ORIGIN_CHARS_MAX: usize = 255;
 /// Patterns that an app grants for one capability.
 pub const GRANT_PATTERNS_MAX: usize = 100;
-/// One of them, bytes: as long as the longest name it can cover.
-pub const GRANT_PATTERN_BYTES_MAX: usize = 253;
+/// One of them, bytes: as long as the longest name it can cover, an address of mail.
+pub const GRANT_PATTERN_BYTES_MAX: usize = 254;
 /// Path pattern of a route, characters.
 pub const ROUTE_PATH_CHARS_MAX: usize = 512;
 /// Segments of a route's path pattern.
@@ -221,7 +221,7 @@ pub const HTTP_ADDRESSES_TRIED_MAX: usize = 4;
 pub const HTTP_REDIRECTS_MAX: usize = 5;
 /// Calls of `http` that one app may have under way on a node.
 pub const HTTP_CALLS_PER_APP_MAX: usize = 8;
-/// Outbound requests of one invocation, each redirect that is followed counted.
+/// Outbound requests of one invocation, mail and each redirect that is followed counted.
 pub const HTTP_REQUESTS_PER_INVOCATION_MAX: u32 = 20;
 /// Names looked up at once on a node: a lookup holds a thread until the resolver has answered.
 pub const HTTP_LOOKUPS_MAX: usize = 64;

@@ -20,4 +20,4 @@ wasmtime::component::bindgen!({
 
 pub use self::picloud::sandbox::program;
 pub use self::picloud::sandbox::types::Error;
-pub use self::picloud::sandbox::{docs, files, http, invoke, kv, log, secrets};
+pub use self::picloud::sandbox::{dead_letters, docs, email, files, http, invoke, kv, log, pubsub, queue, secrets};

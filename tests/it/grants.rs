@@ -28,7 +28,7 @@ async fn a_new_app_may_everything_but_leave_through_the_network() {
     let reply = app.get("/admin/apps/shop/grants").await.expect(200);
     let (grants, tag) = (reply.json(), reply.header("etag").expect("a tag").to_owned());
     for (capability, patterns) in grants.as_object().expect("a map") {
-        let expected = if ["email", "http"].contains(&capability.as_str()) { json!([]) } else { json!(["*"]) };
+        let expected = if ["http", "email"].contains(&capability.as_str()) { json!([]) } else { json!(["*"]) };
         assert_eq!(*patterns, expected, "{capability}");
     }
     assert_eq!(app.get("/admin/apps/shop").await.expect(200).header("etag"), Some(&*tag));
@@ -75,6 +75,8 @@ async fn grants_that_mean_nothing_are_refused_and_change_nothing() {
         (json!({ "http": ["api.example.com", "https://x"] }), "http[1]"),
         (json!({ "http": ["127.0.0.0/8"] }), "loopback"),
         (json!({ "http": ["0.0.0.0/0"] }), "http[0]"),
+        (json!({ "email": ["*", "example.com"] }), "email[1]"),
+        (json!({ "dead_letters": ["one"] }), "dead_letters[0]"),
         (json!({ "kv": "*" }), "kv"),
         (json!({ "kv": [1] }), "kv"),
         (json!({ "kv": vec!["c"; picloud::limits::GRANT_PATTERNS_MAX + 1] }), "kv"),
@@ -109,6 +111,32 @@ async fn what_is_taken_back_is_refused_to_everyone_at_the_call() {
         assert!(message.ends_with(&wanted), "{message}");
         shop.grant(json!({ *capability: [name] })).await;
         assert_eq!(shop.get("/do").await.expect(200).json()["caught"], Value::Null, "{capability}: the named grant is enough");
+    }
+}
+
+/// Calls that hand something on: refused before anything is looked at, with the request that grants them.
+#[tokio::test]
+async fn what_is_handed_on_is_refused_to_everyone_at_the_call() {
+    let app = TestApp::start().await;
+    let all = json!({ "queue": ["*"], "pubsub": ["*"], "dead_letters": ["*"], "email": ["*"] });
+    for (capability, wanted, statement) in [
+        ("queue", "mails", r#"queue::send("mails", 1)"#),
+        ("queue", "mails", r#"queue::size("mails")"#),
+        ("pubsub", "orders.new", r#"pubsub::publish("orders.new", 1)"#),
+        ("dead_letters", "*", "dead_letters::list()"),
+        ("dead_letters", "*", r#"dead_letters::get("x")"#),
+        ("dead_letters", "*", r#"dead_letters::replay("x")"#),
+        ("dead_letters", "*", r#"dead_letters::resolve("x", "seen")"#),
+        ("email", "*", r#"email::send(#{ to: "ada@example.com", subject: "s", text: "t" })"#),
+    ] {
+        let shop = app.create_app(&format!("shop-{}", uuid::Uuid::now_v7().simple())).await;
+        shop.grant(all.clone()).await;
+        shop.deploy("/do", &format!("let caught = (); try {{ {statement}; }} catch (e) {{ caught = e; }} caught")).await;
+        shop.grant(json!({ capability: [] })).await;
+        let caught = shop.get("/do").await.expect(200).json();
+        assert_eq!(caught["code"], "denied", "{statement}: {caught}");
+        let request = format!("PATCH /api/v1/admin/apps/{}/grants {{\"{capability}\":[\"{wanted}\"]}}", shop.slug);
+        assert!(caught["message"].as_str().expect("a message").ends_with(&request), "{statement}: {caught}");
     }
 }
 

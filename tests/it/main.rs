@@ -22,6 +22,7 @@ mod log;
 mod modules;
 mod retry;
 mod secrets;
+mod sending;
 mod shortener;
 mod stdlib;
 // Events.

@@ -51,12 +51,16 @@ fn the_component_imports_exactly_its_world() {
         functions.sort_unstable();
     }
     let expected: BTreeMap<String, Vec<String>> = [
-        ("picloud:sandbox/docs@0.1.0", &["count", "create", "delete", "find", "find-one", "get", "list", "patch", "update"][..]),
-        ("picloud:sandbox/files@0.1.0", &["append", "create", "delete", "get", "head", "list", "read", "update"][..]),
+        ("picloud:sandbox/dead-letters@0.1.0", &["get", "list", "replay", "resolve"][..]),
+        ("picloud:sandbox/docs@0.1.0", &["count", "create", "delete", "find", "find-one", "get", "list", "patch", "update"]),
+        ("picloud:sandbox/email@0.1.0", &["send"]),
+        ("picloud:sandbox/files@0.1.0", &["append", "create", "delete", "get", "head", "list", "read", "update"]),
         ("picloud:sandbox/invoke@0.1.0", &["call", "start"]),
         ("picloud:sandbox/http@0.1.0", &["send"]),
         ("picloud:sandbox/kv@0.1.0", &["delete", "get", "get-entry", "has", "increment", "list", "set"]),
         ("picloud:sandbox/log@0.1.0", &["write"]),
+        ("picloud:sandbox/pubsub@0.1.0", &["publish"]),
+        ("picloud:sandbox/queue@0.1.0", &["send", "size"]),
         ("picloud:sandbox/retry@0.1.0", &["pause"]),
         ("picloud:sandbox/secrets@0.1.0", &["delete", "get", "list", "set"]),
         ("wasi:clocks/wall-clock@0.2.6", &["now"]),

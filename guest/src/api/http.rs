@@ -2,7 +2,7 @@
 
 use rhai::{Array, Dynamic, Engine, Map, Module};
 
-use super::options::{known_options, option, text, u32_option};
+use super::options::{bool_option, known_options, option, text, u32_option};
 use super::url::encode_query;
 use super::{Result, function, invalid, thrown};
 use crate::context::body_value;
@@ -143,11 +143,8 @@ fn with_query(url: &str, options: &Map) -> Result<String> {
 }
 
 fn redirects(options: &Map) -> Result<Redirects> {
-    match option(options, "redirect").map(Dynamic::as_bool) {
-        None | Some(Ok(true)) => Ok(Redirects::Follow),
-        Some(Ok(false)) => Ok(Redirects::Answer),
-        Some(Err(kind)) => Err(invalid(format!("`redirect` is {kind}: it must be a boolean"))),
-    }
+    let follow = bool_option(options, "redirect")?.unwrap_or(true);
+    Ok(if follow { Redirects::Follow } else { Redirects::Answer })
 }
 
 fn response(response: Response) -> Map {

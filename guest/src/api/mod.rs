@@ -2,7 +2,9 @@
 
 pub(crate) mod base64;
 pub(crate) mod crypto;
+pub(crate) mod dead_letters;
 pub(crate) mod docs;
+pub(crate) mod email;
 pub(crate) mod files;
 pub(crate) mod hex;
 pub(crate) mod http;
@@ -11,6 +13,8 @@ pub(crate) mod json;
 pub(crate) mod kv;
 pub(crate) mod log;
 mod options;
+pub(crate) mod pubsub;
+pub(crate) mod queue;
 pub(crate) mod random;
 pub(crate) mod regex;
 pub(crate) mod retry;
@@ -32,7 +36,9 @@ pub(crate) type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 pub(crate) fn register(engine: &mut Engine) {
     base64::register(engine);
     crypto::register(engine);
+    dead_letters::register(engine);
     docs::register(engine);
+    email::register(engine);
     files::register(engine);
     hex::register(engine);
     invoke::register(engine);
@@ -40,6 +46,8 @@ pub(crate) fn register(engine: &mut Engine) {
     json::register(engine);
     kv::register(engine);
     log::register(engine);
+    pubsub::register(engine);
+    queue::register(engine);
     random::register(engine);
     regex::register(engine);
     retry::register(engine);
@@ -72,6 +80,7 @@ pub(crate) fn thrown(error: Error) -> Box<EvalAltResult> {
         Error::LimitExceeded(message) => ("limit_exceeded", message),
         Error::Corrupt(message) => ("corrupt", message),
         Error::Unavailable(message) => ("unavailable", message),
+        Error::NotConfigured(message) => ("not_configured", message),
         Error::Internal(message) => ("internal", message),
     };
     self::error(code, message)

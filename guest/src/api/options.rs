@@ -3,6 +3,8 @@
 use rhai::{Dynamic, INT, Map};
 
 use super::{Result, invalid};
+use crate::json::{self, EncodeError};
+use crate::limits::MESSAGE_BYTES_MAX;
 
 /// Refuses option keys that the function does not know: a misspelt option would otherwise do nothing, silently.
 pub(super) fn known_options(options: &Map, known: &[&str]) -> Result<()> {
@@ -23,6 +25,11 @@ pub(super) fn text_option(options: &Map, name: &str) -> Result<Option<String>> {
 
 pub(super) fn int_option(options: &Map, name: &str) -> Result<Option<INT>> {
     option(options, name).map(|value| integer(name, value)).transpose()
+}
+
+pub(super) fn bool_option(options: &Map, name: &str) -> Result<Option<bool>> {
+    let refused = |kind| invalid(format!("`{name}` is {kind}: it must be a boolean"));
+    option(options, name).map(|value| value.as_bool().map_err(refused)).transpose()
 }
 
 /// What does not fit becomes the host's to refuse, with its own bound.
@@ -50,4 +57,12 @@ pub(super) fn bytes(name: &str, value: &Dynamic) -> Result<Vec<u8>> {
         Ok(blob) => Ok(blob.to_vec()),
         Err(_) => Err(invalid(format!("`{name}` is {}: it must be a string or a blob", value.type_name()))),
     }
+}
+
+/// What is sent to a queue or a topic, as JSON text.
+pub(super) fn message(value: &Dynamic) -> Result<Vec<u8>> {
+    json::encode(value, MESSAGE_BYTES_MAX).map_err(|wrong| match wrong {
+        EncodeError::TooLarge => invalid(format!("the message is larger than {MESSAGE_BYTES_MAX} bytes as JSON")),
+        EncodeError::NotJson(message) => invalid(format!("the message cannot be sent: {message}")),
+    })
 }

@@ -36,7 +36,8 @@ fn may_pass(error: &EvalAltResult) -> bool {
         EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => may_pass(inner),
         EvalAltResult::ErrorRuntime(value, _) => {
             let code = value.as_map_ref().ok().and_then(|map| map.get("code")?.clone().into_immutable_string().ok());
-            let lasting = code.is_some_and(|code| matches!(code.as_str(), "invalid_argument" | "denied" | "limit_exceeded"));
+            let lasting = ["invalid_argument", "denied", "limit_exceeded", "not_configured"];
+            let lasting = code.is_some_and(|code| lasting.contains(&code.as_str()));
             !lasting && thrown_response(error).is_none()
         }
         // The script's own mistake.

@@ -46,7 +46,7 @@ impl Gate {
     }
 }
 
-/// The requests that one invocation may still send.
+/// The requests that one invocation may still send, mail among them.
 #[derive(Debug, Clone, Default)]
 pub struct Allowance {
     taken: Arc<AtomicU32>,
@@ -54,13 +54,13 @@ pub struct Allowance {
 
 impl Allowance {
     /// 429 `limit_exceeded` past `HTTP_REQUESTS_PER_INVOCATION_MAX`.
-    pub(super) fn take(&self) -> Result<()> {
+    pub fn take(&self) -> Result<()> {
         let allowed = limits::HTTP_REQUESTS_PER_INVOCATION_MAX;
         if self.taken.fetch_add(1, Ordering::Relaxed) < allowed {
             return Ok(());
         }
         self.taken.store(allowed, Ordering::Relaxed);
-        let message = format!("an invocation may send {allowed} requests, each redirect that is followed counted");
+        let message = format!("an invocation may send {allowed} requests, mail and each redirect that is followed counted");
         Err(Error::new(Kind::RateLimited, "limit_exceeded", message))
     }
 }

@@ -19,7 +19,8 @@ pub(super) fn to_guest(error: Error, guest: &mut Guest) -> wit::Error {
         Kind::Unauthenticated | Kind::Forbidden => wit::Error::Denied(message),
         Kind::Conflict | Kind::PreconditionFailed => wit::Error::Conflict(message),
         Kind::RateLimited => wit::Error::LimitExceeded(message),
-        Kind::Overloaded | Kind::NotConfigured => wit::Error::Unavailable(message),
+        Kind::NotConfigured => wit::Error::NotConfigured(message),
+        Kind::Overloaded => wit::Error::Unavailable(message),
         Kind::Corrupt => wit::Error::Corrupt(message),
         Kind::Internal => {
             if !guest.faulted {

@@ -6,8 +6,10 @@
 //! as its one transaction decides.
 
 mod clocks;
+mod dead_letters;
 mod docs;
 mod door;
+mod email;
 mod error;
 mod files;
 mod guest;
@@ -15,6 +17,8 @@ mod http;
 mod invoke;
 mod kv;
 mod log;
+mod pubsub;
+mod queue;
 mod random;
 mod retry;
 mod secrets;
@@ -29,12 +33,16 @@ pub use self::invoke::{Nested, Scripts};
 /// Links every import of the world, and nothing else.
 pub fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     clocks::link(linker)?;
+    dead_letters::link(linker)?;
     docs::link(linker)?;
+    email::link(linker)?;
     files::link(linker)?;
     invoke::link(linker)?;
     http::link(linker)?;
     kv::link(linker)?;
     log::link(linker)?;
+    pubsub::link(linker)?;
+    queue::link(linker)?;
     random::link(linker)?;
     retry::link(linker)?;
     secrets::link(linker)

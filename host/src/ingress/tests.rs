@@ -59,6 +59,7 @@ fn decided(directory: &Directory, parts: &Parts) -> (u16, Response) {
     let (app, mut response) = match decide(directory, parts) {
         Decision::Run(target) => (Some(target.app), Response::new(Body::empty())),
         Decision::Answer { app, response } => (app, response),
+        Decision::TakeMail { app, .. } => (Some(app), Response::new(Body::empty())),
         Decision::Refuse { app, refusal } => (app, refusal.answer(RequestId::at(DateTime::UNIX_EPOCH))),
     };
     if let Some(app) = app {

@@ -4,6 +4,8 @@
 //! of patterns; what no pattern covers is refused at the host call, whoever called the script. `log`, clocks and randomness
 //! need no grant: they reach nothing.
 
+mod pattern;
+
 use std::collections::BTreeMap;
 
 use ipnet::IpNet;
@@ -13,12 +15,16 @@ use crate::error::{Error, Kind, Result};
 use crate::limits;
 use crate::model::text;
 
+pub use self::pattern::Pattern;
+
 /// An interface that a grant can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Capability {
+    /// There are no names inside it.
+    DeadLetters,
     /// Names are collections.
     Docs,
-    /// Names are senders' addresses.
+    /// Names are the addresses of senders.
     Email,
     /// Names are collections.
     Files,
@@ -28,22 +34,40 @@ pub enum Capability {
     Invoke,
     /// Names are collections.
     Kv,
+    /// Names are topics.
+    Pubsub,
+    /// Names are queues.
+    Queue,
     /// Names are secrets.
     Secrets,
 }
 
 impl Capability {
-    pub const ALL: [Self; 7] = [Self::Docs, Self::Email, Self::Files, Self::Http, Self::Invoke, Self::Kv, Self::Secrets];
+    pub const ALL: [Self; 10] = [
+        Self::DeadLetters,
+        Self::Docs,
+        Self::Email,
+        Self::Files,
+        Self::Http,
+        Self::Invoke,
+        Self::Kv,
+        Self::Pubsub,
+        Self::Queue,
+        Self::Secrets,
+    ];
 
-    /// The interface's name in WIT, SQL and JSON.
+    /// The interface's name in scripts, SQL and JSON; WIT has a hyphen where it has an underscore.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::DeadLetters => "dead_letters",
             Self::Docs => "docs",
             Self::Email => "email",
             Self::Files => "files",
             Self::Http => "http",
             Self::Invoke => "invoke",
             Self::Kv => "kv",
+            Self::Pubsub => "pubsub",
+            Self::Queue => "queue",
             Self::Secrets => "secrets",
         }
     }
@@ -53,114 +77,22 @@ impl Capability {
         Self::ALL.into_iter().find(|capability| capability.as_str() == word)
     }
 
-    /// What a new app is allowed: everything but what leaves through the owner's network, or in the owner's name.
+    /// What a new app is allowed: everything but `http` and `email`, which leave through the owner's network.
     fn is_given_by_default(self) -> bool {
-        !matches!(self, Self::Email | Self::Http)
+        !matches!(self, Self::Http | Self::Email)
     }
 
     /// What the names inside it are.
     fn noun(self) -> &'static str {
         match self {
+            Self::DeadLetters => "dead letter",
             Self::Docs | Self::Files | Self::Kv => "collection",
             Self::Email => "sender",
             Self::Http => "host",
             Self::Invoke => "script",
+            Self::Pubsub => "topic",
+            Self::Queue => "queue",
             Self::Secrets => "secret",
-        }
-    }
-}
-
-/// Names that are allowed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Pattern {
-    /// `*`
-    Any,
-    /// `orders`
-    Exact(String),
-    /// `orders-*`: names that begin so.
-    Prefix(String),
-    /// `*.example.com`: hosts below it, not itself. Kept with its leading dot.
-    Subdomains(String),
-    /// `10.0.0.0/8`: addresses of a network that is not the public one.
-    Network(IpNet),
-}
-
-impl Pattern {
-    /// Reads a pattern of `capability`; 422 naming `field` otherwise.
-    fn parse(capability: Capability, field: &str, text: &str) -> Result<Self> {
-        text::name_bytes(field, text, limits::GRANT_PATTERN_BYTES_MAX)?;
-        if text == "*" {
-            return Ok(Self::Any);
-        }
-        if capability == Capability::Http {
-            return Self::parse_host(field, text);
-        }
-        match text.strip_suffix('*') {
-            Some(stem) if stem.contains('*') => Err(stray_star(field, text)),
-            Some(stem) => Ok(Self::Prefix(stem.to_owned())),
-            None if text.contains('*') => Err(stray_star(field, text)),
-            None => Ok(Self::Exact(text.to_owned())),
-        }
-    }
-
-    fn parse_host(field: &str, text: &str) -> Result<Self> {
-        if text.contains('/') {
-            let network: IpNet = text.parse().map_err(|_| {
-                Error::invalid(field, format!("{field}: `{text}` is not a network; write one as 10.0.0.0/8 or fd00::/8"))
-            })?;
-            let (network, whole) = (network.trunc(), network.prefix_len() == 0);
-            if whole || network.addr().is_loopback() || network.addr().is_unspecified() {
-                return Err(Error::invalid(
-                    field,
-                    format!("{field}: `{text}` cannot be granted: loopback and the whole address space are never reachable"),
-                ));
-            }
-            return Ok(Self::Network(network));
-        }
-        let (below, name) = match text.strip_prefix("*.") {
-            Some(name) => (true, name),
-            None => (false, text),
-        };
-        if name.contains('*') {
-            return Err(Error::invalid(
-                field,
-                format!(
-                    "{field}: `{text}` has a `*` inside; write `*`, `*.example.com`, a host, or a network such as 10.0.0.0/8"
-                ),
-            ));
-        }
-        // The form in which hosts are compared is the URL standard's: lower case, IDNA, addresses normalised.
-        let host = url::Host::parse(name.trim_end_matches('.'))
-            .map_err(|_| Error::invalid(field, format!("{field}: `{text}` is not a host name or address")))?;
-        match (below, &host) {
-            (true, url::Host::Domain(name)) => Ok(Self::Subdomains(format!(".{name}"))),
-            (true, _) => Err(Error::invalid(
-                field,
-                format!("{field}: an address has no names below it; write a network such as 10.0.0.0/8"),
-            )),
-            (false, _) => Ok(Self::Exact(host.to_string())),
-        }
-    }
-
-    fn covers(&self, name: &str) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Exact(exact) => exact == name,
-            Self::Prefix(stem) => name.starts_with(stem.as_str()),
-            Self::Subdomains(suffix) => name.len() > suffix.len() && name.ends_with(suffix.as_str()),
-            Self::Network(network) => literal_address(name).is_some_and(|address| network.contains(&address)),
-        }
-    }
-}
-
-impl std::fmt::Display for Pattern {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Any => f.write_str("*"),
-            Self::Exact(name) => f.write_str(name),
-            Self::Prefix(stem) => write!(f, "{stem}*"),
-            Self::Subdomains(suffix) => write!(f, "*{suffix}"),
-            Self::Network(network) => network.fmt(f),
         }
     }
 }
@@ -239,7 +171,8 @@ impl Grants {
 
     /// Whether the app's scripts may reach `name` through `capability`. A host is asked for as the URL standard writes it.
     pub fn allows(&self, capability: Capability, name: &str) -> bool {
-        self.of(capability).iter().any(|pattern| pattern.covers(name))
+        let name = pattern::as_compared(capability, name);
+        self.of(capability).iter().any(|pattern| pattern.covers(&name))
     }
 
     /// Whether they may reach anything at all through it: what is not so is refused at upload.
@@ -261,10 +194,16 @@ impl Grants {
         if allowed { Ok(()) } else { Err(self.refusal(need.capability, need.name.as_deref(), slug)) }
     }
 
-    /// Why `capability` is refused, with the request that grants it.
+    /// Why `capability` is refused, with the request that grants it, if there is one.
     pub fn refusal(&self, capability: Capability, name: Option<&str>, slug: &str) -> Error {
         let word = capability.as_str();
-        let wanted = name.map_or("*".to_owned(), |name| pattern_for(capability, name));
+        if let (Capability::Http, Some(host)) = (capability, name)
+            && pattern::is_out_of_reach(host)
+        {
+            let message = format!("`{host}` is this machine itself: loopback is never reachable, and can never be granted");
+            return Error::new(Kind::Forbidden, "denied", message).with_details(json!({ "capability": word, "name": host }));
+        }
+        let wanted = name.map_or("*".to_owned(), |name| pattern::pattern_for(capability, name));
         let mut list: Vec<Value> = self.of(capability).iter().map(|pattern| pattern.to_string().into()).collect();
         list.push(wanted.clone().into());
         let path = format!("/api/v1/admin/apps/{slug}/grants");
@@ -296,7 +235,7 @@ impl Grants {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
     pub capability: Capability,
-    /// The name inside it: a collection, a host, a secret, a script. None where any will do.
+    /// The name inside it: a collection, a host, a queue, a secret. None where any will do.
     pub name: Option<String>,
 }
 
@@ -309,24 +248,6 @@ impl Need {
     pub fn any(capability: Capability) -> Self {
         Self { capability, name: None }
     }
-}
-
-/// The narrowest pattern that covers `name`.
-fn pattern_for(capability: Capability, name: &str) -> String {
-    match literal_address(name) {
-        Some(address) if capability == Capability::Http => IpNet::from(address).to_string(),
-        _ => name.to_owned(),
-    }
-}
-
-/// The address that a host of a URL is, if it is one; an IPv6 one stands in brackets there.
-fn literal_address(host: &str) -> Option<std::net::IpAddr> {
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    bare.parse().ok()
-}
-
-fn stray_star(field: &str, text: &str) -> Error {
-    Error::invalid(field, format!("{field}: `{text}` has a `*` before its end; write `*`, `name` or `prefix*`"))
 }
 
 fn unknown(word: &str) -> Error {
@@ -349,7 +270,8 @@ mod tests {
     fn a_new_app_may_everything_but_leave_through_the_network() {
         let grants = Grants::default();
         for capability in Capability::ALL {
-            assert_eq!(grants.allows(capability, "anything"), capability.is_given_by_default(), "{capability:?}");
+            let leaves = matches!(capability, Capability::Http | Capability::Email);
+            assert_eq!(grants.allows(capability, "anything"), !leaves, "{capability:?}");
         }
     }
 
@@ -404,6 +326,47 @@ mod tests {
     }
 
     #[test]
+    fn senders_are_compared_with_their_domain_in_lower_case() {
+        let grants = grants("email", &["Shop@Example.COM", "*@Example.org"]).unwrap();
+        assert_eq!(grants.to_json()["email"], json!(["Shop@example.com", "*@example.org"]));
+        for (sender, allowed) in [
+            ("Shop@example.com", true),
+            ("Shop@EXAMPLE.com", true),
+            ("shop@example.com", false),
+            ("shop@sub.example.com", false),
+            ("anyone@example.org", true),
+            ("anyone@EXAMPLE.ORG", true),
+            ("anyone@sub.example.org", false),
+            ("anyone@evilexample.org", false),
+            ("anyone@example.org@evil.example", false),
+            ("@example.org", false),
+            ("example.org", false),
+        ] {
+            assert_eq!(grants.allows(Capability::Email, sender), allowed, "{sender}");
+        }
+        assert_eq!(Grants::stored(&grants.to_json()).unwrap(), grants);
+        let refused = grants.refusal(Capability::Email, Some("Me@Example.net"), "shop");
+        assert!(refused.message.contains("email for the sender `Me@Example.net`"), "{}", refused.message);
+        assert!(
+            refused.message.ends_with(r#"{"email":["Shop@example.com","*@example.org","Me@example.net"]}"#),
+            "{}",
+            refused.message
+        );
+    }
+
+    #[test]
+    fn dead_letters_are_granted_whole() {
+        let grants = grants("dead_letters", &["*"]).unwrap();
+        assert!(grants.require(&Need::any(Capability::DeadLetters), "shop").is_ok());
+        let refused = Grants::none().require(&Need::any(Capability::DeadLetters), "shop").unwrap_err();
+        assert!(
+            refused.message.ends_with(r#"PATCH /api/v1/admin/apps/shop/grants {"dead_letters":["*"]}"#),
+            "{}",
+            refused.message
+        );
+    }
+
+    #[test]
     fn patterns_that_mean_nothing_are_refused_with_their_place() {
         for (capability, pattern) in [
             ("kv", ""),
@@ -419,12 +382,28 @@ mod tests {
             ("http", "127.0.0.0/8"),
             ("http", "::1/128"),
             ("http", "*.10.0.0.1"),
+            ("dead_letters", "orders"),
+            ("dead_letters", "a*"),
+            ("email", "example.com"),
+            ("email", "*.example.com"),
+            ("email", "shop-*@example.com"),
+            ("email", "shop@*"),
+            ("email", "shop@*.example.com"),
+            ("email", "@example.com"),
+            ("email", "shop@"),
+            ("email", "shop@example.com."),
+            ("email", "shop@10.0.0.1"),
+            ("email", "shop@bücher.example"),
+            ("email", "a b@example.com"),
+            ("email", "a..b@example.com"),
+            ("email", "a@b@example.com"),
+            ("email", "Shop <shop@example.com>"),
         ] {
             let refused = grants(capability, &["fine", pattern]).unwrap_err();
             assert_eq!(refused.kind, Kind::Invalid, "{pattern}");
             assert!(refused.message.contains("[1]"), "{pattern}: {}", refused.message);
         }
-        assert!(grants("nothing", &[]).unwrap_err().message.contains("docs, email, files, http"));
+        assert!(grants("nothing", &[]).unwrap_err().message.contains("dead_letters, docs, email"));
         assert!(grants("log", &["*"]).is_err());
     }
 
@@ -449,5 +428,22 @@ mod tests {
         );
         let refused = Grants::default().refusal(Capability::Http, Some("10.0.0.7"), "shop");
         assert!(refused.message.ends_with(r#"{"http":["10.0.0.7/32"]}"#), "{}", refused.message);
+    }
+
+    #[test]
+    fn what_no_grant_opens_is_not_said_to_be_granted() {
+        for host in ["127.0.0.1", "127.9.9.9", "0.0.0.0", "[::1]", "[::]", "[::ffff:127.0.0.1]"] {
+            let refused = Grants::default().refusal(Capability::Http, Some(host), "shop");
+            assert_eq!((refused.kind, refused.code), (Kind::Forbidden, "denied"), "{host}");
+            assert!(
+                refused.message.contains("can never be granted") && !refused.message.contains("PATCH"),
+                "{}",
+                refused.message
+            );
+            assert!(refused.details.unwrap().get("grant").is_none(), "{host}");
+        }
+        // A name is judged by where it leads.
+        assert!(Grants::default().refusal(Capability::Http, Some("localhost"), "shop").message.contains("PATCH"));
+        assert!(Grants::default().refusal(Capability::Kv, Some("127.0.0.1"), "shop").message.contains("PATCH"));
     }
 }

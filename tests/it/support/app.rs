@@ -50,7 +50,7 @@ pub(crate) struct TestApp {
     /// What stands behind the planes.
     pub(crate) services: Arc<Services>,
     /// Deliveries under way end with the test's runtime.
-    pub(crate) workers: Workers,
+    _workers: Workers,
     shutdown: Shutdown,
     /// The data directory.
     pub(crate) scratch: TempDir,
@@ -78,7 +78,7 @@ impl TestApp {
         let mut client = Client::new(data, admin);
         client.login(USERNAME, PASSWORD).await;
         client.database = Some(database.url());
-        Self { client, clock, database, services, workers, shutdown, scratch }
+        Self { client, clock, database, services, _workers: workers, shutdown, scratch }
     }
 }
 

@@ -210,12 +210,15 @@ impl Claims {
     }
 }
 
-/// Moves the ends of leases; how many are still held.
+/// Moves the ends of leases; of how many. Leaves alone what is being settled.
 pub async fn renew(db: &mut PgConnection, now: DateTime<Utc>, claims: &Claims) -> sqlx::Result<u64> {
     let done = sqlx::query!(
-        "UPDATE deliveries SET due_at = $3
-         FROM unnest($1::uuid[], $2::integer[]) AS claim (id, number)
-         WHERE deliveries.id = claim.id AND state = 'claimed' AND attempts = claim.number",
+        "WITH held AS (
+             SELECT d.id FROM deliveries d JOIN unnest($1::uuid[], $2::integer[]) AS claim (id, number)
+               ON d.id = claim.id AND d.state = 'claimed' AND d.attempts = claim.number
+             FOR NO KEY UPDATE OF d SKIP LOCKED
+         )
+         UPDATE deliveries SET due_at = $3 FROM held WHERE deliveries.id = held.id",
         &claims.ids,
         &claims.numbers,
         now + lease()

@@ -316,7 +316,28 @@ async fn doctor_tells_what_was_found_and_chosen() {
     let doctor = finish(picloud(&scratch, &["doctor"]));
     assert!(doctor.status.success(), "{doctor:?}");
     let said = doctor.stdout.to_lowercase();
-    for word in ["cores", "page size", "address space", "memory", "scripts at once", "postgresql"] {
+    for word in ["cores", "page size", "address space", "memory", "scripts at once", "postgresql", "mail relay"] {
         assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_mail_relay_is_shown_without_its_login_and_a_wrong_one_is_known_at_the_start() {
+    let scratch = Scratch::new();
+    let with = |command: &str, url: &str| {
+        let mut command = picloud(&scratch, &[command]);
+        command.env("PICLOUD_SMTP_URL", url).env("PICLOUD_SMTP_FROM", "cloud@example.org");
+        finish(command)
+    };
+    let doctor = with("doctor", "smtp://me:hush-hush@mail.lan");
+    assert!(doctor.stdout.contains("mail.lan:587, STARTTLS, with a login"), "{doctor:?}");
+    assert!(doctor.stdout.contains("cloud@example.org"), "{doctor:?}");
+    let wrong = "smtp://me:hush-hush@mail.lan/x";
+    let ended = [with("doctor", wrong), with("dev", wrong), with("config", wrong), doctor];
+    assert!(ended[0].stdout.contains("PICLOUD_SMTP_URL"), "{:?}", ended[0]);
+    assert!(ended[1].status.code() == Some(2) && ended[1].stderr.contains("PICLOUD_SMTP_URL"), "{:?}", ended[1]);
+    assert!(!scratch.data().exists(), "before anything is made");
+    for one in ended {
+        assert!(!one.stdout.contains("hush") && !one.stderr.contains("hush"), "{one:?}");
     }
 }

@@ -10,6 +10,7 @@ mod docs;
 mod docs_bounds;
 mod docs_filters;
 mod docs_plans;
+mod email;
 mod failures;
 mod files;
 mod files_on_disk;

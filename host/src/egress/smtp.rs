@@ -84,8 +84,10 @@ impl Relay {
     /// left no place. 503 `unavailable`: the relay cannot be reached, does not let this node in, or refuses for now.
     /// 504 `timed_out`.
     pub async fn send(&self, app: AppId, letter: Letter<'_>) -> Result<String> {
-        let until = Instant::now() + self.settings.timeout;
-        let _places = timeout_at(until, self.enter(app)).await.map_err(|_| {
+        let began = Instant::now();
+        let until = began + self.settings.timeout;
+        // Half of the time: a place is of use only while there is time left to send.
+        let _places = timeout_at(began + self.settings.timeout / 2, self.enter(app)).await.map_err(|_| {
             let (own, all) = (limits::EMAIL_SENDS_PER_APP_MAX, limits::EMAIL_SENDS_MAX);
             let message = format!("the mail relay is busy with {own} messages of the app or {all} of the node; try again later");
             Error::new(Kind::Overloaded, "overloaded", message)

@@ -76,7 +76,7 @@ impl Invoker {
         let admission = Admission::new(sandbox.pool().places);
         let nested = Admission::new(sandbox.pool().nested_places);
         let events = Admission::new(sandbox.pool().event_places);
-        let recorder = Recorder::start(services.db.clone());
+        let recorder = Recorder::start(services.clone());
         let inner = Arc::new_cyclic(|inner| {
             let scripts = Arc::new(nested::scripts(inner));
             Inner {

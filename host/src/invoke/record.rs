@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
-use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
@@ -17,7 +16,7 @@ use crate::limits::{
     RECORD_WRITE_ATTEMPTS_MAX, RECORD_WRITE_RETRY_MS,
 };
 use crate::model::execution::Execution;
-use crate::service;
+use crate::service::{self, Services};
 use crate::shutdown;
 
 #[derive(Debug)]
@@ -54,10 +53,10 @@ enum Message {
 }
 
 impl Recorder {
-    pub(super) fn start(db: PgPool) -> Self {
+    pub(super) fn start(services: Arc<Services>) -> Self {
         let (queue, messages) = mpsc::channel(RECORD_QUEUE_EXECUTIONS_MAX);
         let counts = Arc::new(Counts::default());
-        shutdown::spawn("recorder", work(db, messages, counts.clone()));
+        shutdown::spawn("recorder", work(services, messages, counts.clone()));
         Self { queue, counts }
     }
 
@@ -128,7 +127,7 @@ impl Counts {
     }
 }
 
-async fn work(db: PgPool, mut messages: mpsc::Receiver<Message>, counts: Arc<Counts>) {
+async fn work(services: Arc<Services>, mut messages: mpsc::Receiver<Message>, counts: Arc<Counts>) {
     let mut batch: Vec<Execution> = Vec::new();
     loop {
         let mut waiting = Vec::new();
@@ -154,7 +153,7 @@ async fn work(db: PgPool, mut messages: mpsc::Receiver<Message>, counts: Arc<Cou
                 take(message, &mut batch, &mut waiting, &mut closing);
             }
         }
-        write(&db, &batch, &counts).await;
+        write(&services, &batch, &counts).await;
         batch.iter().for_each(|execution| counts.taken(execution));
         batch.clear();
         for done in waiting {
@@ -178,12 +177,12 @@ fn take(message: Message, batch: &mut Vec<Execution>, waiting: &mut Vec<oneshot:
     }
 }
 
-async fn write(db: &PgPool, batch: &[Execution], counts: &Counts) {
+async fn write(services: &Services, batch: &[Execution], counts: &Counts) {
     if batch.is_empty() {
         return;
     }
     for attempt in 1..=RECORD_WRITE_ATTEMPTS_MAX {
-        match service::executions::write_batch(db, batch).await {
+        match service::executions::write_batch(services, batch).await {
             Ok(()) => {
                 counts.written.fetch_add(batch.len() as u64, Ordering::Relaxed);
                 return;

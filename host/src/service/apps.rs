@@ -73,10 +73,11 @@ pub async fn update(s: &Services, by: UserId, id: AppId, change: AppChange, if_m
     Ok(app)
 }
 
-/// Deletes the app with its routes, KV entries, documents, files and API keys and, with contents, its scripts and their
-/// records, in one transaction. `if_match` as in [`update`]. 404; 409 `{scripts}` when it still has scripts and contents were not to go.
+/// Deletes the app with its routes, triggers, events, KV entries, documents, files and API keys and, with contents, its scripts
+/// and their records, in one transaction. `if_match` as in [`update`]. 404; 409 `{scripts}` when it still has scripts and contents were not to go.
 pub async fn delete(s: &Services, by: UserId, id: AppId, what: Deletion, if_match: Option<&str>) -> Result<()> {
     let mut tx = s.db.begin().await?;
+    store::deliveries::pause(&mut tx).await?;
     let app = store::apps::lock_to_delete(&mut tx, id).await?.ok_or_else(|| Error::not_found("app"))?;
     if if_match.is_some_and(|tag| tag != app.tag()) {
         return Err(changed_meanwhile(&app));

@@ -1,7 +1,6 @@
 //! Records of invocations and what they logged.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
 
 use super::Services;
 use crate::error::{Error, Result};
@@ -13,16 +12,18 @@ use crate::model::page::{Page, PageQuery, id_and_seq_cursor, id_cursor};
 use crate::store;
 
 /// Writes the records with their log lines, all or none, in two COPYs. Does not wait for the disk.
-pub async fn write_batch(db: &PgPool, executions: &[Execution]) -> Result<()> {
+pub async fn write_batch(s: &Services, executions: &[Execution]) -> Result<()> {
     if executions.is_empty() {
         return Ok(());
     }
-    let mut tx = store::executions::begin_records(db).await?;
+    let mut tx = store::executions::begin_records(&s.db).await?;
     store::executions::copy(&mut tx, executions).await?;
     if executions.iter().any(|execution| !execution.logs.is_empty()) {
         store::logs::copy(&mut tx, executions).await?;
     }
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    s.events.kept.notify_one();
+    Ok(())
 }
 
 /// An execution as far as it has come.

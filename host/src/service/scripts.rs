@@ -137,11 +137,11 @@ pub async fn publish(
 /// [`publish`]. 404; 409 naming the scripts that import it.
 pub async fn delete(s: &Services, by: UserId, id: ScriptId, if_match: Option<&str>) -> Result<()> {
     let mut tx = s.db.begin().await?;
+    store::deliveries::pause(&mut tx).await?;
     let script = locked(&mut tx, id, if_match).await?;
     refuse_while_imported(&mut tx, &script).await?;
     store::logs::delete_of_script(&mut tx, id).await?;
     store::executions::delete_of_script(&mut tx, id).await?;
-    store::deliveries::pause(&mut tx).await?;
     store::triggers::delete_of_script(&mut tx, id).await?;
     store::scripts::delete(&mut tx, id).await?;
     store::signals::routing_changed(&mut tx).await?;

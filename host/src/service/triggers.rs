@@ -28,8 +28,8 @@ pub async fn create(s: &Services, by: UserId, app: AppId, new: NewTrigger) -> Re
     let now = s.now();
     let (script_id, rule, retry) = new.check(now)?;
     let mut tx = s.db.begin().await?;
-    let found = store::apps::lock(&mut tx, app).await?.ok_or_else(|| Error::not_found("app"))?;
     store::deliveries::pause(&mut tx).await?;
+    let found = store::apps::lock(&mut tx, app).await?.ok_or_else(|| Error::not_found("app"))?;
     check_target(&mut tx, app, script_id).await?;
     if store::triggers::count(&mut tx, app).await? >= limits::TRIGGERS_PER_APP_MAX {
         let allowed = limits::TRIGGERS_PER_APP_MAX;

@@ -20,7 +20,8 @@ pub async fn begin(db: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> 
     db.begin_with("BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock_shared(7150226)").await
 }
 
-/// Until the transaction ends nothing is relayed or settled: which trigger a delivery is for has one answer.
+/// Until the transaction ends nothing is relayed or settled: which trigger a delivery is for has one answer. Before any other lock:
+/// who relays or settles takes locks of apps and triggers after this one.
 pub async fn pause(db: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!(r#"SELECT pg_advisory_xact_lock(7150226) IS NULL AS "locked""#).fetch_one(db).await.map(drop)
 }

@@ -155,7 +155,7 @@ pub async fn relay(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Re
                       b.depth > $3 AND b.source <> 'dead_letter' AS too_deep
                FROM batch b
                LEFT JOIN triggers t ON b.script_id IS NULL AND t.app_id = b.app_id AND t.kind = b.source
-                 AND (t.state = 'active' OR t.kind = 'queue')
+                 AND (t.state = 'active' OR t.kind IN ('queue', 'email'))
                  AND CASE WHEN b.trigger_id IS NULL THEN
                        pattern_covers(t.pattern, b.name) AND (t.ops = '{}' OR b.op = ANY (t.ops))
                        AND coalesce(t.about_trigger_id = b.about_trigger_id, t.about_trigger_id IS NULL)

@@ -8,7 +8,6 @@ use super::held::Held;
 use super::{Trouble, attempt, woken_or};
 use crate::error::Error;
 use crate::invoke::Invoker;
-use crate::limits;
 use crate::model::delivery::Settlement;
 use crate::service::{self, Services};
 use crate::shutdown;
@@ -21,8 +20,6 @@ pub(super) async fn work(services: Arc<Services>, invoker: Arc<Invoker>, held: A
             let room = held.room();
             let claims = if room.total > 0 { service::deliveries::claim(&services, &room).await? } else { Vec::new() };
             held.add(&claims);
-            // Where an app took all that it may there is more, and its next settlement wakes.
-            let full = claims.len() >= limits::DELIVERIES_CLAIMED_LOW || room.total == 0;
             for claim in claims {
                 let attempted = attempt::run(services.clone(), invoker.clone(), claim);
                 let settlements = settlements.clone();
@@ -31,12 +28,8 @@ pub(super) async fn work(services: Arc<Services>, invoker: Arc<Invoker>, held: A
                     let _ = settlements.send(attempted.await).await;
                 });
             }
-            let next = if full {
-                Some(services.now() + chrono::TimeDelta::seconds(1))
-            } else {
-                service::deliveries::next_due(&services).await?
-            };
-            Ok::<_, Error>(next)
+            // Where an app took all that it may there is more, and its next settlement wakes.
+            Ok::<_, Error>(service::deliveries::next_due(&services).await?)
         };
         match looked.await {
             Ok(next) => {

@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod events;
 pub(crate) mod log;
+pub(crate) mod mail;
 pub(crate) mod origin;
 pub(crate) mod process;
 pub(crate) mod raw;

@@ -1,5 +1,7 @@
 //! A message as the bytes that a relay is handed: ASCII in lines that mail programs take, whatever the script wrote.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use lettre::address::Address;
 use lettre::message::header::{HeaderName, HeaderValue};
@@ -35,7 +37,7 @@ impl Letter<'_> {
             .message_id(Some(self.message_id()))
             .date(self.now.into())
             .from(mailbox(self.from)?)
-            .subject(message.subject.as_str())
+            .raw_header(subject(&message.subject))
             .envelope(lettre::address::Envelope::new(None, vec![mailbox(self.from)?.email]).map_err(Error::internal)?);
         for to in &message.to {
             builder = builder.to(mailbox(to)?);
@@ -60,7 +62,11 @@ impl Letter<'_> {
             (Some(part), None) | (None, Some(part)) => builder.singlepart(part),
             (None, None) => return Err(Error::internal("a message without content was not refused")),
         };
-        let bytes = built.map_err(Error::internal)?.formatted();
+        let mut bytes = built.map_err(Error::internal)?.formatted();
+        // The protocol adds one of its own.
+        if bytes.ends_with(b"\r\n") {
+            bytes.truncate(bytes.len() - 2);
+        }
         // A relay need not take more.
         if bytes.is_ascii() { Ok(bytes) } else { Err(Error::internal("a message was not encoded as ASCII")) }
     }
@@ -68,6 +74,22 @@ impl Letter<'_> {
 
 pub(super) fn mailbox(address: &str) -> Result<Mailbox> {
     address.parse::<Address>().map(|address| Mailbox::new(None, address)).map_err(Error::internal)
+}
+
+/// As it is where mail programs read it so: short words of ASCII, between which lettre folds, and nothing that looks encoded.
+/// Otherwise in encoded words (RFC 2047), 45 bytes in each.
+fn subject(text: &str) -> HeaderValue {
+    let name = HeaderName::new_from_ascii_str("Subject");
+    if text.is_ascii() && !text.contains("=?") && text.split(' ').all(|word| (1..=60).contains(&word.len())) {
+        return HeaderValue::new(name, text.to_owned());
+    }
+    let (mut words, mut rest) = (Vec::new(), text);
+    while !rest.is_empty() {
+        let (word, after) = rest.split_at(rest.floor_char_boundary(45));
+        words.push(format!("=?utf-8?b?{}?=", STANDARD.encode(word)));
+        rest = after;
+    }
+    HeaderValue::dangerous_new_pre_encoded(name, text.to_owned(), words.join("\r\n "))
 }
 
 /// Every way to end a line made one. A lone carriage return would end one for some servers and not for others, and what
@@ -116,14 +138,29 @@ mod tests {
 
     #[test]
     fn no_line_is_longer_than_mail_allows() {
-        let long = Message {
-            subject: "s".repeat(998),
+        for subject in ["s".repeat(998), "ß".repeat(499), format!("a{}b", " ".repeat(900)), "word ".repeat(199) + "x"] {
+            assert_short(&Message { subject, ..message() });
+        }
+        assert_short(&Message {
             to: (0..50).map(|n| format!("{}{n}@example.com", "r".repeat(60))).collect(),
             text: Some("t".repeat(1 << 20)),
             ..message()
-        };
-        long.check().unwrap();
-        let bytes = written(&long);
+        });
+        for text in [
+            "ö\u{7}=.\n".repeat(100_000),
+            "ß".repeat(1 << 19),
+            "t".repeat(999),
+            format!("{}\r{}", "t".repeat(600), "t".repeat(600)),
+        ] {
+            assert_short(&Message { text: Some(text.clone()), ..message() });
+            assert_short(&Message { text: None, html: Some(text), ..message() });
+        }
+    }
+
+    #[track_caller]
+    fn assert_short(message: &Message) {
+        message.check().unwrap();
+        let bytes = written(message);
         let longest = bytes.split("\r\n").map(str::len).max().unwrap();
         assert!(longest <= 998, "{longest}");
         assert!(!bytes.replace("\r\n", "").contains(['\r', '\n']), "no line ends otherwise");

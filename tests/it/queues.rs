@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use picloud::clock::Clock;
-use picloud::limits::{MESSAGE_BYTES_MAX, QUEUE_DELAY_S_MAX, QUEUE_KEY_BYTES_MAX, QUEUE_KEY_WINDOW_S, QUEUE_NAME_BYTES_MAX};
+use picloud::limits::{
+    DEAD_LETTER_KEEP_S, DEAD_LETTER_RESOLVED_KEEP_S, EXECUTION_KEEP_S, MESSAGE_BYTES_MAX, QUEUE_DELAY_S_MAX, QUEUE_KEY_BYTES_MAX,
+    QUEUE_KEY_WINDOW_S, QUEUE_NAME_BYTES_MAX,
+};
 use picloud::model::event::SendOptions;
 use picloud::service::queues;
 use serde_json::{Value, json};
@@ -107,6 +110,86 @@ async fn a_message_is_bounded() {
     assert_eq!(send("q", 3, -1, "k").await, Err("delay_s".into()));
     assert_eq!(send("q", 3, 0, &format!("{key}k")).await, Err("dedup_key".into()));
     assert_eq!(send("q", 3, 0, "").await, Err("dedup_key".into()));
+}
+
+/// What is kept for a time goes in its time, and nothing before.
+#[tokio::test]
+async fn what_was_kept_long_enough_is_deleted() {
+    let start: DateTime<Utc> = "2026-06-01T12:00:00Z".parse().unwrap();
+    let app = TestApp::start_with(Options { clock: Clock::manual(start), ..Options::default() }).await;
+    let shop = app.create_app("shop").await;
+    let handler = shop.upload("handler", r#"log::info("here"); throw "no""#).await;
+    shop.trigger("queue", &handler, json!({ "queue": "q", "max_attempts": 1 })).await;
+    shop.send_with("q", json!({ "message": 1, "dedup_key": "k" })).await;
+    shop.send("q", json!(2)).await;
+    let letters = shop.letters(2).await;
+    let path = format!("/admin/apps/shop/dead_letters/{}/resolve", letters[0]["id"].as_str().unwrap());
+    app.post(&path, json!({ "reason": "seen" })).await.expect(200);
+    app.get(&format!("/admin/scripts/{}/executions", handler.id)).await.expect(200);
+    let left = async || {
+        let mut db = app.database.connect().await;
+        let mut left = Vec::new();
+        for table in ["queue_keys", "executions", "logs", "deliveries", "attempts", "events"] {
+            let count = format!("SELECT count(*) FROM {table}");
+            left.push(sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(count)).fetch_one(&mut db).await.unwrap());
+        }
+        left
+    };
+    let sweep = async || picloud::service::retention::sweep(&app.services).await.unwrap();
+    sweep().await;
+    assert_eq!(left().await, [1, 2, 2, 2, 2, 2]);
+    app.clock.advance(TimeDelta::seconds(QUEUE_KEY_WINDOW_S + 1));
+    sweep().await;
+    assert_eq!(left().await, [0, 2, 2, 2, 2, 2]);
+    app.clock.advance(TimeDelta::seconds(DEAD_LETTER_RESOLVED_KEEP_S));
+    sweep().await;
+    assert_eq!(left().await, [0, 2, 2, 1, 1, 1]);
+    app.clock.advance(TimeDelta::seconds(EXECUTION_KEEP_S));
+    sweep().await;
+    assert_eq!(left().await, [0, 0, 0, 1, 1, 1]);
+    app.clock.advance(TimeDelta::seconds(DEAD_LETTER_KEEP_S));
+    sweep().await;
+    assert_eq!(left().await, [0, 0, 0, 0, 0, 0]);
+}
+
+/// With a trigger of every kind, and after work: what is not asked for is not done.
+#[tokio::test]
+async fn an_idle_node_asks_the_database_nothing() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    app.put("/admin/apps/shop/secrets/mail", json!({ "value": "secret" })).await.expect(201);
+    let handler = shop.upload("handler", "1").await;
+    for (kind, body) in [
+        ("kv", json!({ "collection": "*" })),
+        ("docs", json!({ "collection": "*" })),
+        ("files", json!({ "collection": "*" })),
+        ("cron", json!({ "schedule": "0 0 0 1 JAN *" })),
+        ("pubsub", json!({ "topic": "*" })),
+        ("queue", json!({ "queue": "q" })),
+        ("email", json!({ "secret": "mail" })),
+        ("dead_letter", json!({})),
+    ] {
+        shop.trigger(kind, &handler, body).await;
+    }
+    shop.send("q", json!(1)).await;
+    shop.send_with("q", json!({ "message": 2, "delay_s": 3600 })).await;
+    eventually("one is settled, one waits", Duration::from_secs(10), async || {
+        (queue_now(&app, "q").await["delayed"] == 1 && queue_now(&app, "q").await["claimed"] == 0).then_some(())
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // Statements that a connection of the node began in the meantime.
+    let mut db = app.database.connect().await;
+    let mut begun = async || -> Vec<(i32, Option<DateTime<Utc>>)> {
+        sqlx::query_as("SELECT pid, query_start FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY pid")
+            .fetch_all(&mut db)
+            .await
+            .unwrap()
+    };
+    let before = begun().await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(begun().await, before);
+    assert!(!before.is_empty());
 }
 
 async fn fill(app: &TestApp, shop: &Tenant, queue: &str, messages: usize) {

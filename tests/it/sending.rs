@@ -1,8 +1,133 @@
-//! What scripts hand on (`queue`, `pubsub`, `dead_letters`, `email`): arguments that cannot be meant never leave the guest.
+//! What scripts hand on (`queue`, `pubsub`, `dead_letters`, `email`): it arrives, it needs its grant, and arguments that cannot be
+//! meant never leave the guest.
 
-use serde_json::json;
+use picloud::limits::{HTTP_REQUESTS_PER_INVOCATION_MAX, QUEUE_DELAY_S_MAX, TOPIC_NAME_BYTES_MAX};
+use serde_json::{Value, json};
 
 use crate::support::TestApp;
+use crate::support::events::KEEPS;
+
+#[tokio::test]
+async fn a_message_that_a_script_sends_is_handled_under_its_request() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    let handler = shop.upload("handler", KEEPS).await;
+    shop.trigger("queue", &handler, json!({ "queue": "jobs" })).await;
+    shop.trigger("pubsub", &handler, json!({ "topic": "news.*" })).await;
+    let source = r#"#{
+        id: queue::send("jobs", #{ n: 1, list: [1.5, "x", ()] }),
+        again: queue::send("jobs", 2, #{ dedup_key: "k" }) == queue::send("jobs", 3, #{ dedup_key: "k" }),
+        topic: pubsub::publish("news.all", "hello"),
+        alias: pubsub::publish_durable("news.all", "hello"),
+    }"#;
+    let reply = shop.run(source).await.expect(200);
+    let sent = reply.json();
+    assert_eq!(sent["again"], true);
+    let seen = shop.seen(4).await;
+    shop.settled().await;
+    assert_eq!(shop.seen(4).await.len(), 4);
+    let by_id = |id: &Value| seen.iter().find(|seen| seen["event"]["id"] == *id).unwrap_or_else(|| panic!("{id}"));
+    let queue = &by_id(&sent["id"])["event"]["queue"];
+    assert_eq!((&queue["name"], &queue["message"]), (&json!("jobs"), &json!({ "n": 1, "list": [1.5, "x", null] })));
+    for id in [&sent["topic"], &sent["alias"]] {
+        assert_eq!(by_id(id)["event"]["pubsub"]["message"], "hello");
+    }
+    // One request all the way.
+    let record = app.execution(by_id(&sent["id"])["execution"].as_str().unwrap()).await;
+    assert_eq!(record["request_id"], shop.record(&reply).await["request_id"]);
+}
+
+#[tokio::test]
+async fn a_queues_size_is_what_is_not_settled() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    let sizes = r#"let before = queue::size("q"); queue::send("q", 1); queue::send("q", 2, #{ delay_s: 60 }); [before, queue::size("q")]"#;
+    assert_eq!(shop.value(sizes).await, json!([0, 2]));
+}
+
+#[tokio::test]
+async fn a_handler_sees_replays_and_resolves_dead_letters() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    let broken = shop
+        .upload("broken", r#"if ctx.event.queue.message == "bad" && kv::collection("c").get("fixed") == () { throw "no" }"#)
+        .await;
+    shop.trigger("queue", &broken, json!({ "queue": "q", "max_attempts": 1 })).await;
+    shop.send("q", json!("bad")).await;
+    shop.send("q", json!("bad")).await;
+    shop.letters(2).await;
+    let seen = shop.value("dead_letters::list(#{ limit: 1 })").await;
+    let first = &seen["items"][0];
+    assert_eq!((&first["event"]["queue"]["message"], &first["reason"]), (&json!("bad"), &json!("attempts_exhausted")), "{seen}");
+    let id = first["id"].as_str().unwrap();
+    let rest = shop.value(&format!("dead_letters::list(#{{ cursor: \"{}\" }})", seen["cursor"].as_str().unwrap())).await;
+    assert_eq!(rest["items"].as_array().unwrap().len(), 1);
+    let whole = shop.value(&format!("dead_letters::get(\"{id}\")")).await;
+    assert_eq!(whole["attempt_log"][0]["error"]["message"], "no");
+    assert_eq!(shop.value(r#"dead_letters::get("none")"#).await, Value::Null);
+    shop.run(r#"kv::collection("c").set("fixed", true)"#).await.expect(200);
+    let delivery = shop.value(&format!("dead_letters::replay(\"{id}\")")).await;
+    assert!(delivery.as_str().is_some_and(|delivery| delivery != id));
+    shop.settled().await;
+    let other = rest["items"][0]["id"].as_str().unwrap();
+    let resolve = format!(r#"[dead_letters::resolve("{other}", "not needed"), dead_letters::resolve("{other}", "again")]"#);
+    assert_eq!(shop.value(&resolve).await, json!([true, false]));
+    assert_eq!(shop.value("dead_letters::list().items.len()").await, 0);
+    assert_eq!(shop.value("dead_letters::list(#{ unresolved: false }).items.len()").await, 2);
+    // Of another app they are not there.
+    let stranger = app.create_app("stranger").await;
+    assert_eq!(stranger.value(&format!("dead_letters::get(\"{id}\")")).await, Value::Null);
+    assert_eq!(stranger.caught(&format!("dead_letters::replay(\"{id}\")")).await["code"], "not_found");
+    assert_eq!(stranger.value("dead_letters::list(#{ unresolved: false }).items.len()").await, 0);
+}
+
+#[tokio::test]
+async fn what_is_not_granted_is_denied() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    shop.grant(json!({ "queue": ["jobs-*"], "pubsub": ["news"], "dead_letters": ["*"] })).await;
+    assert!(shop.value(r#"queue::send("jobs-1", 1)"#).await.is_string());
+    assert!(shop.value(r#"pubsub::publish("news", 1)"#).await.is_string());
+    for call in [r#"queue::send("other", 1)"#, r#"queue::size("other")"#, r#"pubsub::publish("other", 1)"#] {
+        assert_eq!(shop.caught(call).await["code"], "denied", "{call}");
+    }
+    shop.upload("lists", "dead_letters::list()").await;
+    shop.grant(json!({ "dead_letters": [] })).await;
+    let refused = shop.try_upload("also", "dead_letters::list()", json!({})).await.expect(422).json();
+    assert_eq!(refused["error"]["code"], "not_granted", "{refused}");
+    let refused = shop.try_upload("mails", r#"email::send(#{})"#, json!({})).await.expect(422).json();
+    assert!(refused["error"]["message"].as_str().unwrap().contains("email"), "{refused}");
+}
+
+#[tokio::test]
+async fn bounds_of_the_host_reach_the_script() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    let topic = |bytes: usize| format!(r#"pubsub::publish("{}", 1)"#, "t".repeat(bytes));
+    assert!(shop.value(&topic(TOPIC_NAME_BYTES_MAX)).await.is_string());
+    for call in [
+        topic(TOPIC_NAME_BYTES_MAX + 1),
+        topic(0),
+        r#"pubsub::publish("a.*", 1)"#.to_owned(),
+        r#"queue::send("", 1)"#.to_owned(),
+        format!(r#"queue::send("q", 1, #{{ delay_s: {} }})"#, QUEUE_DELAY_S_MAX + 1),
+        r#"dead_letters::list(#{ limit: 101 })"#.to_owned(),
+    ] {
+        assert_eq!(shop.caught(&call).await["code"], "invalid_argument", "{call}");
+    }
+}
+
+#[tokio::test]
+async fn mail_without_a_relay_is_not_configured_and_counts_as_a_request() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    shop.grant(json!({ "email": ["*"] })).await;
+    let send = r#"email::send(#{ from: "a@example.com", to: "b@example.com", subject: "s", text: "t" })"#;
+    assert_eq!(shop.caught(send).await["code"], "not_configured");
+    let most = HTTP_REQUESTS_PER_INVOCATION_MAX;
+    let many = format!("let last = (); for n in 0..{} {{ try {{ {send} }} catch (e) {{ last = e.code; }} }} last", most + 1);
+    assert_eq!(shop.value(&many).await, "limit_exceeded");
+}
 
 #[tokio::test]
 async fn what_cannot_be_meant_is_refused_by_name() {

@@ -341,7 +341,8 @@ fn constants(source: &str) -> std::collections::BTreeMap<String, String> {
 #[test]
 fn a_bound_that_the_guest_repeats_is_the_hosts() {
     let read = |path: &str| constants(&std::fs::read_to_string(repository().join(path)).expect("limits"));
-    let host = read("host/src/limits.rs") + &read("host/src/limits/events.rs");
+    let mut host = read("host/src/limits.rs");
+    host.extend(read("host/src/limits/events.rs"));
     let guest = read("guest/src/limits.rs");
     let shared: Vec<_> = guest.iter().filter(|(name, _)| host.contains_key(*name)).collect();
     assert!(!shared.is_empty(), "the guest knows at least the size of a KV value");

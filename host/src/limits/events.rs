@@ -20,6 +20,8 @@ pub const DELIVERIES_CLAIMED_PER_APP_MAX: usize = 96;
 pub const DELIVERIES_CLAIMED_LOW: usize = 48;
 /// Other nodes are told of added events at most this often, ms.
 pub const EVENT_SIGNAL_MS: u64 = 20;
+/// A write that nobody heard the end of is over after this, ms: its statement is bounded (`DATABASE_SCRIPT_STATEMENT_MS`).
+pub const EVENT_DOUBT_MS: u64 = 11_000;
 /// Events relayed in one transaction.
 pub const RELAY_BATCH: i64 = 256;
 /// Deliveries settled in one transaction.

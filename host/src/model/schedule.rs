@@ -26,7 +26,7 @@ const HOURS: u32 = 24;
 pub struct Schedule {
     text: String,
     zone: Tz,
-    ticks: cron::Schedule,
+    ticks: Box<cron::Schedule>,
 }
 
 impl PartialEq for Schedule {
@@ -58,7 +58,7 @@ impl Schedule {
             let message = format!("`{timezone}` is not a time zone of the IANA database; write one such as UTC or Europe/Berlin");
             Error::invalid("timezone", message)
         })?;
-        Ok(Self { text, zone, ticks })
+        Ok(Self { text, zone, ticks: Box::new(ticks) })
     }
 
     /// The expression, its fields one space apart.

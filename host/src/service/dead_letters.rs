@@ -76,8 +76,9 @@ async fn replay_all(
     let mut tx = s.db.begin().await?;
     store::deliveries::pause(&mut tx).await?;
     let done = store::dead_letters::replay(&mut tx, s.now(), app, ids, by, depth).await?;
+    let doubt = s.events.doubt();
     tx.commit().await?;
-    s.events.changed();
+    doubt.settle_changed();
     s.events.kept.notify_one();
     if !done.is_empty() {
         tracing::info!(app.id = %app, letters = done.len(), user.id = by.map(tracing::field::display), "dead letters replayed");

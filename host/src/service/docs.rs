@@ -44,8 +44,9 @@ pub async fn create(
     };
     let document = Document { id: id.clone(), data: data.shown(), revision, created_at: now, updated_at: now };
     let told = tell(&mut tx, now, spot, origin, Op::Insert, Some(&document), None).await?;
+    let doubt = s.events.doubt();
     tx.commit().await?;
-    s.events.added_if(told);
+    doubt.settle(told);
     Ok(document)
 }
 
@@ -107,8 +108,9 @@ pub async fn delete(
         store::docs::delete(&mut tx, spot).await?;
         told = tell(&mut tx, s.now(), spot, origin, Op::Delete, None, Some(before)).await?;
     }
+    let doubt = s.events.doubt();
     tx.commit().await?;
-    s.events.added_if(told);
+    doubt.settle(told);
     Ok(before)
 }
 
@@ -202,8 +204,9 @@ async fn write(
     let (revision, updated_at) = store::docs::update(&mut tx, now, spot, &data).await?;
     let after = Document { data: data.shown(), revision, updated_at, ..before.clone() };
     let told = tell(&mut tx, now, spot, origin, Op::Update, Some(&after), Some(&before)).await?;
+    let doubt = s.events.doubt();
     tx.commit().await?;
-    s.events.added_if(told);
+    doubt.settle(told);
     Ok(Some(Change { before, after }))
 }
 

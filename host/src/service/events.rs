@@ -2,7 +2,8 @@
 //!
 //! A wake-up costs no query: the workers of this node hear it in the process, those of other nodes by a signal that one task
 //! sends for many (`tell_others`). It may come too often, and it may be lost with its node: then what waits is found when a
-//! node starts, loses its connection, or is woken by anything else.
+//! node starts, loses its connection, or is woken by anything else. Whoever writes holds a [`Doubt`]: a caller that is gone
+//! before it has heard of the commit, at a deadline or because it hung up, leaves the wake-up to `settle_doubts`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub struct Events {
     pub kept: Notify,
     /// Other nodes should look.
     others: Notify,
+    /// A write may have been committed that nobody heard of.
+    doubts: Notify,
 }
 
 impl Events {
@@ -41,16 +44,15 @@ impl Events {
         Told { event: EventId::at(now), origin }
     }
 
+    /// To be held from before a write is committed until that is known.
+    pub(super) fn doubt(&self) -> Doubt<'_> {
+        Doubt(Some(self))
+    }
+
     /// An event was committed.
     pub fn added(&self) {
         self.outbox.notify_one();
         self.others.notify_one();
-    }
-
-    pub(super) fn added_if(&self, told: bool) {
-        if told {
-            self.added();
-        }
     }
 
     /// Deliveries or schedules were changed otherwise.
@@ -64,6 +66,45 @@ impl Events {
         self.outbox.notify_one();
         self.due.notify_one();
         self.ticks.notify_one();
+    }
+}
+
+/// A write that may add an event, or make something due, and whose end is not known yet. Dropped, it has the workers look at
+/// once, and again when the write must have come to its end.
+#[must_use]
+pub(super) struct Doubt<'a>(Option<&'a Events>);
+
+impl Doubt<'_> {
+    /// The write is done; it added an event, or it did not.
+    pub(super) fn settle(mut self, added: bool) {
+        if let Some(events) = self.0.take().filter(|_| added) {
+            events.added();
+        }
+    }
+
+    /// The write is done; deliveries or schedules were changed.
+    pub(super) fn settle_changed(mut self) {
+        if let Some(events) = self.0.take() {
+            events.changed();
+        }
+    }
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        if let Some(events) = self.0 {
+            events.doubts.notify_one();
+        }
+    }
+}
+
+/// Has the workers look for what came of writes that nobody heard the end of.
+pub async fn settle_doubts(services: Arc<Services>) {
+    loop {
+        services.events.doubts.notified().await;
+        services.events.changed();
+        tokio::time::sleep(Duration::from_millis(limits::EVENT_DOUBT_MS)).await;
+        services.events.changed();
     }
 }
 
@@ -88,8 +129,8 @@ pub async fn tell_others(services: Arc<Services>, shutdown: Shutdown) {
     }
 }
 
-/// Adds an event for what a script did to one of its things, if a trigger is there for it; whether there is. To be followed, after
-/// the commit, by [`Events::added`].
+/// Adds an event for what a script did to one of its things, if a trigger is there for it; whether there is. The commit goes
+/// under a [`Doubt`].
 pub(super) async fn append_change(
     tx: &mut PgConnection,
     now: DateTime<Utc>,
@@ -128,8 +169,10 @@ pub(super) fn about(value: &impl Serialize) -> Result<String> {
 
 /// Adds one event by itself, durably.
 pub(super) async fn append(s: &Services, event: &NewEvent) -> Result<()> {
-    store::events::append(&mut *s.script_db.acquire().await?, event).await.map_err(store::refusal)?;
-    s.events.added();
+    let mut db = s.script_db.acquire().await?;
+    let doubt = s.events.doubt();
+    store::events::append(&mut db, event).await.map_err(store::refusal)?;
+    doubt.settle(true);
     Ok(())
 }
 

@@ -124,9 +124,10 @@ pub async fn create(
     }
     let told = tell(&mut tx, now, app, origin, &new.collection, Op::Insert, Some(&file.metadata), None).await?;
     placed.committing();
+    let heard = s.events.doubt();
     tx.commit().await?;
     placed.keep();
-    s.events.added_if(told);
+    heard.settle(told);
     Ok(file.metadata)
 }
 
@@ -168,9 +169,10 @@ pub async fn update(
     let (after, before_it) = (Some(&file.metadata), Some(&before.metadata));
     let told = tell(&mut tx, s.now(), app, origin, &change.collection, Op::Update, after, before_it).await?;
     placed.committing();
+    let heard = s.events.doubt();
     tx.commit().await?;
     placed.keep();
-    s.events.added_if(told);
+    heard.settle(told);
     blobs(s)?.remove(app, before.blob.id).await;
     Ok(Changed { now: file.metadata, before: before.metadata })
 }
@@ -230,10 +232,10 @@ pub async fn delete(s: &Services, app: AppId, origin: Origin, collection: &str, 
     if let Some(file) = &deleted {
         told = tell(&mut tx, s.now(), app, origin, collection, Op::Delete, None, Some(&file.metadata)).await?;
     }
-    let doubt = blobs(s)?.doubt();
+    let (doubt, heard) = (blobs(s)?.doubt(), s.events.doubt());
     tx.commit().await?;
     doubt.settle();
-    s.events.added_if(told);
+    heard.settle(told);
     let Some(File { metadata, blob }) = deleted else { return Ok(None) };
     blobs(s)?.remove(app, blob.id).await;
     Ok(Some(metadata))

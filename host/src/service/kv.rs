@@ -57,12 +57,13 @@ pub async fn set(
     let mut db = s.script_db.acquire().await?;
     for _ in 0..limits::KV_RACES_MAX {
         let told = s.events.tell(now, origin);
+        let doubt = s.events.doubt();
         let write = store::kv::set(&mut db, now, app, collection, key, value, expires_at, options.if_revision, &told).await;
         let write = write.map_err(store::refusal)?;
+        doubt.settle(write.told);
         let found = write.before.as_ref().map_or(0, |before| before.revision);
         if write.written.is_some() {
             s.kv_expiry.note(expires_at);
-            s.events.added_if(write.told);
             return Ok(write.before);
         }
         if let Some(asked) = options.if_revision.filter(|asked| *asked != found) {
@@ -87,14 +88,15 @@ pub async fn increment(
     let mut db = s.script_db.acquire().await?;
     for _ in 0..limits::KV_RACES_MAX {
         let told = s.events.tell(now, origin);
+        let doubt = s.events.doubt();
         let write = store::kv::increment(&mut db, now, app, collection, key, by, &told).await.map_err(store::refusal)?;
+        doubt.settle(write.told);
         let base = match &write.before {
             Some(before) => before.value.as_integer().ok_or_else(not_an_integer)?,
             None => 0,
         };
         let sum = base.checked_add(by).ok_or_else(|| sum_too_large(base, by))?;
         if write.written.is_some() {
-            s.events.added_if(write.told);
             return Ok((write.before, sum));
         }
     }
@@ -107,8 +109,9 @@ pub async fn delete(s: &Services, app: AppId, origin: Origin, collection: &str, 
     let now = s.now();
     let told = s.events.tell(now, origin);
     let mut db = s.script_db.acquire().await?;
+    let doubt = s.events.doubt();
     let (before, told) = store::kv::delete(&mut db, now, app, collection, key, &told).await?;
-    s.events.added_if(told);
+    doubt.settle(told);
     Ok(before)
 }
 

@@ -81,8 +81,9 @@ pub(super) async fn append_once(
         return Ok(holder);
     }
     store::events::append(&mut tx, event).await.map_err(store::refusal)?;
+    let doubt = s.events.doubt();
     tx.commit().await?;
-    s.events.added();
+    doubt.settle(true);
     s.events.kept.notify_one();
     Ok(event.id)
 }

@@ -61,8 +61,9 @@ pub async fn run_now(s: &Services, by: UserId, app: AppId, id: TriggerId) -> Res
     }
     let event = tick(&trigger, schedule, "run", now, now)?;
     store::events::append(&mut tx, &event).await.map_err(store::refusal)?;
+    let doubt = s.events.doubt();
     tx.commit().await?;
-    s.events.added();
+    doubt.settle(true);
     tracing::info!(app.id = %app, trigger.id = %id, user.id = %by, "schedule run by hand");
     Ok(event.id)
 }

@@ -50,8 +50,9 @@ pub async fn create(s: &Services, by: UserId, app: AppId, new: NewTrigger) -> Re
     if let Rule::Queue { queue } = &trigger.rule {
         store::triggers::adopt(&mut tx, now, app, queue, trigger.id).await?;
     }
+    let doubt = s.events.doubt();
     tx.commit().await?;
-    s.events.changed();
+    doubt.settle_changed();
     let kind = trigger.rule.kind().as_str();
     tracing::info!(app.id = %app, script.id = %script_id, trigger.id = %trigger.id, kind, user.id = %by, "trigger registered");
     Ok(trigger)
@@ -114,8 +115,9 @@ pub async fn update(
         (Some(true), State::Active) | (Some(false), State::Disabled) | (None, _) => {}
     }
     trigger.updated_at = store::triggers::update(&mut tx, &trigger, now).await?;
+    let doubt = s.events.doubt();
     tx.commit().await?;
-    s.events.changed();
+    doubt.settle_changed();
     tracing::info!(app.id = %app, trigger.id = %id, state = trigger.state.as_str(), user.id = %by, "trigger changed");
     Ok(trigger)
 }
@@ -127,8 +129,9 @@ pub async fn delete(s: &Services, by: UserId, app: AppId, id: TriggerId) -> Resu
     if !store::triggers::delete(&mut tx, app, id).await? {
         return Err(Error::not_found("trigger"));
     }
+    let doubt = s.events.doubt();
     tx.commit().await?;
-    s.events.changed();
+    doubt.settle_changed();
     tracing::info!(app.id = %app, trigger.id = %id, user.id = %by, "trigger deleted");
     Ok(())
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::{Trouble, woken_or};
-use crate::error::Error;
 use crate::service::{self, Services};
 
 /// Fires what is due, then waits for the next tick or for a change of the schedules.
@@ -12,7 +11,7 @@ pub(super) async fn work(services: Arc<Services>) {
     while !services.db.is_closed() {
         let fired = async {
             while service::schedules::fire_due(&services).await? > 0 {}
-            Ok::<_, Error>(service::schedules::next_tick(&services).await?)
+            service::schedules::next_tick(&services).await
         };
         match fired.await {
             Ok(next) => {

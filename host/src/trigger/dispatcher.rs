@@ -6,7 +6,6 @@ use tokio::sync::mpsc;
 
 use super::held::Held;
 use super::{Trouble, attempt, woken_or};
-use crate::error::Error;
 use crate::invoke::Invoker;
 use crate::model::delivery::Settlement;
 use crate::service::{self, Services};
@@ -29,7 +28,7 @@ pub(super) async fn work(services: Arc<Services>, invoker: Arc<Invoker>, held: A
                 });
             }
             // Where an app took all that it may there is more, and its next settlement wakes.
-            Ok::<_, Error>(service::deliveries::next_due(&services).await?)
+            service::deliveries::next_due(&services).await
         };
         match looked.await {
             Ok(next) => {

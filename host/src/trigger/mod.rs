@@ -75,6 +75,7 @@ impl Workers {
         until_draining("schedules", shutdown, clock::work(services.clone()));
         until_draining("leases", shutdown, renew(services.clone(), held.clone()));
         until_draining("sweep", shutdown, sweep::work(services.clone()));
+        until_draining("doubts", shutdown, service::events::settle_doubts(services.clone()));
         if company == Company::Others {
             until_draining("events of others", shutdown, listen(services.clone()));
             shutdown::spawn("telling of events", service::events::tell_others(services.clone(), shutdown.clone()));

@@ -9,7 +9,7 @@
 
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDateTime, TimeDelta, TimeZone, Timelike, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDateTime, Offset, SubsecRound, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 use cron::TimeUnitSpec;
 
@@ -20,6 +20,8 @@ use crate::model::text;
 /// Local times do not jump by more than this.
 const GAP_MINUTES: usize = 26 * 60;
 const HOURS: u32 = 24;
+/// No zone changes its offset twice within this.
+const OFFSET_HOURS_MIN: i64 = 12;
 
 /// A cron expression and the zone it is read in.
 #[derive(Debug, Clone)]
@@ -50,6 +52,10 @@ impl Schedule {
             );
             return Err(Error::invalid("schedule", message));
         }
+        if let Some(field) = fields.iter().find(|field| !is_field(field)) {
+            let message = format!("schedule has the field `{field}`, which is no list of `*`, numbers, names, ranges and steps");
+            return Err(Error::invalid("schedule", message));
+        }
         let text = fields.join(" ");
         let ticks = cron::Schedule::from_str(&text).map_err(|error| {
             Error::invalid("schedule", format!("schedule `{text}` cannot be read: {}", plain(&error.to_string())))
@@ -73,18 +79,51 @@ impl Schedule {
 
     /// The first tick after that moment; `None` when there is none within the years that the expression can name.
     pub fn next(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let local = after.with_timezone(&self.zone);
         if self.ticks.hours().count() == HOURS {
-            return self.ticks.after(&local).map(|tick| tick.to_utc()).find(|tick| *tick > after);
+            return self.next_of_every_hour(after);
         }
         // Local times as if they were of a zone without changes; each then has one moment, and their order stays.
-        let ticks = self.ticks.after(&local.naive_local().and_utc());
+        let ticks = self.ticks.after(&after.with_timezone(&self.zone).naive_local().and_utc());
         ticks.map_while(|tick| self.moment(tick.naive_utc())).find(|moment| *moment > after)
     }
 
     /// The next ticks after that moment, at most `count`.
     pub fn upcoming(&self, after: DateTime<Utc>, count: usize) -> Vec<DateTime<Utc>> {
         std::iter::successors(self.next(after), |tick| self.next(*tick)).take(count).collect()
+    }
+
+    /// The same where every hour has ticks: those between two changes of the clocks are those of one offset from UTC.
+    fn next_of_every_hour(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let mut after = after.trunc_subsecs(0);
+        loop {
+            let from = after + TimeDelta::seconds(1);
+            let tick = self.ticks.after(&after.with_timezone(&self.offset(from))).next()?.to_utc();
+            match self.change_of_offset(from, tick) {
+                Some(change) => after = change - TimeDelta::seconds(1),
+                None => return Some(tick),
+            }
+        }
+    }
+
+    fn offset(&self, at: DateTime<Utc>) -> FixedOffset {
+        self.zone.offset_from_utc_datetime(&at.naive_utc()).fix()
+    }
+
+    /// The first second after `from`, up to and with `to`, at which the zone has another offset.
+    fn change_of_offset(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let (offset, mut same) = (self.offset(from), from);
+        while same < to {
+            let mut other = to.min(same + TimeDelta::hours(OFFSET_HOURS_MIN));
+            if self.offset(other) != offset {
+                while other - same > TimeDelta::seconds(1) {
+                    let middle = same + TimeDelta::seconds((other - same).num_seconds() / 2);
+                    if self.offset(middle) == offset { same = middle } else { other = middle }
+                }
+                return Some(other);
+            }
+            same = other;
+        }
+        None
     }
 
     /// When the clocks of the zone show that time first, or skip it.
@@ -97,6 +136,16 @@ impl Schedule {
         let later = (1..=GAP_MINUTES).filter_map(|n| minute.checked_add_signed(TimeDelta::minutes(i64::try_from(n).ok()?)));
         later.filter_map(|local| shown(&local)).map(|moment| moment.to_utc()).next()
     }
+}
+
+/// `*`, or a list of numbers, names and ranges, each perhaps with a step. The crate reads more, such as a year after a star.
+fn is_field(field: &str) -> bool {
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric());
+    field.split(',').all(|item| {
+        let (base, step) = item.split_once('/').map_or((item, None), |(base, step)| (base, Some(step)));
+        let is_base = matches!(base, "*" | "?") || base.split_once('-').map_or(is_word(base), |(a, b)| is_word(a) && is_word(b));
+        is_base && step.is_none_or(|step| !step.is_empty() && step.bytes().all(|b| b.is_ascii_digit()))
+    })
 }
 
 /// The parser's words on one line.
@@ -161,6 +210,19 @@ mod tests {
     }
 
     #[test]
+    fn a_schedule_of_every_hour_goes_on_through_every_change() {
+        // Lord Howe: half an hour twice. Every ten minutes of elapsed time, whatever the clocks show.
+        for (zone, start) in [("Australia/Lord_Howe", "2026-04-04T14:00:00Z"), ("America/Havana", "2026-11-01T03:30:00Z")] {
+            let schedule = Schedule::parse("0 */10 * * * *", zone).unwrap();
+            let ticks = schedule.upcoming(at(start), 20);
+            let expected: Vec<_> = (1..=20).map(|n| at(start) + TimeDelta::minutes(10 * n)).collect();
+            assert_eq!(ticks, expected, "{zone}");
+        }
+        // A leap day four years off, in a zone that changes on the way.
+        assert_eq!(ticks("0 0 * 29 2 *", "Europe/Berlin", "2024-03-01T00:00:00Z", 2), ["02-28 23:00:00", "02-29 00:00:00"]);
+    }
+
+    #[test]
     fn a_schedule_that_never_comes_has_no_next() {
         assert_eq!(Schedule::parse("0 0 0 30 FEB *", "UTC").unwrap().next(at("2026-01-01T00:00:00Z")), None);
     }
@@ -174,6 +236,13 @@ mod tests {
             ("@daily", "UTC", "schedule"),
             ("61 * * * * *", "UTC", "schedule"),
             ("a b c d e f", "UTC", "schedule"),
+            ("0 0 0 1 1 *2030", "UTC", "schedule"),
+            ("0 0 0 1 1 ?2030", "UTC", "schedule"),
+            ("0 0 0 1 1 MON2030", "UTC", "schedule"),
+            ("0,,1 0 0 1 1 *", "UTC", "schedule"),
+            ("0 0 0 1-2-3 1 *", "UTC", "schedule"),
+            ("*/0 * * * * *", "UTC", "schedule"),
+            ("0 */-1 * * * *", "UTC", "schedule"),
             ("0 0 0 * * *", "Mars/Olympus", "timezone"),
             ("0 0 0 * * *", "", "timezone"),
             ("0 0 0 * * *", "+01:00", "timezone"),
@@ -211,7 +280,72 @@ mod tests {
         ]
     }
 
+    /// The changes of a zone's clocks within three years.
+    fn changes(zone: &str) -> Vec<DateTime<Utc>> {
+        let schedule = Schedule::parse("0 * * * * *", zone).unwrap();
+        let (mut from, end) = (at("2025-06-01T00:00:00Z"), at("2028-06-01T00:00:00Z"));
+        let mut changes = Vec::new();
+        while let Some(change) = schedule.change_of_offset(from, end) {
+            changes.push(change);
+            from = change;
+        }
+        changes
+    }
+
+    /// What the rules at the head of this file say, minute by minute.
+    fn by_the_minute(schedule: &Schedule, from: DateTime<Utc>, minutes: i64) -> Vec<DateTime<Utc>> {
+        let moments = (0..=minutes).map(|n| from + TimeDelta::minutes(n));
+        let shown: Vec<_> = moments.map(|moment| (moment, moment.with_timezone(&schedule.zone).naive_local())).collect();
+        let is_tick = |local: &NaiveDateTime| schedule.ticks.includes(local.and_utc());
+        let mut ticks: Vec<_> = if schedule.ticks.hours().count() == HOURS {
+            shown.iter().filter(|(_, local)| is_tick(local)).map(|(moment, _)| *moment).collect()
+        } else {
+            let (first, last) = (shown[0].1, shown[shown.len() - 1].1);
+            let locals = (0..).map(|n| first + TimeDelta::minutes(n)).take_while(|local| *local <= last);
+            // The first moment that shows it, or what comes after it where none does.
+            locals
+                .filter(is_tick)
+                .filter_map(|tick| {
+                    let exact = shown.iter().find(|(_, local)| *local == tick);
+                    exact.or_else(|| shown.iter().find(|(_, local)| *local > tick)).map(|(moment, _)| *moment)
+                })
+                .collect()
+        };
+        ticks.sort_unstable();
+        ticks.dedup();
+        ticks
+    }
+
+    fn of_minutes() -> impl Strategy<Value = String> {
+        let field = |max: u32| {
+            prop_oneof![
+                2 => Just("*".to_owned()),
+                2 => (0..=max).prop_map(|n| n.to_string()),
+                1 => (0..=max, 0..=max).prop_map(|(a, b)| format!("{}-{}", a.min(b), a.max(b))),
+                1 => (2..=max / 2).prop_map(|n| format!("*/{n}")),
+            ]
+        };
+        (field(59), field(23)).prop_map(|(minute, hour)| format!("0 {minute} {hour} * * *"))
+    }
+
     proptest! {
+        #[test]
+        fn around_a_change_of_the_clocks_ticks_are_what_the_rules_say(
+            text in of_minutes(),
+            zone in zone(),
+            which in any::<prop::sample::Index>(),
+            hours in 1_i64..30,
+        ) {
+            let (schedule, changes) = (Schedule::parse(&text, zone).unwrap(), changes(zone));
+            let change = if changes.is_empty() { at("2026-03-29T01:00:00Z") } else { changes[which.index(changes.len())] };
+            let start = change - TimeDelta::hours(hours);
+            // What is shown twice, or skipped, before the start is not looked at.
+            let expected: Vec<_> =
+                by_the_minute(&schedule, start - TimeDelta::days(1), 4 * 24 * 60).into_iter().filter(|tick| *tick > start).collect();
+            let expected: Vec<_> = expected.into_iter().filter(|tick| *tick < start + TimeDelta::days(2)).collect();
+            prop_assert_eq!(schedule.upcoming(start, expected.len()), expected);
+        }
+
         /// Ticks go forward, none is left out, and each is a local time of the expression unless that was skipped.
         #[test]
         fn ticks_are_the_local_times_of_the_expression(

@@ -39,11 +39,10 @@ impl Letter<'_> {
             .from(mailbox(self.from)?)
             .raw_header(subject(&message.subject))
             .envelope(lettre::address::Envelope::new(None, vec![mailbox(self.from)?.email]).map_err(Error::internal)?);
-        for to in &message.to {
-            builder = builder.to(mailbox(to)?);
-        }
-        for cc in &message.cc {
-            builder = builder.cc(mailbox(cc)?);
+        for (name, list) in [("To", &message.to), ("Cc", &message.cc)] {
+            if !list.is_empty() {
+                builder = builder.raw_header(addresses(name, list));
+            }
         }
         if message.to.is_empty() && message.cc.is_empty() {
             let name = HeaderName::new_from_ascii_str("To");
@@ -70,6 +69,11 @@ impl Letter<'_> {
         // A relay need not take more.
         if bytes.is_ascii() { Ok(bytes) } else { Err(Error::internal("a message was not encoded as ASCII")) }
     }
+}
+
+/// A list of checked addresses, each on a line of its own (RFC 5322 §2.2.3): lettre leaves them on one.
+fn addresses(name: &'static str, list: &[String]) -> HeaderValue {
+    HeaderValue::dangerous_new_pre_encoded(HeaderName::new_from_ascii_str(name), list.join(", "), list.join(",\r\n "))
 }
 
 pub(super) fn mailbox(address: &str) -> Result<Mailbox> {

@@ -41,6 +41,11 @@ CREATE FUNCTION kv_about(collection text, key text, value text, prev text) RETUR
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN '{"collection":' || to_json(collection) || ',"key":' || to_json(key) || ',"value":' || value || ',"prev":' || prev || '}';
 
+-- The dead letter that an event tells of: what such an event begins with is written by one statement, always alike.
+CREATE FUNCTION letter_of(about text) RETURNS uuid
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN substring(about FROM length('{"dead_letter_id":"') + 1 FOR 36)::uuid;
+
 -- A rule: which events run which script.
 CREATE TABLE triggers (
     -- Sorts by time of creation.
@@ -197,7 +202,8 @@ CREATE TABLE outbox (
     about_trigger_id uuid,
     -- Of a dead letter: the script that it came from.
     about_script_id uuid,
-    CONSTRAINT outbox_pkey PRIMARY KEY (event_id),
+    -- By app: the relay takes some of each.
+    CONSTRAINT outbox_pkey PRIMARY KEY (app_id, event_id),
     CONSTRAINT outbox_app_id_fkey FOREIGN KEY (app_id) REFERENCES apps (id) ON DELETE CASCADE
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_insert_scale_factor = 0.5);
 
@@ -224,8 +230,12 @@ CREATE TABLE deliveries (
     due_at timestamptz NOT NULL,
     -- While it is held: its time before that.
     resume_at timestamptz,
-    -- Claims so far; the current one's number is what settling it needs to know.
-    attempts integer NOT NULL,
+    -- Claims so far; the current one's number is what settling it needs to know. Never given out twice.
+    claims integer NOT NULL,
+    -- Attempts that ended in a failure: what the retry policy counts.
+    failed integer NOT NULL,
+    -- Claims that were lost: their node ended, or did not renew its lease. Not counted by the policy.
+    lost integer NOT NULL,
     -- The event's depth; more for one that a script deeper in the chain had delivered again.
     depth integer NOT NULL,
     -- When the first attempt was claimed.
@@ -234,7 +244,7 @@ CREATE TABLE deliveries (
     last_attempt_at timestamptz,
     -- When it became a dead letter.
     dead_at timestamptz,
-    -- Why it did: attempts_exhausted, depth_exceeded, abandoned (its nodes ended, each time), script_gone.
+    -- Why it did: attempts_exhausted, depth_exceeded, abandoned (too many claims were lost), script_gone.
     dead_reason text COLLATE "C",
     -- When someone declared a dead letter done.
     resolved_at timestamptz,
@@ -253,7 +263,7 @@ CREATE TABLE deliveries (
     CONSTRAINT deliveries_resolved_by_fkey FOREIGN KEY (resolved_by) REFERENCES users (id) ON DELETE SET NULL,
     CONSTRAINT deliveries_state_check CHECK (state IN ('due', 'claimed', 'held', 'dead')),
     CONSTRAINT deliveries_held_check CHECK ((state = 'held') = (resume_at IS NOT NULL) AND (state <> 'held' OR due_at = 'infinity')),
-    CONSTRAINT deliveries_attempts_check CHECK (attempts >= 0 AND replay >= 0),
+    CONSTRAINT deliveries_claims_check CHECK (claims >= 0 AND failed >= 0 AND lost >= 0 AND replay >= 0),
     CONSTRAINT deliveries_dead_check CHECK ((state = 'dead') = (dead_at IS NOT NULL) AND (state = 'dead') = (dead_reason IS NOT NULL)),
     CONSTRAINT deliveries_resolved_check CHECK (
         (resolved_at IS NULL) = (resolved_reason IS NULL) AND (resolved_at IS NULL OR state = 'dead')
@@ -267,6 +277,9 @@ CREATE UNIQUE INDEX deliveries_event_id_trigger_id_key
 
 -- What an app has to be delivered, the soonest first; a queue's messages.
 CREATE INDEX deliveries_due_idx ON deliveries (app_id, due_at) WHERE state <> 'dead';
+
+-- What is held of a trigger, or of none.
+CREATE INDEX deliveries_held_idx ON deliveries (app_id, trigger_id) WHERE state = 'held';
 
 -- An app's dead letters, in order.
 CREATE INDEX deliveries_dead_idx ON deliveries (app_id, id) WHERE state = 'dead';
@@ -345,6 +358,3 @@ ALTER TABLE executions
 
 -- An event's executions.
 CREATE INDEX executions_event_id_idx ON executions (event_id, id) WHERE event_id IS NOT NULL;
-
--- The sweep of records: a script's log lines are found from its records.
-CREATE INDEX executions_started_at_idx ON executions USING brin (started_at);

@@ -34,7 +34,7 @@ pub(crate) fn build(invocation: Invocation) -> Result<Map, Failure> {
 }
 
 fn event(event: Event) -> Result<Map, Failure> {
-    let about = json::decode(&event.about)
+    let about = json::decode_wrapped(&event.about)
         .map_err(|wrong| failure(FailureCode::ScriptError, format!("the event cannot be read: {wrong}")))?;
     let mut map = Map::new();
     map.insert("id".into(), event.id.into());

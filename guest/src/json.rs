@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use rhai::{Array, Dynamic, INT, Map};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::limits::JSON_DEPTH_MAX;
+use crate::limits::{JSON_DEPTH_MAX, JSON_WRAPPING_MAX};
 
 #[derive(Debug)]
 pub(crate) enum EncodeError {
@@ -25,10 +25,21 @@ pub(crate) fn encode(value: &Dynamic, bytes_max: usize) -> Result<Vec<u8>, Encod
     if encoder.out.len() > bytes_max { Err(EncodeError::TooLarge) } else { Ok(encoder.out) }
 }
 
-/// Reads one JSON text.
+/// Reads one JSON text, nested at most `JSON_DEPTH_MAX` deep.
 pub(crate) fn decode(text: &[u8]) -> Result<Dynamic, serde_json::Error> {
+    decode_within(text, JSON_DEPTH_MAX)
+}
+
+/// The same of what the platform has wrapped around a value.
+pub(crate) fn decode_wrapped(text: &[u8]) -> Result<Dynamic, serde_json::Error> {
+    decode_within(text, JSON_DEPTH_MAX + JSON_WRAPPING_MAX)
+}
+
+fn decode_within(text: &[u8], depth: usize) -> Result<Dynamic, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let value = Value.deserialize(&mut deserializer)?;
+    // The bound is ours: it is the one of writing.
+    deserializer.disable_recursion_limit();
+    let value = Value { depth }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
 }
@@ -119,7 +130,18 @@ impl Encoder {
     }
 }
 
-struct Value;
+/// A value that may hold `depth` more levels.
+#[derive(Clone, Copy)]
+struct Value {
+    depth: usize,
+}
+
+impl Value {
+    fn inner<E: Error>(self) -> Result<Self, E> {
+        let depth = self.depth.checked_sub(1).ok_or_else(|| E::custom("nested too deep"))?;
+        Ok(Self { depth })
+    }
+}
 
 impl<'de> DeserializeSeed<'de> for Value {
     type Value = Dynamic;
@@ -153,16 +175,16 @@ impl<'de> Visitor<'de> for Value {
         Ok(text.into())
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Dynamic, A::Error> {
-        let mut array = Array::new();
-        while let Some(value) = access.next_element_seed(Value)? {
+        let (inner, mut array) = (self.inner()?, Array::new());
+        while let Some(value) = access.next_element_seed(inner)? {
             array.push(value);
         }
         Ok(Dynamic::from_array(array))
     }
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Dynamic, A::Error> {
-        let mut map = Map::new();
+        let (inner, mut map) = (self.inner()?, Map::new());
         while let Some(key) = access.next_key::<std::borrow::Cow<'_, str>>()? {
-            map.insert(key.as_ref().into(), access.next_value_seed(Value)?);
+            map.insert(key.as_ref().into(), access.next_value_seed(inner)?);
         }
         Ok(Dynamic::from_map(map))
     }

@@ -8,6 +8,8 @@ pub(crate) const EXPRESSION_DEPTH_MAX: usize = 64;
 pub(crate) const FUNCTION_EXPRESSION_DEPTH_MAX: usize = 48;
 /// Nesting of a value written as JSON; reading has the same bound.
 pub(crate) const JSON_DEPTH_MAX: usize = 128;
+/// Levels that an event, or a dead letter, has around a value that a script wrote.
+pub(crate) const JSON_WRAPPING_MAX: usize = 8;
 /// A value written as JSON by `json::stringify`, bytes.
 pub(crate) const JSON_BYTES_MAX: usize = 16 << 20;
 /// A thrown value quoted in an error message, bytes.

@@ -10,6 +10,7 @@ pub mod id;
 pub mod limits;
 pub mod shutdown;
 pub mod telemetry;
+pub mod unstoppable;
 // L1
 pub mod model;
 // L2

@@ -289,6 +289,8 @@ pub const DATABASE_CONNECTIONS_MAX: u32 = 8;
 pub const DATABASE_SCRIPT_CONNECTIONS_MAX: u32 = 12;
 /// One statement of a script's host call, ms: the database ends it then.
 pub const DATABASE_SCRIPT_STATEMENT_MS: u32 = 10_000;
+/// Tries of a transaction that PostgreSQL ends because it and others wait for each other.
+pub const DEADLOCK_TRIES_MAX: u32 = 5;
 /// A caller waits at most this long for one of them, ms.
 pub const DATABASE_ACQUIRE_MS: u64 = 10_000;
 /// A connection unused for longer than this is tried before it is used again, ms.

@@ -32,5 +32,5 @@ fn list(options: &Map) -> Result<Map> {
 }
 
 fn decode(letter: &[u8]) -> Result<Dynamic> {
-    json::decode(letter).map_err(|wrong| error("internal", format!("the dead letter is not JSON: {wrong}")))
+    json::decode_wrapped(letter).map_err(|wrong| error("internal", format!("the dead letter is not JSON: {wrong}")))
 }

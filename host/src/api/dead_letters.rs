@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::error::Answer;
 use super::gate::Caller;
-use super::query::{Given, Parameters, Path, Query};
+use super::query::{Given, OfApp, Parameters, Path, Query};
 use super::{Api, List, body};
 use crate::error::{Error, Result};
 use crate::id::{DeliveryId, ScriptId, TriggerId};
@@ -37,8 +37,7 @@ impl Parameters for ListQuery {
     }
 }
 
-pub(super) async fn list(State(api): State<Api>, Path(app): Path<String>, Query(query): Query<ListQuery>) -> Answer<Response> {
-    let app = service::apps::get(&api.services, &app).await?;
+pub(super) async fn list(State(api): State<Api>, OfApp(app): OfApp, Query(query): Query<ListQuery>) -> Answer<Response> {
     let page = service::dead_letters::list(&api.services, app.id, &query.filter, &query.page).await?;
     Ok(List::of(page, |letter| shown(&letter)).into_response())
 }
@@ -49,23 +48,25 @@ pub(super) struct Count {
     unresolved: u64,
 }
 
-pub(super) async fn count(State(api): State<Api>, Path(app): Path<String>) -> Answer<Json<Count>> {
-    let app = service::apps::get(&api.services, &app).await?;
+pub(super) async fn count(State(api): State<Api>, OfApp(app): OfApp) -> Answer<Json<Count>> {
     let (all, unresolved) = service::dead_letters::count(&api.services, app.id).await?;
     Ok(Json(Count { all, unresolved }))
 }
 
-pub(super) async fn get(State(api): State<Api>, Path((app, id)): Path<(String, DeliveryId)>) -> Answer<Json<Value>> {
-    let app = service::apps::get(&api.services, &app).await?;
+pub(super) async fn get(
+    State(api): State<Api>,
+    OfApp(app): OfApp,
+    Path((_, id)): Path<(String, DeliveryId)>,
+) -> Answer<Json<Value>> {
     Ok(Json(shown_whole(&service::dead_letters::get(&api.services, app.id, id).await?)))
 }
 
 pub(super) async fn replay(
     State(api): State<Api>,
-    Path((app, id)): Path<(String, DeliveryId)>,
+    OfApp(app): OfApp,
+    Path((_, id)): Path<(String, DeliveryId)>,
     Caller(by): Caller,
 ) -> Answer<Response> {
-    let app = service::apps::get(&api.services, &app).await?;
     let delivery = service::dead_letters::replay(&api.services, Some(by.user_id), app.id, id).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "delivery_id": delivery }))).into_response())
 }
@@ -80,11 +81,10 @@ pub(super) struct Which {
 
 pub(super) async fn replay_many(
     State(api): State<Api>,
-    Path(app): Path<String>,
+    OfApp(app): OfApp,
     Caller(by): Caller,
     body::Json(which): body::Json<Which>,
 ) -> Answer<Json<Replayed>> {
-    let app = service::apps::get(&api.services, &app).await?;
     let filter = LetterFilter {
         unresolved: true,
         source: which.source.as_deref().map(source).transpose()?,
@@ -101,11 +101,11 @@ pub(super) struct Resolve {
 
 pub(super) async fn resolve(
     State(api): State<Api>,
-    Path((app, id)): Path<(String, DeliveryId)>,
+    OfApp(app): OfApp,
+    Path((_, id)): Path<(String, DeliveryId)>,
     Caller(by): Caller,
     body::Json(resolve): body::Json<Resolve>,
 ) -> Answer<Json<Value>> {
-    let app = service::apps::get(&api.services, &app).await?;
     service::dead_letters::resolve(&api.services, Some(by.user_id), app.id, id, &resolve.reason).await?;
     Ok(Json(shown_whole(&service::dead_letters::get(&api.services, app.id, id).await?)))
 }

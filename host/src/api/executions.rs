@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::error::Answer;
 use super::query::{Path, Query};
 use super::{Api, List};
+use crate::error::Error;
 use crate::id::{AppId, EventId, ExecutionId, RequestId, ScriptId, TriggerId};
 use crate::model::delivery::Progress;
 use crate::model::execution::{Execution, Failure, LogEntry, LogLevel, LogLine, Outcome, Usage};
@@ -147,7 +148,13 @@ impl From<LogEntry> for EntryJson {
 pub(super) async fn get(State(api): State<Api>, Path(id): Path<ExecutionId>) -> Answer<Response> {
     // What this caller just ran may still wait to be written.
     api.invoker.flush_records().await;
-    Ok(match service::executions::follow(&api.services, id).await? {
+    let mut followed = service::executions::follow(&api.services, id).await?;
+    if followed.is_none() {
+        // It may have settled, and its event have gone, between the two looks.
+        api.invoker.flush_records().await;
+        followed = service::executions::follow(&api.services, id).await?;
+    }
+    Ok(match followed.ok_or_else(|| Error::not_found("execution"))? {
         Followed::Recorded { execution, attempts, delivery } => {
             let attempts = execution.event_id.map(|_| attempts.into_iter().map(ExecutionJson::from).collect());
             Json(FollowedJson { execution: ExecutionJson::with_logs(*execution), attempts, delivery }).into_response()

@@ -2,15 +2,17 @@
 
 use std::str::FromStr;
 
-use axum::extract::{FromRequestParts, Query as Pairs};
+use axum::extract::{FromRequestParts, Query as Pairs, RawPathParams};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use super::Api;
 use super::error::{Answer, Failed};
 use crate::error::{Error, Kind, Result};
-use crate::model::app::Deletion;
+use crate::model::app::{App, Deletion};
 use crate::model::page::PageQuery;
+use crate::service;
 
 /// The path's parameters. One that is not of its type names nothing: 404.
 #[derive(Debug)]
@@ -26,6 +28,21 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
                 Err(Error::new(Kind::NotFound, "not_found", "nothing is here: the path holds an id that is not one").into())
             }
         }
+    }
+}
+
+/// The app that the path names, by id or slug; before the body is looked at, so that what names nothing is 404 whatever is sent.
+#[derive(Debug)]
+pub(crate) struct OfApp(pub(crate) App);
+
+impl FromRequestParts<Api> for OfApp {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Answer<Self> {
+        let params = RawPathParams::from_request_parts(parts, api).await.ok();
+        let named = params.as_ref().and_then(|params| params.iter().find(|(name, _)| *name == "app"));
+        let (_, app) = named.ok_or_else(|| Error::not_found("app"))?;
+        Ok(Self(service::apps::get(&api.services, app).await?))
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::error::Answer;
 use super::gate::Caller;
-use super::query::{Path, Query};
+use super::query::{OfApp, Path, Query};
 use super::{Api, List, body};
 use crate::id::{EventId, RequestId};
 use crate::model::event::{Origin, SendOptions};
@@ -39,18 +39,17 @@ struct Purged {
     purged: u64,
 }
 
-pub(super) async fn list(State(api): State<Api>, Path(app): Path<String>, Query(page): Query<PageQuery>) -> Answer<Response> {
-    let app = service::apps::get(&api.services, &app).await?;
+pub(super) async fn list(State(api): State<Api>, OfApp(app): OfApp, Query(page): Query<PageQuery>) -> Answer<Response> {
     Ok(List::of(service::queues::list(&api.services, app.id, &page).await?, |queue| queue).into_response())
 }
 
 pub(super) async fn send(
     State(api): State<Api>,
-    Path((app, name)): Path<(String, String)>,
+    OfApp(app): OfApp,
+    Path((_, name)): Path<(String, String)>,
     Extension(request_id): Extension<RequestId>,
     body::Json(send): body::Json<Send>,
 ) -> Answer<Response> {
-    let app = service::apps::get(&api.services, &app).await?;
     let origin = Origin { request_id, depth: 0 };
     let options = SendOptions { delay_s: send.delay_s, dedup_key: send.dedup_key };
     let message = send.message.get().as_bytes().to_vec();
@@ -60,26 +59,25 @@ pub(super) async fn send(
 
 pub(super) async fn purge(
     State(api): State<Api>,
-    Path((app, name)): Path<(String, String)>,
+    OfApp(app): OfApp,
+    Path((_, name)): Path<(String, String)>,
     Caller(by): Caller,
 ) -> Answer<Response> {
-    let app = service::apps::get(&api.services, &app).await?;
     let purged = service::queues::purge(&api.services, by.user_id, app.id, &name).await?;
     Ok(Json(Purged { purged }).into_response())
 }
 
-pub(super) async fn topics(State(api): State<Api>, Path(app): Path<String>, Query(page): Query<PageQuery>) -> Answer<Response> {
-    let app = service::apps::get(&api.services, &app).await?;
+pub(super) async fn topics(State(api): State<Api>, OfApp(app): OfApp, Query(page): Query<PageQuery>) -> Answer<Response> {
     Ok(List::of(service::topics::list(&api.services, app.id, &page).await?, |topic| topic).into_response())
 }
 
 pub(super) async fn publish(
     State(api): State<Api>,
-    Path((app, topic)): Path<(String, String)>,
+    OfApp(app): OfApp,
+    Path((_, topic)): Path<(String, String)>,
     Extension(request_id): Extension<RequestId>,
     body::Json(publish): body::Json<Publish>,
 ) -> Answer<Response> {
-    let app = service::apps::get(&api.services, &app).await?;
     let message = publish.message.get().as_bytes().to_vec();
     let id = service::topics::publish(&api.services, app.id, Origin { request_id, depth: 0 }, &topic, message).await?;
     Ok((StatusCode::CREATED, Json(Sent { id })).into_response())

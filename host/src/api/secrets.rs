@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Answer;
 use super::gate::Caller;
-use super::query::{Path, Query};
+use super::query::{OfApp, Path, Query};
 use super::{Api, List, body};
 use crate::model::page::PageQuery;
 use crate::model::secret::{About, Secret};
@@ -51,18 +51,17 @@ impl<S: Send + Sync> FromRequest<S> for Value {
     }
 }
 
-pub(super) async fn list(State(api): State<Api>, Path(app): Path<String>, Query(page): Query<PageQuery>) -> Answer<Response> {
-    let app = service::apps::get(&api.services, &app).await?;
+pub(super) async fn list(State(api): State<Api>, OfApp(app): OfApp, Query(page): Query<PageQuery>) -> Answer<Response> {
     Ok(List::of(service::secrets::list(&api.services, app.id, &page).await?, SecretJson::from).into_response())
 }
 
 pub(super) async fn put(
     State(api): State<Api>,
-    Path((app, name)): Path<(String, String)>,
+    OfApp(app): OfApp,
+    Path((_, name)): Path<(String, String)>,
     Caller(by): Caller,
     Value(secret): Value,
 ) -> Answer<Response> {
-    let app = service::apps::get(&api.services, &app).await?;
     let (about, new) = service::secrets::set_by_user(&api.services, by.user_id, app.id, &name, &secret).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(SecretJson::from(about))).into_response())
@@ -70,10 +69,10 @@ pub(super) async fn put(
 
 pub(super) async fn delete(
     State(api): State<Api>,
-    Path((app, name)): Path<(String, String)>,
+    OfApp(app): OfApp,
+    Path((_, name)): Path<(String, String)>,
     Caller(by): Caller,
 ) -> Answer<Response> {
-    let app = service::apps::get(&api.services, &app).await?;
     service::secrets::delete_by_user(&api.services, by.user_id, app.id, &name).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

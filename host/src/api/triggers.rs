@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::error::Answer;
 use super::etag::{self, IfMatch};
 use super::gate::Caller;
-use super::query::{Given, Parameters, Path, Query};
+use super::query::{Given, OfApp, Parameters, Path, Query};
 use super::{Api, List, body};
 use crate::error::{Error, Result};
 use crate::id::{AppId, EventId, ScriptId, TriggerId, UserId};
@@ -201,11 +201,10 @@ body!(DeadLetter { filter: Option<FilterJson> } |new| {
 /// Registers a trigger of the kind that the body is of.
 pub(super) async fn create<T: Into<NewTrigger>>(
     State(api): State<Api>,
-    Path(app): Path<String>,
+    OfApp(app): OfApp,
     Caller(by): Caller,
     body::Json(new): body::Json<T>,
 ) -> Answer<Response> {
-    let app = service::apps::get(&api.services, &app).await?;
     let trigger = service::triggers::create(&api.services, by.user_id, app.id, new.into()).await?;
     let location = format!("/api/v1/admin/apps/{}/triggers/{}", app.id, trigger.id);
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], one(&api, trigger, Counts::default())?).into_response())
@@ -232,8 +231,7 @@ impl Parameters for ListQuery {
     }
 }
 
-pub(super) async fn list(State(api): State<Api>, Path(app): Path<String>, Query(query): Query<ListQuery>) -> Answer<Response> {
-    let app = service::apps::get(&api.services, &app).await?;
+pub(super) async fn list(State(api): State<Api>, OfApp(app): OfApp, Query(query): Query<ListQuery>) -> Answer<Response> {
     let page = service::triggers::list(&api.services, app.id, query.which, &query.page).await?;
     let counts = counts_of(&api, &page).await?;
     let shape = |trigger: Trigger| {
@@ -243,8 +241,7 @@ pub(super) async fn list(State(api): State<Api>, Path(app): Path<String>, Query(
     Ok(List::of(page, shape).into_response())
 }
 
-pub(super) async fn get(State(api): State<Api>, Path((app, id)): Path<(String, TriggerId)>) -> Answer<Response> {
-    let app = service::apps::get(&api.services, &app).await?;
+pub(super) async fn get(State(api): State<Api>, OfApp(app): OfApp, Path((_, id)): Path<(String, TriggerId)>) -> Answer<Response> {
     let trigger = service::triggers::get(&api.services, app.id, id).await?;
     let counts = service::triggers::counts(&api.services, &[id]).await?;
     Ok(one(&api, trigger, counts.first().map(|(_, counts)| *counts).unwrap_or_default())?)
@@ -262,12 +259,12 @@ pub(super) struct Change {
 
 pub(super) async fn update(
     State(api): State<Api>,
-    Path((app, id)): Path<(String, TriggerId)>,
+    OfApp(app): OfApp,
+    Path((_, id)): Path<(String, TriggerId)>,
     Caller(by): Caller,
     if_match: IfMatch,
     body::Json(change): body::Json<Change>,
 ) -> Answer<Response> {
-    let app = service::apps::get(&api.services, &app).await?;
     let retry = RetryChange {
         max_attempts: change.max_attempts,
         backoff: change.backoff,
@@ -283,10 +280,10 @@ pub(super) async fn update(
 
 pub(super) async fn delete(
     State(api): State<Api>,
-    Path((app, id)): Path<(String, TriggerId)>,
+    OfApp(app): OfApp,
+    Path((_, id)): Path<(String, TriggerId)>,
     Caller(by): Caller,
 ) -> Answer<StatusCode> {
-    let app = service::apps::get(&api.services, &app).await?;
     service::triggers::delete(&api.services, by.user_id, app.id, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -299,10 +296,10 @@ struct Ran {
 /// Fires a schedule now.
 pub(super) async fn run(
     State(api): State<Api>,
-    Path((app, id)): Path<(String, TriggerId)>,
+    OfApp(app): OfApp,
+    Path((_, id)): Path<(String, TriggerId)>,
     Caller(by): Caller,
 ) -> Answer<Response> {
-    let app = service::apps::get(&api.services, &app).await?;
     let event_id = service::schedules::run_now(&api.services, by.user_id, app.id, id).await?;
     Ok((StatusCode::ACCEPTED, Json(Ran { event_id })).into_response())
 }
@@ -323,10 +320,9 @@ pub(super) struct Previewed {
 /// The next ticks of a schedule that need not be registered.
 pub(super) async fn preview(
     State(api): State<Api>,
-    Path(app): Path<String>,
+    OfApp(_): OfApp,
     body::Json(asked): body::Json<Preview>,
 ) -> Answer<Json<Previewed>> {
-    service::apps::get(&api.services, &app).await?;
     let schedule = Schedule::parse(&asked.schedule, asked.timezone.as_deref().unwrap_or("UTC"))?;
     let next_ticks = schedule.upcoming(api.services.now(), SCHEDULE_PREVIEW_TICKS);
     Ok(Json(Previewed { timezone: schedule.timezone(), schedule: schedule.as_str().to_owned(), next_ticks }))

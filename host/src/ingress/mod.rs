@@ -8,7 +8,7 @@
 //! - Every answer carries `x-request-id`, made here whatever the client sent; `picloud-execution-id` once a script was
 //!   called. A caller never learns more of a failure than its code.
 //! - `/healthz` is answered on hosts that are no app's. An app's host is the app's alone: its `/healthz` is its own.
-//! - Below `/.well-known/picloud/` of an app's host the platform answers itself: mail comes in there.
+//! - Below `/.well-known/picloud/email/` of an app's host the platform answers itself: mail comes in there.
 //! - A route that is `async` stores the call and answers 202 with the id of the execution to come.
 //! - HEAD runs the GET route and loses the body. OPTIONS that no route takes is answered with `Allow`.
 //!
@@ -38,7 +38,6 @@ use crate::id::{AppId, ExecutionId, RequestId, TriggerId};
 use crate::invoke::Invoker;
 use crate::limits;
 use crate::model::event::{Origin, Source};
-use crate::model::execution::FailureCode;
 use crate::model::invocation::{Call, Deployed, InvocationType, Request as CallRequest};
 use crate::model::route::{AppTable, Directory, DispatchMode, Lookup};
 use crate::service::{self, Services, mail_in};
@@ -151,8 +150,10 @@ impl Ingress {
                 response
             }
             Err(error) => {
-                tracing::error!(request.id = %request_id, %error, cause = ?error.source, "a call could not be accepted");
-                Refusal::of(FailureCode::Internal).answer(request_id)
+                if error.kind == Kind::Internal {
+                    tracing::error!(request.id = %request_id, %error, cause = ?error.source, "a call could not be accepted");
+                }
+                Refusal::of_acceptance(&error).answer(request_id)
             }
         }
     }

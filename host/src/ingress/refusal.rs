@@ -87,6 +87,15 @@ impl Refusal {
         Self::new(status, code.as_str(), message)
     }
 
+    /// What somebody is told whose call could not be stored.
+    pub(super) fn of_acceptance(error: &Error) -> Self {
+        match error.kind {
+            Kind::Overloaded => Self::of(FailureCode::Overloaded),
+            Kind::NotFound => Self::NOT_FOUND,
+            _ => Self::of(FailureCode::Internal),
+        }
+    }
+
     /// What somebody who hands mail in is told: it is the app's owner who set that up.
     pub(super) fn of_mail(error: Error) -> Self {
         let status = match error.kind {
@@ -94,6 +103,7 @@ impl Refusal {
             Kind::NotFound => StatusCode::NOT_FOUND,
             Kind::Conflict => StatusCode::CONFLICT,
             Kind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+            Kind::Overloaded => return Self::of(FailureCode::Overloaded),
             _ => return Self::of(FailureCode::Internal),
         };
         Self { message: error.message, ..Self::new(status, error.code, "") }

@@ -25,6 +25,12 @@ pub(super) struct Place {
     state: Arc<Mutex<State>>,
 }
 
+enum Asked {
+    Granted(Place),
+    Waits(oneshot::Receiver<Place>),
+    Full,
+}
+
 #[derive(Debug)]
 pub(super) struct Admission {
     state: Arc<Mutex<State>>,
@@ -62,21 +68,10 @@ impl Admission {
     }
 
     pub(super) async fn enter(&self, app: AppId) -> Result<Place, Full> {
-        let granted = {
-            let mut state = lock(&self.state);
-            if state.may_hold_one_more(app) {
-                state.take(app);
-                return Ok(Place { app, state: self.state.clone() });
-            }
-            let waiters = state.apps.get(&app).map_or(0, |app| app.waiters.len());
-            if state.waiting >= ADMISSION_QUEUE_MAX || waiters >= ADMISSION_QUEUE_PER_APP_MAX {
-                state.refused += 1;
-                return Err(Full);
-            }
-            let (grant, granted) = oneshot::channel();
-            state.waiting += 1;
-            state.apps.entry(app).or_default().waiters.push_back(grant);
-            granted
+        let granted = match self.ask(app) {
+            Asked::Granted(place) => return Ok(place),
+            Asked::Full => return Err(Full),
+            Asked::Waits(granted) => granted,
         };
         // A waiter that gives up leaves its end of the channel closed: whoever gives places out passes it by.
         let granted = timeout(Duration::from_millis(ADMISSION_WAIT_MS), granted).await;
@@ -88,15 +83,36 @@ impl Admission {
         })
     }
 
-    /// As [`Admission::enter`], again and again.
+    /// As [`Admission::enter`], however long it takes.
     pub(super) async fn enter_patiently(&self, app: AppId) -> Place {
         loop {
-            match self.enter(app).await {
-                Ok(place) => return place,
-                // Refused at once when the queue is full.
-                Err(Full) => tokio::time::sleep(Duration::from_millis(ADMISSION_RETRY_MS)).await,
+            match self.ask(app) {
+                Asked::Granted(place) => return place,
+                Asked::Waits(granted) => {
+                    if let Ok(place) = granted.await {
+                        return place;
+                    }
+                }
+                Asked::Full => tokio::time::sleep(Duration::from_millis(ADMISSION_RETRY_MS)).await,
             }
         }
+    }
+
+    fn ask(&self, app: AppId) -> Asked {
+        let mut state = lock(&self.state);
+        if state.may_hold_one_more(app) {
+            state.take(app);
+            return Asked::Granted(Place { app, state: self.state.clone() });
+        }
+        let waiters = state.apps.get(&app).map_or(0, |app| app.waiters.len());
+        if state.waiting >= ADMISSION_QUEUE_MAX || waiters >= ADMISSION_QUEUE_PER_APP_MAX {
+            state.refused += 1;
+            return Asked::Full;
+        }
+        let (grant, granted) = oneshot::channel();
+        state.waiting += 1;
+        state.apps.entry(app).or_default().waiters.push_back(grant);
+        Asked::Waits(granted)
     }
 
     pub(super) fn status(&self) -> Status {

@@ -1,7 +1,7 @@
 //! The only caller of the sandbox: admission, the programs it holds ready, and the record of what was run.
 //!
 //! `admission` gives out places, `nested` runs scripts for scripts, `programs` holds prepared scripts, `publish` prepares new ones, `record` writes what happened
-//! behind the answers, `unstoppable` keeps a call going.
+//! behind the answers; `crate::unstoppable` keeps a call going.
 //!
 //! Invariants: [`Invoker::run`] never fails (a failure is data) and records every call, refused ones too. An invocation
 //! runs to its own end even when its caller hangs up: what a script does must not hang on a stranger's patience.
@@ -12,7 +12,6 @@ mod nested;
 mod programs;
 mod publish;
 mod record;
-mod unstoppable;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,16 +19,17 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tokio::time::timeout;
 
-use self::admission::{Admission, Full};
+use self::admission::{Admission, Full, Place};
 use self::programs::Programs;
 use self::publish::Turns;
 use self::record::Recorder;
-use self::unstoppable::Unstoppable;
 use crate::hostcall::{Caller, Reach, Scripts};
+use crate::id::AppId;
 use crate::model::execution::{Execution, Failure, FailureCode, Outcome, Usage};
 use crate::model::invocation::{Call, Ended, InvocationType};
 use crate::sandbox::Sandbox;
 use crate::service::Services;
+use crate::unstoppable::Unstoppable;
 
 pub use self::publish::Verdict;
 pub use self::record::RecorderStatus;
@@ -65,6 +65,10 @@ pub struct NodeStatus {
     pub waiting: usize,
     /// Calls answered 503 `overloaded` since the start.
     pub refused: u64,
+    /// The same of handlers of events, which have places of their own and wait for them.
+    pub event_places: usize,
+    pub events_running: usize,
+    pub events_waiting: usize,
     /// Prepared scripts held in memory.
     pub programs: usize,
     pub recorder: RecorderStatus,
@@ -99,10 +103,14 @@ impl Invoker {
         self.run_by(call, Way::Outside).await
     }
 
-    /// Runs a delivery once and records it. It waits for its place however long that takes, among its app's and beside those of
-    /// callers.
-    pub async fn deliver(&self, call: Call) -> Ended {
-        self.run_by(call, Way::Event).await
+    /// A place for a delivery, among its app's and beside those of callers, however long that takes. Whoever waits may stop.
+    pub async fn place_for_event(&self, app: AppId) -> EventPlace {
+        EventPlace(self.inner.events.enter_patiently(app).await)
+    }
+
+    /// Runs a delivery once in its place, and records it.
+    pub async fn deliver(&self, place: EventPlace, call: Call) -> Ended {
+        self.run_by(call, Way::Event(place)).await
     }
 
     async fn run_by(&self, call: Call, way: Way) -> Ended {
@@ -128,7 +136,7 @@ impl Invoker {
 
     pub fn status(&self) -> NodeStatus {
         let inner = &self.inner;
-        let admission = inner.admission.status();
+        let (admission, events) = (inner.admission.status(), inner.events.status());
         NodeStatus {
             component: inner.sandbox.component().to_owned(),
             places: admission.places,
@@ -136,6 +144,9 @@ impl Invoker {
             running: admission.running,
             waiting: admission.waiting,
             refused: admission.refused,
+            event_places: events.places,
+            events_running: events.running,
+            events_waiting: events.waiting,
             programs: inner.programs.len(),
             recorder: inner.recorder.status(),
         }
@@ -149,8 +160,11 @@ enum Way {
     /// For a script that waits for it.
     Nested(Caller),
     /// For an event: nobody waits.
-    Event,
+    Event(EventPlace),
 }
+
+/// Held by a delivery while it runs.
+pub struct EventPlace(Place);
 
 impl Inner {
     async fn run(&self, call: Call, way: Way) -> Ended {
@@ -158,7 +172,7 @@ impl Inner {
         let (caller, place) = match way {
             Way::Outside => (None, self.admission.enter(app).await),
             Way::Nested(caller) => (Some(caller), self.nested.enter(app).await),
-            Way::Event => (None, Ok(self.events.enter_patiently(app).await)),
+            Way::Event(EventPlace(place)) => (None, Ok(place)),
         };
         let started_at = self.services.clock.now();
         let is_event = call.invocation_type == InvocationType::Event;

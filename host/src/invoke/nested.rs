@@ -1,4 +1,4 @@
-//! Scripts that scripts of the same app wait for. What is started and not waited for is an event (`service::events::accept`).
+//! Scripts that scripts of the same app wait for. What is started and not waited for is an event (`service::invocations::accept`).
 //!
 //! Whoever waits for a script holds a place of its own and does not run, so scripts that are waited for have places beside
 //! those of callers from outside; otherwise callers alone could fill all places, each waiting for one.
@@ -6,7 +6,6 @@
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use super::unstoppable::Unstoppable;
 use super::{Inner, Way};
 use crate::error::{Error, Kind};
 use crate::hostcall::{Nested, Scripts};
@@ -16,6 +15,7 @@ use crate::model::execution::Failure;
 use crate::model::invocation::{Call, Deployed, InvocationType, Request};
 use crate::model::script::Limits;
 use crate::service;
+use crate::unstoppable::Unstoppable;
 
 /// The way from host calls to `inner`. A node that is gone has no scripts.
 pub(super) fn scripts(inner: &Weak<Inner>) -> Scripts {

@@ -13,21 +13,41 @@ pub const DELIVERY_DELAY_MS_MAX: u32 = 24 * 3600 * 1_000;
 pub const DELIVERY_LEASE_MS: u64 = 15_000;
 /// Leases are renewed this often, ms.
 pub const DELIVERY_RENEW_MS: u64 = 5_000;
-/// Deliveries that a node holds claimed: of all apps, and of one.
+/// A delivery that is given back because the database refused something is due again after this, ms.
+pub const DELIVERY_REFUSED_MS: u64 = 1_000;
+/// A delivery that was claimed and lost more often, because its nodes ended, is a dead letter.
+pub const DELIVERY_LOST_MAX: u32 = 16;
+/// Deliveries that a node holds claimed: of all apps, and of one, which may take half of what the others leave.
 pub const DELIVERIES_CLAIMED_MAX: usize = 512;
 pub const DELIVERIES_CLAIMED_PER_APP_MAX: usize = 96;
+/// Deliveries claimed in one transaction.
+pub const CLAIM_BATCH: i64 = 96;
+/// What an event tells is read with its claim up to this, bytes; more is read once the handler has its place.
+pub const CLAIM_ABOUT_BYTES_MAX: i32 = 8 << 10;
 /// More are claimed once so few of the claimed ones wait to run.
 pub const DELIVERIES_CLAIMED_LOW: usize = 48;
 /// Other nodes are told of added events at most this often, ms.
 pub const EVENT_SIGNAL_MS: u64 = 20;
 /// A write that nobody heard the end of is over after this, ms: its statement is bounded (`DATABASE_SCRIPT_STATEMENT_MS`).
 pub const EVENT_DOUBT_MS: u64 = 11_000;
-/// Events relayed in one transaction.
+/// Events of an app that wait to be handled: their number, and what they tell, bytes. Past either, nothing is sent, published,
+/// accepted or taken in; writes to collections go on. Counted now and then, so it holds to within what is added in between.
+pub const EVENTS_WAITING_MAX: i64 = 250_000;
+pub const EVENTS_WAITING_BYTES_MAX: i64 = 256 << 20;
+/// An app that had too much waiting is counted anew after this at the earliest, ms.
+pub const EVENTS_WAITING_RECOUNT_MS: u64 = 1_000;
+/// Events relayed in one transaction, of all apps that have any in equal parts.
 pub const RELAY_BATCH: i64 = 256;
+/// An app with more triggers has fewer of its events relayed in one transaction: by one part for each so many.
+pub const RELAY_FAN_OUT: i64 = 16;
+/// Deliveries settled between two times that the dead rows of the pipeline's tables are cleared away.
+pub const VACUUM_DELIVERIES: usize = 50_000;
 /// Deliveries settled in one transaction.
 pub const SETTLE_BATCH_MAX: usize = 256;
 /// Settling that the database refused is tried again after this, ms.
 pub const SETTLE_RETRY_MS: u64 = 200;
+/// A tick that is due for so long is held by someone else, who changes or fires it: it is looked at again after as long, ms.
+pub const TICK_HELD_MS: i64 = 250;
 /// Schedules that are fired in one transaction.
 pub const TICK_BATCH: i64 = 100;
 /// A worker that the database refused tries again this soon, ms; doubled up to the ceiling.
@@ -67,6 +87,8 @@ pub const QUEUE_KEY_WINDOW_S: i64 = 300;
 pub const DEAD_LETTER_REASON_CHARS_MAX: usize = 500;
 /// Dead letters of one page of a script: most.
 pub const DEAD_LETTER_PAGE_ITEMS_MAX: u32 = 100;
+/// What the events of one page of dead letters tell, together, bytes; the page ends early.
+pub const DEAD_LETTER_PAGE_BYTES_MAX: i64 = 1 << 20;
 /// Dead letters replayed by one request.
 pub const DEAD_LETTER_REPLAY_BATCH: i64 = 1_000;
 /// Dead letters are kept this long, s: those that are resolved, and the others.

@@ -13,13 +13,19 @@ use crate::model::access::Role;
 #[derive(Debug, Clone)]
 pub struct Claim {
     pub id: DeliveryId,
+    /// Only who knows it settles or renews.
+    pub number: i32,
     pub app_id: AppId,
     pub request_id: RequestId,
-    /// Its `attempt` is the claim's number: only who knows it settles.
+    /// Its `about` is empty where that is to be read when it is needed: `is_whole`.
     pub event: Event,
-    /// Promised for the first attempt.
+    pub is_whole: bool,
+    /// Promised for the first attempt that has a record.
     pub execution_id: Option<ExecutionId>,
-    pub replay: u32,
+    /// Of an event that tells of a dead letter: which.
+    pub letter: Option<DeliveryId>,
+    /// Claims of it that were lost with their nodes.
+    pub lost: u32,
     pub to: To,
 }
 
@@ -74,7 +80,7 @@ pub enum DeadReason {
     AttemptsExhausted,
     /// The chain of events that led to it is too long; nothing was attempted.
     DepthExceeded,
-    /// The nodes that attempted it ended before it did, each time.
+    /// The nodes that had claimed it ended before it did, more than `DELIVERY_LOST_MAX` times.
     Abandoned,
     /// There is no such script any more.
     ScriptGone,
@@ -156,6 +162,7 @@ pub struct Progress {
     pub id: DeliveryId,
     /// `due`, `claimed`, `held` or `dead`.
     pub state: String,
+    /// Attempts that failed so far.
     pub attempts: u32,
     /// When it is attempted next, or the lease of this attempt ends.
     pub due_at: Option<DateTime<Utc>>,

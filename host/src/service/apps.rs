@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::Services;
 use crate::error::{Error, Kind, Result};
-use crate::id::{AppId, UserId};
+use crate::id::{AppId, ScriptId, UserId};
 use crate::model::app::{App, AppChange, Deletion, NewApp};
 use crate::model::page::{Page, PageQuery, id_cursor};
 use crate::store;
@@ -16,7 +16,7 @@ pub async fn create(s: &Services, by: UserId, new: NewApp) -> Result<App> {
     let now = s.now();
     let app =
         App { id: AppId::at(now), slug: new.slug, name: new.name, cors_origins: Vec::new(), created_at: now, updated_at: now };
-    let mut tx = s.db.begin().await?;
+    let mut tx = store::begin(&s.db).await?;
     if !store::apps::insert(&mut tx, &app, by).await.map_err(store::refusal)? {
         let other = store::apps::by_slug(&mut tx, &app.slug).await?;
         return Err(slug_taken(&app.slug, other.as_ref()));
@@ -51,7 +51,7 @@ pub async fn list(s: &Services, query: &PageQuery) -> Result<Page<App>> {
 /// 404; 422; 409 naming the app that has the slug, or a route that names a host under the slug to be left.
 pub async fn update(s: &Services, by: UserId, id: AppId, change: AppChange, if_match: Option<&str>) -> Result<App> {
     change.check()?;
-    let mut tx = s.db.begin().await?;
+    let mut tx = store::begin(&s.db).await?;
     let mut app = store::apps::lock(&mut tx, id).await?.ok_or_else(|| Error::not_found("app"))?;
     if if_match.is_some_and(|tag| tag != app.tag()) {
         return Err(changed_meanwhile(&app));
@@ -73,31 +73,34 @@ pub async fn update(s: &Services, by: UserId, id: AppId, change: AppChange, if_m
     Ok(app)
 }
 
-/// Deletes the app with its routes, triggers, events, KV entries, documents, files and API keys and, with contents, its scripts
-/// and their records, in one transaction. `if_match` as in [`update`]. 404; 409 `{scripts}` when it still has scripts and contents were not to go.
+/// Deletes the app with its routes, triggers, events, KV entries, documents, files and API keys and, with contents, its scripts, in one
+/// transaction; then, in batches, the records of what ran, which nobody finds any more. `if_match` as in [`update`]. 404; 409 `{scripts}` when it still has scripts and contents were not to go.
 pub async fn delete(s: &Services, by: UserId, id: AppId, what: Deletion, if_match: Option<&str>) -> Result<()> {
-    let mut tx = s.db.begin().await?;
-    store::deliveries::pause(&mut tx).await?;
+    let scripts = super::unless_deadlocked(|| Box::pin(delete_once(s, id, what, if_match))).await?;
+    s.reload_routing().await;
+    super::files::forget_app(s, id);
+    tracing::info!(app.id = %id, user.id = %by, scripts = scripts.len(), "app deleted");
+    super::executions::forget(s, &scripts).await
+}
+
+async fn delete_once(s: &Services, id: AppId, what: Deletion, if_match: Option<&str>) -> Result<Vec<ScriptId>> {
+    let mut tx = store::begin(&s.db).await?;
     let app = store::apps::lock_to_delete(&mut tx, id).await?.ok_or_else(|| Error::not_found("app"))?;
     if if_match.is_some_and(|tag| tag != app.tag()) {
         return Err(changed_meanwhile(&app));
     }
-    let scripts = store::scripts::count(&mut tx, id).await?;
-    if scripts > 0 && what == Deletion::OnlyEmpty {
+    let scripts = store::scripts::ids(&mut tx, id).await?;
+    if !scripts.is_empty() && what == Deletion::OnlyEmpty {
+        let count = scripts.len();
         return Err(Error::conflict(
-            format!("the app {} still has {scripts} scripts; delete them first, or repeat with ?force=true", app.slug),
-            json!({ "app": { "id": app.id, "slug": app.slug }, "scripts": scripts }),
+            format!("the app {} still has {count} scripts; delete them first, or repeat with ?force=true", app.slug),
+            json!({ "app": { "id": app.id, "slug": app.slug }, "scripts": count }),
         ));
     }
-    store::logs::delete_of_app(&mut tx, id).await?;
-    store::executions::delete_of_app(&mut tx, id).await?;
     store::apps::delete(&mut tx, id).await?;
     store::signals::routing_changed(&mut tx).await?;
     tx.commit().await?;
-    s.reload_routing().await;
-    super::files::forget_app(s, id);
-    tracing::info!(app.id = %id, user.id = %by, scripts, "app deleted");
-    Ok(())
+    Ok(scripts)
 }
 
 /// Such a route would never match again, silently.

@@ -1,5 +1,6 @@
 //! Dead letters: read, delivered again, declared done.
 
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use super::Services;
@@ -12,11 +13,16 @@ use crate::model::page::{Page, PageQuery, check_limit, id_cursor};
 use crate::model::text;
 use crate::store;
 
-/// An app's letters without their attempts, newest first.
+/// An app's letters without their attempts, newest first. A page ends early rather than tell more than
+/// `DEAD_LETTER_PAGE_BYTES_MAX` bytes, but holds one letter if there is one.
 pub async fn list(s: &Services, app: AppId, filter: &LetterFilter, query: &PageQuery) -> Result<Page<DeadLetter>> {
     let before = query.after_id()?;
-    let rows = store::dead_letters::list(&mut *s.db.acquire().await?, app, filter, before, query.rows()).await?;
-    Ok(Page::cut(rows, query.limit, |letter| id_cursor(letter.id.0)))
+    let (rows, is_cut) = store::dead_letters::list(&mut *s.db.acquire().await?, app, filter, before, query.rows()).await?;
+    let mut page = Page::cut(rows, query.limit, |letter| id_cursor(letter.id.0));
+    if is_cut {
+        page.cursor = page.items.last().map(|letter| id_cursor(letter.id.0));
+    }
+    Ok(page)
 }
 
 /// How many letters the app has, and how many that nobody resolved.
@@ -47,15 +53,19 @@ async fn replay_at(s: &Services, by: Option<UserId>, app: AppId, id: DeliveryId,
     Err(Error::new(Kind::Conflict, "trigger_gone", "the trigger that this was for is gone; resolve the letter instead"))
 }
 
-/// The same for the letters that a filter matches, `DEAD_LETTER_REPLAY_BATCH` of them at most, newest first; how many, how many could
-/// not be because their trigger is gone, and whether there are more.
+/// The same for the letters that a filter matches, `DEAD_LETTER_REPLAY_BATCH` of them at most, newest first; how many, how many cannot
+/// be because their trigger is gone, and whether there are more that can.
 pub async fn replay_matching(s: &Services, by: UserId, app: AppId, filter: &LetterFilter) -> Result<Replayed> {
     let rows = limits::DEAD_LETTER_REPLAY_BATCH;
-    let mut ids = store::dead_letters::ids(&mut *s.db.acquire().await?, app, filter, None, rows + 1).await?;
+    let (mut ids, forsaken) = {
+        let mut db = s.db.acquire().await?;
+        let ids = store::dead_letters::replayable(&mut db, app, filter, rows + 1).await?;
+        (ids, store::dead_letters::forsaken(&mut db, app, filter).await?)
+    };
     let more = i64::try_from(ids.len()).unwrap_or(i64::MAX) > rows;
     ids.truncate(usize::try_from(rows).unwrap_or(usize::MAX));
     let replayed = replay_all(s, Some(by), app, &ids, 0).await?.len();
-    Ok(Replayed { replayed, trigger_gone: ids.len() - replayed, more })
+    Ok(Replayed { replayed, trigger_gone: usize::try_from(forsaken).unwrap_or(usize::MAX), more })
 }
 
 /// What became of letters that were to be replayed together.
@@ -73,8 +83,7 @@ async fn replay_all(
     ids: &[DeliveryId],
     depth: i32,
 ) -> Result<Vec<(DeliveryId, DeliveryId)>> {
-    let mut tx = s.db.begin().await?;
-    store::deliveries::pause(&mut tx).await?;
+    let mut tx = store::begin(&s.db).await?;
     let done = store::dead_letters::replay(&mut tx, s.now(), app, ids, by, depth).await?;
     let doubt = s.events.doubt();
     tx.commit().await?;
@@ -138,7 +147,7 @@ pub async fn resolve_by_script(s: &Services, app: AppId, id: &str, reason: &str)
 /// A letter as scripts and the control plane show it.
 pub fn shown(letter: &DeadLetter) -> Value {
     let event = &letter.event;
-    let about: Value = serde_json::from_str(&event.about).unwrap_or_default();
+    let about = parsed(&event.about);
     json!({
         "id": letter.id,
         "app_id": letter.app_id,
@@ -188,6 +197,13 @@ pub fn shown_whole(detail: &LetterDetail) -> Value {
         whole.insert("attempt_log".to_owned(), attempts.into());
     }
     whole
+}
+
+/// As deep as it is: messages may be nested as deep as a script may write.
+fn parsed(json: &str) -> Value {
+    let mut reader = serde_json::Deserializer::from_str(json);
+    reader.disable_recursion_limit();
+    Value::deserialize(&mut reader).unwrap_or_default()
 }
 
 fn gone() -> Error {

@@ -1,10 +1,12 @@
 //! Deliveries: made of events, claimed, settled. What drives this is `trigger`; every step here is one transaction, and may be
 //! repeated after a crash at any point.
+//!
+//! Triggers change meanwhile, and nothing waits for that: what is due for one that is not active is held when it is claimed, and
+//! whoever makes something held, or a trigger active, wakes the worker that brings the two together (`resume`).
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
 use sqlx::PgConnection;
 
 use super::Services;
@@ -17,11 +19,11 @@ use crate::model::execution::{Failure, FailureCode};
 use crate::store;
 use crate::store::deliveries::{Claims, Room};
 
-/// Makes the deliveries of a batch of events; how many events, and deliveries, there were. A delivery that is too deep is a dead
-/// letter at once.
-pub async fn relay(s: &Services) -> Result<(usize, usize)> {
+/// Makes the deliveries of a batch of events, and wakes whoever goes on with them; how many events there were. A delivery that is
+/// too deep is a dead letter at once.
+pub async fn relay(s: &Services) -> Result<usize> {
     let now = s.now();
-    let mut tx = store::deliveries::begin(&s.db).await?;
+    let mut tx = store::begin_relaxed(&s.db).await?;
     let relayed = store::events::relay(&mut tx, now).await?;
     if !relayed.dead.is_empty() {
         store::events::name_scripts(&mut tx, &relayed.dead).await?;
@@ -29,12 +31,18 @@ pub async fn relay(s: &Services) -> Result<(usize, usize)> {
         store::events::append_for_letters(&mut tx, now, &relayed.dead, &too_deep()).await?;
     }
     tx.commit().await?;
+    if relayed.deliveries > 0 {
+        s.events.relayed();
+    }
+    if relayed.held > 0 {
+        s.events.held.notify_one();
+    }
     if !relayed.dead.is_empty() {
         s.events.added();
         s.events.kept.notify_one();
         tracing::warn!(deliveries = relayed.dead.len(), "chains of events are too long: dead letters");
     }
-    Ok((relayed.events, relayed.deliveries))
+    Ok(relayed.events)
 }
 
 fn too_deep() -> Failure {
@@ -44,7 +52,7 @@ fn too_deep() -> Failure {
 
 /// Claims what is due, as far as there is room.
 pub async fn claim(s: &Services, room: &Room) -> Result<Vec<Claim>> {
-    let mut tx = store::deliveries::begin(&s.db).await?;
+    let mut tx = store::begin_relaxed(&s.db).await?;
     let claims = store::deliveries::claim(&mut tx, s.now(), room).await?;
     tx.commit().await?;
     Ok(claims)
@@ -57,7 +65,7 @@ pub async fn next_due(s: &Services) -> Result<Option<DateTime<Utc>>> {
 
 /// Moves the ends of the claims' leases; how many are still held.
 pub async fn renew(s: &Services, claims: &Claims) -> Result<u64> {
-    let mut tx = store::deliveries::begin(&s.db).await?;
+    let mut tx = store::begin_relaxed(&s.db).await?;
     let held = store::deliveries::renew(&mut tx, s.now(), claims).await?;
     tx.commit().await?;
     Ok(held)
@@ -71,7 +79,7 @@ pub async fn release_all(s: &Services) -> Result<u64> {
 /// Settles claims, all or none. Those that were lost to another node meanwhile are left alone.
 pub async fn settle(s: &Services, batch: &[Settlement]) -> Result<()> {
     let now = s.now();
-    let mut tx = store::deliveries::begin(&s.db).await?;
+    let mut tx = store::begin_relaxed(&s.db).await?;
     let mut counts = Counts::default();
     let finished: Vec<_> = of(batch, |end| matches!(end, End::Succeeded)).collect();
     if !finished.is_empty() {
@@ -102,7 +110,48 @@ pub async fn settle(s: &Services, batch: &[Settlement]) -> Result<()> {
     if again || !returned.is_empty() {
         s.events.due.notify_one();
     }
+    if !returned.is_empty() {
+        s.events.held.notify_one();
+    }
     Ok(())
+}
+
+/// Gives claims back that are not attempted to their end, for another node or a later start.
+pub async fn give_back(s: &Services, claims: &Claims) -> Result<()> {
+    let mut tx = store::begin_relaxed(&s.db).await?;
+    store::deliveries::give_back(&mut tx, s.now(), claims).await?;
+    tx.commit().await?;
+    s.events.changed();
+    Ok(())
+}
+
+/// Makes due a batch of what was held of a trigger that is active by now; how many.
+pub async fn resume(s: &Services) -> Result<u64> {
+    let mut tx = store::begin_relaxed(&s.db).await?;
+    let resumed = store::deliveries::resume(&mut tx, s.now(), limits::SWEEP_BATCH).await?;
+    tx.commit().await?;
+    if resumed > 0 {
+        s.events.relayed();
+    }
+    Ok(resumed)
+}
+
+/// Does away with a batch of what waits for triggers that are gone; how many.
+pub async fn forsake(s: &Services) -> Result<u64> {
+    let mut tx = store::begin_relaxed(&s.db).await?;
+    let forsaken = store::deliveries::forsake(&mut tx, limits::SWEEP_BATCH).await?;
+    tx.commit().await?;
+    Ok(forsaken)
+}
+
+/// What the event of a claim tells, where the claim does not say: it is large. Nothing when the event is gone.
+pub async fn about(s: &Services, claim: &Claim) -> Result<Option<String>> {
+    Ok(store::events::about(&mut *s.db.acquire().await?, claim.event.id).await?)
+}
+
+/// Clears away what the pipeline has deleted.
+pub async fn vacuum(s: &Services) -> Result<()> {
+    Ok(store::deliveries::vacuum(&mut *s.db.acquire().await?).await?)
 }
 
 /// Those that are to be tried again; whether there are any.
@@ -146,7 +195,7 @@ async fn bury(tx: &mut PgConnection, now: DateTime<Utc>, batch: &[Settlement], c
         let failures: Vec<_> = handlers
             .iter()
             .filter(|(claim, ..)| held.contains(&claim.id))
-            .filter_map(|(claim, _, attempt)| Some((letter_of(claim)?, &attempt.error)))
+            .filter_map(|(claim, _, attempt)| Some((claim.letter?, &attempt.error)))
             .collect();
         store::dead_letters::note_handler_failures(tx, now, &failures).await?;
         counts.add(&claims, &held, 1);
@@ -166,15 +215,6 @@ async fn bury(tx: &mut PgConnection, now: DateTime<Utc>, batch: &[Settlement], c
     counts.add(&claims, &held, 2);
     let told = store::events::append_for_letters(tx, now, &held, &too_deep()).await? > 0;
     Ok(Died { letters: held.len(), told })
-}
-
-/// The dead letter that an event tells of.
-fn letter_of(claim: &Claim) -> Option<DeliveryId> {
-    #[derive(Deserialize)]
-    struct About {
-        dead_letter_id: DeliveryId,
-    }
-    serde_json::from_slice::<About>(&claim.event.about).ok().map(|about| about.dead_letter_id)
 }
 
 fn of(batch: &[Settlement], which: impl Fn(&End) -> bool) -> impl Iterator<Item = &Claim> {

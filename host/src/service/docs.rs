@@ -37,7 +37,7 @@ pub async fn create(
     let id = id.unwrap_or_else(|| DocumentId::at(now).to_string());
     let spot = spot(app, collection, &id)?;
     let data = Data::read(data)?;
-    let mut tx = s.script_db.begin().await?;
+    let mut tx = store::begin(&s.script_db).await?;
     let revision = store::docs::insert(&mut tx, now, spot, &data).await.map_err(store::refusal)?;
     let Some(revision) = revision else {
         return Err(Error::conflict(format!("there is already a document with the id {id}"), json!({ "field": "id" })));
@@ -100,7 +100,7 @@ pub async fn delete(
     if_revision: Option<i64>,
 ) -> Result<Option<Document>> {
     let spot = spot(app, collection, id)?;
-    let mut tx = s.script_db.begin().await?;
+    let mut tx = store::begin(&s.script_db).await?;
     let before = store::docs::lock(&mut tx, spot).await?;
     check_revision(before.as_ref(), if_revision)?;
     let mut told = false;
@@ -196,7 +196,7 @@ async fn write(
     make: impl FnOnce(&Document) -> Result<Data>,
 ) -> Result<Option<Change>> {
     let now = s.now();
-    let mut tx = s.script_db.begin().await?;
+    let mut tx = store::begin(&s.script_db).await?;
     let before = store::docs::lock(&mut tx, spot).await?;
     check_revision(before.as_ref(), if_revision)?;
     let Some(before) = before else { return Ok(None) };

@@ -5,6 +5,8 @@
 //! node starts, loses its connection, or is woken by anything else. Whoever writes holds a [`Doubt`]: a caller that is gone
 //! before it has heard of the commit, at a deadline or because it hung up, leaves the wake-up to `settle_doubts`.
 
+mod backlog;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +16,10 @@ use sqlx::PgConnection;
 use tokio::sync::Notify;
 
 use super::Services;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::id::{AppId, EventId, RequestId};
 use crate::limits;
 use crate::model::event::{NewEvent, Op, Origin, Source, Target, Told};
-use crate::shutdown::Shutdown;
 use crate::store;
 
 /// What the workers of this node wait for. Each is heard by one of them, also when it comes while that one is busy.
@@ -30,12 +31,19 @@ pub struct Events {
     pub due: Notify,
     /// The next tick may have changed.
     pub ticks: Notify,
+    /// Something may be held whose trigger is active.
+    pub held: Notify,
+    /// Something may wait for a trigger that is gone.
+    pub forsaken: Notify,
+    /// Much was settled since the remains of it were cleared away.
+    pub remains: Notify,
     /// Something that is kept for a time was added.
     pub kept: Notify,
     /// Other nodes should look.
     others: Notify,
     /// A write may have been committed that nobody heard of.
     doubts: Notify,
+    backlog: backlog::Backlog,
 }
 
 impl Events {
@@ -55,6 +63,12 @@ impl Events {
         self.others.notify_one();
     }
 
+    /// Deliveries were made: other nodes need to know when they, or the leases that they are claimed under, come due.
+    pub(super) fn relayed(&self) {
+        self.due.notify_one();
+        self.others.notify_one();
+    }
+
     /// Deliveries or schedules were changed otherwise.
     pub fn changed(&self) {
         self.wake();
@@ -66,6 +80,7 @@ impl Events {
         self.outbox.notify_one();
         self.due.notify_one();
         self.ticks.notify_one();
+        self.held.notify_one();
     }
 }
 
@@ -108,25 +123,26 @@ pub async fn settle_doubts(services: Arc<Services>) {
     }
 }
 
-/// Signals other nodes that something was added, once for all that came within `EVENT_SIGNAL_MS`, until draining begins.
-pub async fn tell_others(services: Arc<Services>, shutdown: Shutdown) {
-    let telling = async {
-        while !services.db.is_closed() {
-            services.events.others.notified().await;
-            let told = async { Ok::<_, Error>(store::signals::events_added(&mut *services.db.acquire().await?).await?) };
-            if let Err(error) = told.await
-                && !services.db.is_closed()
-            {
-                tracing::warn!(%error, cause = ?error.source, "other nodes could not be told of an event");
-            }
-            tokio::time::sleep(Duration::from_millis(limits::EVENT_SIGNAL_MS)).await;
+/// Signals other nodes that something was added, once for all that came within `EVENT_SIGNAL_MS`.
+pub async fn tell_others(services: Arc<Services>) {
+    let mut pause = Duration::from_millis(limits::EVENT_SIGNAL_MS);
+    while !services.db.is_closed() {
+        services.events.others.notified().await;
+        if let Err(error) = tell_others_once(&services).await
+            && !services.db.is_closed()
+        {
+            tracing::warn!(%error, cause = ?error.source, "other nodes could not be told of an event; trying again");
+            services.events.others.notify_one();
+            pause = Duration::from_millis(limits::WORKER_RETRY_MS_CEILING);
         }
-    };
-    tokio::select! {
-        biased;
-        () = shutdown.draining() => {}
-        () = telling => {}
+        tokio::time::sleep(pause).await;
+        pause = Duration::from_millis(limits::EVENT_SIGNAL_MS);
     }
+}
+
+/// Signals other nodes to look.
+pub async fn tell_others_once(services: &Services) -> Result<()> {
+    Ok(store::signals::events_added(&mut *services.db.acquire().await?).await?)
 }
 
 /// Adds an event for what a script did to one of its things, if a trigger is there for it; whether there is. The commit goes
@@ -167,13 +183,27 @@ pub(super) fn about(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(Error::internal)
 }
 
-/// Adds one event by itself, durably.
+/// Adds one event by itself, durably. 404 when the app is gone; 503 while it has too much waiting, or the database has no time.
 pub(super) async fn append(s: &Services, event: &NewEvent) -> Result<()> {
-    let mut db = s.script_db.acquire().await?;
+    admit(s, event).await?;
+    let mut db = s.script_db.acquire().await.map_err(refusal)?;
     let doubt = s.events.doubt();
-    store::events::append(&mut db, event).await.map_err(store::refusal)?;
+    store::events::append(&mut db, event).await.map_err(refusal)?;
     doubt.settle(true);
     Ok(())
+}
+
+/// Whether the app may have one more event waiting; 503 otherwise.
+pub(super) async fn admit(s: &Services, event: &NewEvent) -> Result<()> {
+    s.events.backlog.admit(s, event.app_id, event.about.len()).await
+}
+
+/// What the database said to an event.
+pub(super) fn refusal(error: sqlx::Error) -> Error {
+    if matches!(error, sqlx::Error::PoolTimedOut) || store::is_out_of_time(&error) {
+        return Error::new(Kind::Overloaded, "overloaded", "the database is busy; try again shortly");
+    }
+    store::refusal(error)
 }
 
 /// The origin of what begins a chain by itself: a schedule.

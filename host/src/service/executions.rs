@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::Services;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::id::{AppId, EventId, ExecutionId, ScriptId};
 use crate::limits;
 use crate::model::delivery::Progress;
@@ -16,42 +16,72 @@ pub async fn write_batch(s: &Services, executions: &[Execution]) -> Result<()> {
     if executions.is_empty() {
         return Ok(());
     }
-    let mut tx = store::executions::begin_records(&s.db).await?;
+    match copy(s, executions).await {
+        Err(error) if store::is_taken(&error) => {
+            // An attempt that was thought lost ended after all: one of its records is enough.
+            let ids: Vec<_> = executions.iter().map(|execution| execution.id).collect();
+            let there = store::executions::which(&mut *s.db.acquire().await?, &ids).await?;
+            let rest: Vec<_> = executions.iter().filter(|execution| !there.contains(&execution.id)).cloned().collect();
+            copy(s, &rest).await?;
+        }
+        done => done?,
+    }
+    s.events.kept.notify_one();
+    Ok(())
+}
+
+async fn copy(s: &Services, executions: &[Execution]) -> Result<()> {
+    let mut tx = store::begin_relaxed(&s.db).await?;
     store::executions::copy(&mut tx, executions).await?;
     if executions.iter().any(|execution| !execution.logs.is_empty()) {
         store::logs::copy(&mut tx, executions).await?;
     }
-    tx.commit().await?;
-    s.events.kept.notify_one();
+    Ok(tx.commit().await?)
+}
+
+/// Deletes the records and logs of scripts that are gone, in batches. What a crash leaves is swept when it is old.
+pub(super) async fn forget(s: &Services, scripts: &[ScriptId]) -> Result<()> {
+    for script in scripts {
+        loop {
+            let mut tx = store::begin_relaxed(&s.db).await?;
+            let rows = limits::SWEEP_BATCH;
+            let gone = store::logs::delete_of_script(&mut tx, *script, rows).await?
+                + store::executions::delete_of_script(&mut tx, *script, rows).await?;
+            tx.commit().await?;
+            if gone == 0 {
+                break;
+            }
+        }
+    }
     Ok(())
 }
 
 /// An execution as far as it has come.
 #[derive(Debug)]
 pub enum Followed {
-    /// Its record; of an event's also the event's other executions, and what is still to be done for that.
+    /// Its record; of an event's also the other executions of the same delivery, and what is still to be done for that.
     Recorded { execution: Box<Execution>, attempts: Vec<Execution>, delivery: Option<Progress> },
     /// It was accepted, and has not ended.
     Accepted { app_id: AppId, event: EventId, accepted_at: DateTime<Utc>, delivery: Option<Progress> },
 }
 
-/// The execution of that id, which may only have been promised (`invocations::accept`); 404.
-pub async fn follow(s: &Services, id: ExecutionId) -> Result<Followed> {
+/// The execution of that id, which may only have been promised (`invocations::accept`); nothing when its record is not written, or
+/// there is none.
+pub async fn follow(s: &Services, id: ExecutionId) -> Result<Option<Followed>> {
     let mut db = s.db.acquire().await?;
     if let Some(mut execution) = store::executions::get(&mut db, id).await? {
         execution.logs = store::logs::of_execution(&mut db, execution.script_id, id).await?;
         let Some(event) = execution.event_id else {
-            return Ok(Followed::Recorded { execution: Box::new(execution), attempts: Vec::new(), delivery: None });
+            return Ok(Some(Followed::Recorded { execution: Box::new(execution), attempts: Vec::new(), delivery: None }));
         };
-        let rows = i64::from(limits::DELIVERY_ATTEMPTS_MAX);
-        let attempts = store::executions::of_event(&mut db, execution.app_id, event, rows).await?;
-        let delivery = store::deliveries::progress(&mut db, event).await?;
-        return Ok(Followed::Recorded { execution: Box::new(execution), attempts, delivery });
+        let (app, trigger, rows) = (execution.app_id, execution.trigger_id, i64::from(limits::DELIVERY_ATTEMPTS_MAX));
+        let attempts = store::executions::of_event(&mut db, app, event, trigger, rows).await?;
+        let delivery = store::deliveries::progress(&mut db, event, trigger).await?;
+        return Ok(Some(Followed::Recorded { execution: Box::new(execution), attempts, delivery }));
     }
-    let promised = store::events::promised(&mut db, id).await?;
-    let (app_id, event, accepted_at) = promised.ok_or_else(|| Error::not_found("execution"))?;
-    let delivery = store::deliveries::progress(&mut db, event).await?;
-    Ok(Followed::Accepted { app_id, event, accepted_at, delivery })
+    let Some((app_id, event, accepted_at)) = store::events::promised(&mut db, id).await? else { return Ok(None) };
+    let delivery = store::deliveries::progress(&mut db, event, None).await?;
+    Ok(Some(Followed::Accepted { app_id, event, accepted_at, delivery }))
 }
 
 /// A script's records without their log lines, newest first.

@@ -117,7 +117,7 @@ pub async fn create(
         updated_at: now,
     };
     let file = File { metadata, blob: placed.blob.clone() };
-    let mut tx = s.script_db.begin().await?;
+    let mut tx = store::begin(&s.script_db).await?;
     if !store::files::insert(&mut tx, app, &new.collection, &file).await.map_err(store::refusal)? {
         let message = format!("there is already a file {:?} in the collection; update or delete it", shown(&file.metadata.name));
         return Err(Error::conflict(message, json!({ "field": "name" })));
@@ -146,7 +146,7 @@ pub async fn update(
         files::check_content_type(content_type)?;
     }
     let mut placed = place(s, app, upload, last).await?;
-    let mut tx = s.script_db.begin().await?;
+    let mut tx = store::begin(&s.script_db).await?;
     let Some(before) = store::files::lock(&mut tx, app, &change.collection, &change.name).await? else {
         let message = format!("there is no file {:?} in the collection; create it", shown(&change.name));
         return Err(Error::new(Kind::NotFound, "not_found", message));
@@ -226,7 +226,7 @@ pub async fn read(download: Download) -> Result<(Piece, Option<Download>)> {
 /// Deletes a file; what it was, if it was there.
 pub async fn delete(s: &Services, app: AppId, origin: Origin, collection: &str, name: &str) -> Result<Option<Metadata>> {
     files::check_place(collection, name)?;
-    let mut tx = s.script_db.begin().await?;
+    let mut tx = store::begin(&s.script_db).await?;
     let deleted = store::files::delete(&mut tx, app, collection, name).await?;
     let mut told = false;
     if let Some(file) = &deleted {

@@ -38,7 +38,7 @@ pub async fn put(
     if_match: Option<&str>,
 ) -> Result<(App, Grants)> {
     let gone = || Error::not_found("app");
-    let mut tx = s.db.begin().await?;
+    let mut tx = store::begin(&s.db).await?;
     let mut app = store::apps::lock(&mut tx, app).await?.ok_or_else(gone)?;
     if if_match.is_some_and(|tag| tag != app.tag()) {
         return Err(changed_meanwhile(&app));

@@ -53,7 +53,7 @@ pub async fn rotate(s: &Services, progress: impl Fn(u64, u64)) -> Result<Option<
 /// Wraps every data key with a new master key of the key file, or with the first one of the setting; how many were moved.
 pub async fn replace_master_key(s: &Services) -> Result<u64> {
     s.vault.begin_replacing_master_key()?;
-    let mut tx = s.db.begin().await?;
+    let mut tx = store::begin(&s.db).await?;
     store::data_keys::lock_all(&mut tx).await?;
     let mut moved = 0;
     for key in store::data_keys::all(&mut tx).await? {
@@ -69,7 +69,7 @@ pub async fn replace_master_key(s: &Services) -> Result<u64> {
 
 /// The key to go to, those to leave, and whether an earlier rotation had begun.
 async fn begin(s: &Services) -> Result<Option<(DataKeyId, Vec<WrappedKey>, bool)>> {
-    let mut tx = s.db.begin().await?;
+    let mut tx = store::begin(&s.db).await?;
     store::data_keys::lock_all(&mut tx).await?;
     let mut keys = store::data_keys::all(&mut tx).await?;
     let resumed = keys.len() > 1;
@@ -84,7 +84,7 @@ async fn begin(s: &Services) -> Result<Option<(DataKeyId, Vec<WrappedKey>, bool)
 
 /// Moves some secrets under the last key; how many. `None` once there are none, and the old key is gone.
 async fn move_some(s: &Services, old: DataKeyId) -> Result<Option<u64>> {
-    let mut tx = s.db.begin().await?;
+    let mut tx = store::begin(&s.db).await?;
     // Waits for those who seal with it at this moment; from here on nobody does.
     let Some(old) = store::data_keys::lock(&mut tx, old).await? else { return Ok(None) };
     let mut secrets = store::secrets::some_under(&mut tx, old.id, limits::SECRETS_ROTATION_BATCH).await?;

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use chrono::{DateTime, SubsecRound, Utc};
+use futures_util::future::BoxFuture;
 use sqlx::PgPool;
 
 use crate::auth::password::Hasher;
@@ -19,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::Hidden;
 use crate::egress;
 use crate::error::Result;
+use crate::limits;
 use crate::store;
 use crate::vault::Vault;
 
@@ -50,6 +52,17 @@ pub mod triggers;
 pub mod users;
 
 use routing::Routing;
+
+/// Does a transaction again, a few times, that PostgreSQL ended because others waited for each other and for it.
+async fn unless_deadlocked<'a, T>(work: impl Fn() -> BoxFuture<'a, Result<T>>) -> Result<T> {
+    let mut tries = 1;
+    loop {
+        match work().await {
+            Err(error) if tries < limits::DEADLOCK_TRIES_MAX && store::is_deadlock(&error) => tries += 1,
+            done => return done,
+        }
+    }
+}
 
 /// What one process has of the platform; shared by its planes.
 #[derive(Debug)]

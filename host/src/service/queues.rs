@@ -75,12 +75,13 @@ pub(super) async fn append_once(
     expires_at: DateTime<Utc>,
     event: &NewEvent,
 ) -> Result<EventId> {
-    let mut tx = s.script_db.begin().await?;
+    super::events::admit(s, event).await?;
+    let mut tx = store::begin(&s.script_db).await.map_err(super::events::refusal)?;
     let taken = store::queues::take_key(&mut tx, now, event.app_id, queue, key, event.id, expires_at).await;
-    if let Some(holder) = taken.map_err(store::refusal)? {
+    if let Some(holder) = taken.map_err(super::events::refusal)? {
         return Ok(holder);
     }
-    store::events::append(&mut tx, event).await.map_err(store::refusal)?;
+    store::events::append(&mut tx, event).await.map_err(super::events::refusal)?;
     let doubt = s.events.doubt();
     tx.commit().await?;
     doubt.settle(true);
@@ -102,19 +103,30 @@ pub async fn list(s: &Services, app: AppId, query: &PageQuery) -> Result<Page<Qu
     Ok(Page::cut(rows, query.limit, |queue| text_cursor(&queue.name)))
 }
 
-/// Deletes the messages that no handler has; how many. In transactions of `SWEEP_BATCH`: a crash leaves the rest.
+/// Where messages of a queue wait.
+#[derive(Clone, Copy)]
+enum Part {
+    Outbox,
+    Deliveries,
+}
+
+/// Deletes the messages that no handler has, and forgets their deduplication keys; how many. In transactions of `SWEEP_BATCH`: a crash leaves the rest.
 pub async fn purge(s: &Services, by: UserId, app: AppId, name: &str) -> Result<u64> {
     check_queue(name)?;
-    // What was sent before is purged, also what is not relayed yet.
-    while super::deliveries::relay(s).await?.0 > 0 {}
     let mut purged = 0;
-    loop {
-        let mut tx = s.db.begin().await?;
-        let rows = store::queues::purge(&mut tx, app, name, limits::SWEEP_BATCH).await?;
-        tx.commit().await?;
-        purged += rows;
-        if rows < limits::SWEEP_BATCH.unsigned_abs() {
-            break;
+    // What is relayed in the meantime is among the deliveries.
+    for part in [Part::Outbox, Part::Deliveries] {
+        loop {
+            let (mut tx, rows) = (store::begin(&s.db).await?, limits::SWEEP_BATCH);
+            let gone = match part {
+                Part::Outbox => store::queues::purge_outbox(&mut tx, app, name, rows).await?,
+                Part::Deliveries => store::queues::purge(&mut tx, app, name, rows).await?,
+            };
+            tx.commit().await?;
+            purged += gone;
+            if gone < rows.unsigned_abs() {
+                break;
+            }
         }
     }
     tracing::info!(app.id = %app, queue = name, purged, user.id = %by, "queue purged");

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Services;
 use crate::error::Result;
-use crate::id::EventId;
+use crate::id::{EventId, ExecutionId};
 use crate::limits;
 use crate::store;
 
@@ -19,13 +19,13 @@ pub async fn sweep(s: &Services) -> Result<u64> {
         Kept::Letters { resolved: ago(limits::DEAD_LETTER_RESOLVED_KEEP_S), dead: ago(limits::DEAD_LETTER_KEEP_S) },
         Kept::Keys { expired_by: now },
         Kept::Events { before: EventId(before(ago(limits::EVENT_LEFTOVER_S))) },
-        Kept::Records { before: ago(limits::EXECUTION_KEEP_S) },
+        Kept::Records { before: ExecutionId(before(ago(limits::EXECUTION_KEEP_S))) },
     ];
     let mut swept = 0;
     for kept in kept {
         // Again and again until a batch is not full.
         loop {
-            let mut tx = s.db.begin().await?;
+            let mut tx = store::begin(&s.db).await?;
             let rows = kept.delete(&mut tx).await?;
             tx.commit().await?;
             swept += rows;
@@ -43,7 +43,7 @@ enum Kept {
     Letters { resolved: DateTime<Utc>, dead: DateTime<Utc> },
     Keys { expired_by: DateTime<Utc> },
     Events { before: EventId },
-    Records { before: DateTime<Utc> },
+    Records { before: ExecutionId },
 }
 
 impl Kept {

@@ -1,6 +1,6 @@
 //! Routes: adding them without a conflict, under a lock of their app.
 
-use super::Services;
+use super::{Services, mail_in};
 use crate::error::{self, Error, Result};
 use crate::id::{RouteId, ScriptId, UserId};
 use crate::limits::ROUTES_PER_APP_MAX;
@@ -24,6 +24,10 @@ pub struct NewRoute {
 /// would match one request with equal rank.
 pub async fn create(s: &Services, by: UserId, script: ScriptId, new: NewRoute) -> Result<Route> {
     let path = new.path.parse()?;
+    if mail_in::trigger_of(&new.path).is_some() {
+        let message = "path is below one that the platform answers itself: mail comes in there; choose another";
+        return Err(Error::invalid("path", message));
+    }
     let method = Method::parse_optional(new.method.as_deref())?;
     let dispatch_mode = match new.dispatch_mode.as_deref() {
         None => DispatchMode::default(),
@@ -32,7 +36,7 @@ pub async fn create(s: &Services, by: UserId, script: ScriptId, new: NewRoute) -
         }
     };
     let gone = || Error::not_found("script");
-    let mut tx = s.db.begin().await?;
+    let mut tx = store::begin(&s.db).await?;
     let script = store::scripts::get(&mut tx, script).await?.ok_or_else(gone)?;
     if script.kind == Kind::Module {
         return Err(Error::invalid(
@@ -75,7 +79,7 @@ pub async fn list(s: &Services, script: ScriptId) -> Result<Vec<Route>> {
 
 /// Deletes a route; 404 when it is not that script's.
 pub async fn delete(s: &Services, by: UserId, script: ScriptId, id: RouteId) -> Result<()> {
-    let mut tx = s.db.begin().await?;
+    let mut tx = store::begin(&s.db).await?;
     if !store::routes::delete(&mut tx, script, id).await? {
         return Err(Error::not_found("route"));
     }

@@ -53,7 +53,7 @@ impl Routing {
             return Ok(());
         }
         let asked = self.asked.load(Ordering::SeqCst);
-        let source = store::routing::load(&mut *db.acquire().await?).await?;
+        let source = store::routing::load(db).await?;
         self.directory.store(Arc::new(Directory::new(apps_domain, source)));
         *answered = asked;
         Ok(())

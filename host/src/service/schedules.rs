@@ -24,12 +24,21 @@ struct About<'a> {
     fired_at: DateTime<Utc>,
 }
 
-/// Fires what is due, up to `TICK_BATCH` triggers; how many.
+/// Fires what is due, up to `TICK_BATCH` triggers; how many. A schedule that this node cannot read (a later one wrote it, or a
+/// zone has gone) has no next tick until it is switched off and on.
 pub async fn fire_due(s: &Services) -> Result<usize> {
     let now = s.now();
-    let mut tx = s.db.begin().await?;
+    let mut tx = store::begin(&s.db).await?;
     let due = store::triggers::due_ticks(&mut tx, now, limits::TICK_BATCH).await?;
-    for trigger in &due {
+    for (id, trigger) in &due {
+        let trigger = match trigger {
+            Ok(trigger) => trigger,
+            Err(error) => {
+                tracing::error!(trigger.id = %id, %error, "a schedule cannot be read and does not fire any more");
+                store::triggers::set_next_tick(&mut tx, *id, None).await?;
+                continue;
+            }
+        };
         let Rule::Cron { schedule, next_tick_at: Some(scheduled_at) } = &trigger.rule else { continue };
         store::events::append(&mut tx, &tick(trigger, schedule, "tick", *scheduled_at, now)?).await?;
         store::triggers::set_next_tick(&mut tx, trigger.id, schedule.next(now)).await?;
@@ -49,7 +58,7 @@ pub async fn next_tick(s: &Services) -> Result<Option<DateTime<Utc>>> {
 /// Fires a schedule now, beside its ticks; the event's id. 404; 422 for a trigger of another kind; 409 for one that is not active.
 pub async fn run_now(s: &Services, by: UserId, app: AppId, id: TriggerId) -> Result<EventId> {
     let now = s.now();
-    let mut tx = s.db.begin().await?;
+    let mut tx = store::begin(&s.db).await?;
     let trigger = store::triggers::lock(&mut tx, app, id).await?.ok_or_else(|| Error::not_found("trigger"))?;
     let Rule::Cron { schedule, .. } = &trigger.rule else {
         let kind = trigger.rule.kind().as_str();

@@ -45,7 +45,7 @@ pub async fn create(s: &Services, by: UserId, new: NewScript, prepared: Prepared
         created_at: now,
         updated_at: now,
     };
-    let mut tx = s.db.begin().await?;
+    let mut tx = store::begin(&s.db).await?;
     store::apps::lock(&mut tx, script.app_id).await?.ok_or_else(|| Error::not_found("app"))?;
     if !store::scripts::insert(&mut tx, &script, by).await.map_err(store::refusal)? {
         let other = store::scripts::by_name(&mut tx, script.app_id, &script.name).await?;
@@ -112,7 +112,7 @@ pub async fn publish(
 ) -> Result<Script> {
     new.check()?;
     let now = s.now();
-    let mut tx = s.db.begin().await?;
+    let mut tx = store::begin(&s.db).await?;
     let mut script = locked(&mut tx, id, if_match).await?;
     super::grants::admit(&mut tx, script.app_id, &prepared.capabilities).await?;
     let limits = new.limits.over(script.active.limits)?;
@@ -133,22 +133,25 @@ pub async fn publish(
     Ok(script)
 }
 
-/// Deletes the script with its versions, images, routes, triggers, executions and logs, in one transaction. `if_match` as in
-/// [`publish`]. 404; 409 naming the scripts that import it.
+/// Deletes the script with its versions, images, routes and triggers, in one transaction; then, in batches, the records of its
+/// executions, which nobody finds any more. `if_match` as in [`publish`]. 404; 409 naming the scripts that import it.
 pub async fn delete(s: &Services, by: UserId, id: ScriptId, if_match: Option<&str>) -> Result<()> {
-    let mut tx = s.db.begin().await?;
-    store::deliveries::pause(&mut tx).await?;
+    let script = super::unless_deadlocked(|| Box::pin(delete_once(s, id, if_match))).await?;
+    s.reload_routing().await;
+    s.events.changed();
+    s.events.forsaken.notify_one();
+    tracing::info!(app.id = %script.app_id, script.id = %id, user.id = %by, "script deleted");
+    super::executions::forget(s, &[id]).await
+}
+
+async fn delete_once(s: &Services, id: ScriptId, if_match: Option<&str>) -> Result<Script> {
+    let mut tx = store::begin(&s.db).await?;
     let script = locked(&mut tx, id, if_match).await?;
     refuse_while_imported(&mut tx, &script).await?;
-    store::logs::delete_of_script(&mut tx, id).await?;
-    store::executions::delete_of_script(&mut tx, id).await?;
-    store::triggers::delete_of_script(&mut tx, id).await?;
     store::scripts::delete(&mut tx, id).await?;
     store::signals::routing_changed(&mut tx).await?;
     tx.commit().await?;
-    s.reload_routing().await;
-    tracing::info!(app.id = %script.app_id, script.id = %id, user.id = %by, "script deleted");
-    Ok(())
+    Ok(script)
 }
 
 /// What an invocation of that version needs, with its image for `component` if one is stored; `None` when the version is gone.
@@ -163,7 +166,7 @@ pub async fn executable(s: &Services, id: ScriptId, version: i32, component: &st
 /// Stores the image of a version, prepared late (the component is newer than the version). At most `IMAGES_PER_VERSION_MAX`
 /// of a version stay, the newest. Of a version that is gone: nothing is done, and that is no error.
 pub async fn store_image(s: &Services, id: ScriptId, version: i32, image: &Image) -> Result<()> {
-    let mut tx = s.db.begin().await?;
+    let mut tx = store::begin(&s.db).await?;
     match put_image(&mut tx, s, id, version, Some(image)).await {
         Ok(()) => Ok(tx.commit().await?),
         // Deleted in this very moment.

@@ -80,7 +80,7 @@ pub async fn list(s: &Services, app: AppId, query: &PageQuery) -> Result<Page<Ab
 async fn put(s: &Services, db: &PgPool, app: AppId, name: &str, secret: &Secret) -> Result<(About, bool)> {
     check_name(name)?;
     secret.check()?;
-    let mut tx = db.begin().await?;
+    let mut tx = store::begin(db).await?;
     // One writer of an app's secrets at a time: their number is bounded.
     let found = store::apps::lock(&mut tx, app).await?.ok_or_else(|| Error::not_found("app"))?;
     let new = !store::secrets::has(&mut tx, app, name).await?;

@@ -37,7 +37,7 @@ pub async fn login(s: &Services, username: &str, password: &str) -> Result<Login
     let hash = token::hash(&token).ok_or_else(|| Error::internal("a minted token has no stored form"))?;
     let now = s.now();
     let (id, expires_at) = (SessionId::at(now), expiry(now));
-    let mut tx = s.db.begin().await?;
+    let mut tx = store::begin(&s.db).await?;
     store::sessions::sweep(&mut tx, user.id, now, limits::SESSIONS_PER_USER_MAX - 1).await?;
     store::sessions::insert(&mut tx, id, user.id, &hash, now, expires_at).await?;
     tx.commit().await?;

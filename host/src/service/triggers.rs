@@ -1,5 +1,5 @@
-//! Triggers: registered, changed, deleted, stopped. Every change holds the relay for its moment, so that no delivery is made for,
-//! or left behind by, a trigger that is just coming or going.
+//! Triggers: registered, changed, deleted, stopped. Nothing waits for a change, and none is large: deliveries that wait for the
+//! trigger are held, resumed or done away with afterwards, by the workers (`service::deliveries`).
 
 use serde_json::json;
 use sqlx::PgConnection;
@@ -8,6 +8,8 @@ use super::Services;
 use crate::error::{Error, Kind, Result};
 use crate::id::{AppId, ScriptId, TriggerId, UserId};
 use crate::limits;
+use crate::model::access;
+use crate::model::delivery::Registrant;
 use crate::model::event::Source;
 use crate::model::page::{Page, PageQuery, id_cursor};
 use crate::model::script::Kind as ScriptKind;
@@ -27,8 +29,7 @@ pub struct Which {
 pub async fn create(s: &Services, by: UserId, app: AppId, new: NewTrigger) -> Result<Trigger> {
     let now = s.now();
     let (script_id, rule, retry) = new.check(now)?;
-    let mut tx = s.db.begin().await?;
-    store::deliveries::pause(&mut tx).await?;
+    let mut tx = store::begin(&s.db).await?;
     let found = store::apps::lock(&mut tx, app).await?.ok_or_else(|| Error::not_found("app"))?;
     check_target(&mut tx, app, script_id).await?;
     if store::triggers::count(&mut tx, app).await? >= limits::TRIGGERS_PER_APP_MAX {
@@ -46,9 +47,6 @@ pub async fn create(s: &Services, by: UserId, app: AppId, new: NewTrigger) -> Re
         let other = store::triggers::of_queue(&mut tx, app, queue).await?;
         let message = format!("the queue {queue} has a consumer already: a message goes to one; change or delete that trigger");
         return Err(Error::conflict(message, json!({ "field": "queue", "trigger": { "id": other } })));
-    }
-    if let Rule::Queue { queue } = &trigger.rule {
-        store::triggers::adopt(&mut tx, now, app, queue, trigger.id).await?;
     }
     let doubt = s.events.doubt();
     tx.commit().await?;
@@ -76,7 +74,7 @@ pub async fn counts(s: &Services, ids: &[TriggerId]) -> Result<Vec<(TriggerId, C
     Ok(store::triggers::counts(&mut *s.db.acquire().await?, ids).await?)
 }
 
-/// Changes what `change` names. Switching on one that had stopped makes `by` its principal. `if_match` is a `Trigger::tag`: 412 when
+/// Changes what `change` names. Switching on one whose principal lost the right makes `by` its principal. `if_match` is a `Trigger::tag`: 412 when
 /// it is in another state by now. 404; 422.
 pub async fn update(
     s: &Services,
@@ -87,8 +85,7 @@ pub async fn update(
     if_match: Option<&str>,
 ) -> Result<Trigger> {
     let now = s.now();
-    let mut tx = s.db.begin().await?;
-    store::deliveries::pause(&mut tx).await?;
+    let mut tx = store::begin(&s.db).await?;
     let mut trigger = store::triggers::lock(&mut tx, app, id).await?.ok_or_else(|| Error::not_found("trigger"))?;
     if if_match.is_some_and(|tag| tag != trigger.tag()) {
         let message = "the trigger has changed since it was read; read it again";
@@ -98,7 +95,7 @@ pub async fn update(
     trigger.retry = change.retry.over(trigger.retry)?;
     match (change.enabled, &trigger.state) {
         (Some(true), State::Disabled | State::Stopped { .. }) => {
-            if matches!(trigger.state, State::Stopped { .. }) {
+            if !is_permitted(&mut tx, trigger.registered_by).await? {
                 trigger.registered_by = Some(by);
             }
             trigger.state = State::Active;
@@ -106,11 +103,9 @@ pub async fn update(
                 // What it missed while it was off it was meant to miss.
                 *next_tick_at = schedule.next(now);
             }
-            store::triggers::resume(&mut tx, now, app, id).await?;
         }
         (Some(false), State::Active | State::Stopped { .. }) => {
             trigger.state = State::Disabled;
-            store::triggers::hold(&mut tx, app, id).await?;
         }
         (Some(true), State::Active) | (Some(false), State::Disabled) | (None, _) => {}
     }
@@ -124,27 +119,34 @@ pub async fn update(
 
 /// Deletes a trigger with what waits for it; messages of a queue wait for its next consumer. 404, also for another app's.
 pub async fn delete(s: &Services, by: UserId, app: AppId, id: TriggerId) -> Result<()> {
-    let mut tx = s.db.begin().await?;
-    store::deliveries::pause(&mut tx).await?;
+    let mut tx = store::begin(&s.db).await?;
     if !store::triggers::delete(&mut tx, app, id).await? {
         return Err(Error::not_found("trigger"));
     }
     let doubt = s.events.doubt();
     tx.commit().await?;
     doubt.settle_changed();
+    s.events.forsaken.notify_one();
     tracing::info!(app.id = %app, trigger.id = %id, user.id = %by, "trigger deleted");
     Ok(())
 }
 
-/// Stops a trigger whose principal lost the right to it; what waits for it is held.
-pub async fn stop(s: &Services, app: AppId, id: TriggerId) -> Result<()> {
-    let mut tx = s.db.begin().await?;
-    store::deliveries::pause(&mut tx).await?;
-    if store::triggers::stop(&mut tx, id, PRINCIPAL_LOST_RIGHT, s.now()).await? {
-        store::triggers::hold(&mut tx, app, id).await?;
+/// Stops a trigger that runs as that person, who lost the right to it; what waits for it is held.
+pub async fn stop(s: &Services, app: AppId, id: TriggerId, principal: Option<UserId>) -> Result<()> {
+    let mut db = s.db.acquire().await?;
+    if store::triggers::stop(&mut db, app, id, principal, PRINCIPAL_LOST_RIGHT, s.now()).await? {
         tracing::warn!(app.id = %app, trigger.id = %id, "a trigger stopped: {PRINCIPAL_LOST_RIGHT}");
     }
-    Ok(tx.commit().await?)
+    Ok(())
+}
+
+/// Whether a trigger may go on running as that person.
+async fn is_permitted(tx: &mut PgConnection, principal: Option<UserId>) -> Result<bool> {
+    let Some(id) = principal else { return Ok(false) };
+    let user = store::users::get(tx, id).await?;
+    Ok(user.is_some_and(|user| {
+        access::may_run_triggers(&Registrant { user_id: id, role: user.role, is_active: user.deactivated_at.is_none() })
+    }))
 }
 
 /// A script that handles: of this app, and no module.

@@ -31,7 +31,7 @@ pub async fn ensure_owner(s: &Services, username: &str, password: &str) -> Resul
     let now = s.now();
     let user =
         User { id: UserId::at(now), username: username.to_owned(), role: Role::Owner, created_at: now, deactivated_at: None };
-    let mut tx = s.db.begin().await?;
+    let mut tx = store::begin(&s.db).await?;
     store::users::lock_all(&mut tx).await?;
     if store::users::first_owner(&mut tx).await?.is_some() {
         return Ok(false);

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::id::{AppId, DeliveryId, EventId, ExecutionId, ScriptId, TriggerId, UserId};
+use crate::limits;
 use crate::model::dead_letter::{DeadLetter, HandlerFailed, LetterEvent, LetterFilter, Resolved};
 use crate::model::delivery::{Attempt, DeadReason};
 use crate::model::event::Source;
@@ -18,11 +19,11 @@ struct Row {
     op: String,
     at: DateTime<Utc>,
     depth: i32,
-    about: String,
+    about: Option<String>,
     trigger_id: Option<TriggerId>,
     script_id: Option<ScriptId>,
     dead_reason: Option<String>,
-    attempts: i32,
+    failed: i32,
     last_error: Option<String>,
     first_attempt_at: Option<DateTime<Utc>>,
     last_attempt_at: Option<DateTime<Utc>>,
@@ -47,12 +48,12 @@ impl Row {
                 op: self.op,
                 at: self.at,
                 depth: super::natural("depth", self.depth)?,
-                about: self.about,
+                about: self.about.ok_or_else(|| missing("about"))?,
             },
             trigger_id: self.trigger_id,
             script_id: self.script_id,
             reason: super::word("dead_reason", self.dead_reason.as_deref().unwrap_or_default(), DeadReason::from_word)?,
-            attempts: super::natural("attempts", self.attempts)?,
+            attempts: super::natural("failed", self.failed)?,
             last_error: self.last_error.as_deref().map(failure),
             first_attempt_at: self.first_attempt_at,
             last_attempt_at: self.last_attempt_at,
@@ -74,7 +75,7 @@ pub async fn get(db: &mut PgConnection, app: AppId, id: DeliveryId) -> sqlx::Res
     let row = sqlx::query_as!(
         Row,
         r#"SELECT d.id AS "id: DeliveryId", d.app_id AS "app_id: AppId", e.id AS "event_id: EventId", e.source, e.op, e.at, e.depth,
-                  e.about, d.trigger_id AS "trigger_id: TriggerId", d.script_id AS "script_id: ScriptId", d.dead_reason, d.attempts,
+                  e.about, d.trigger_id AS "trigger_id: TriggerId", d.script_id AS "script_id: ScriptId", d.dead_reason, d.failed,
                   (SELECT a.error FROM attempts a WHERE a.delivery_id = d.id ORDER BY a.number DESC LIMIT 1) AS last_error,
                   d.first_attempt_at, d.last_attempt_at, d.dead_at, d.resolved_at, d.resolved_by AS "resolved_by: UserId",
                   d.resolved_reason, d.replayed_as AS "replayed_as: DeliveryId", d.handler_failed_at, d.handler_error
@@ -86,37 +87,49 @@ pub async fn get(db: &mut PgConnection, app: AppId, id: DeliveryId) -> sqlx::Res
     row.fetch_optional(db).await?.map(Row::letter).transpose()
 }
 
-/// An app's letters, newest first, older than `before`.
+/// An app's letters, newest first, older than `before`: at most `rows`, and after the first one no more than tell
+/// `DEAD_LETTER_PAGE_BYTES_MAX` bytes together; whether that cut them short.
 pub async fn list(
     db: &mut PgConnection,
     app: AppId,
     filter: &LetterFilter,
     before: Option<Uuid>,
     rows: i64,
-) -> sqlx::Result<Vec<DeadLetter>> {
+) -> sqlx::Result<(Vec<DeadLetter>, bool)> {
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT d.id AS "id: DeliveryId", d.app_id AS "app_id: AppId", e.id AS "event_id: EventId", e.source, e.op, e.at, e.depth,
-                  e.about, d.trigger_id AS "trigger_id: TriggerId", d.script_id AS "script_id: ScriptId", d.dead_reason, d.attempts,
+        r#"SELECT d.id AS "id: DeliveryId", d.app_id AS "app_id: AppId", d.event_id AS "event_id: EventId", d.source, d.op, d.at, d.depth,
+                  CASE WHEN d.bytes_before < $8 THEN (SELECT e.about FROM events e WHERE e.id = d.event_id) END AS about,
+                  d.trigger_id AS "trigger_id: TriggerId", d.script_id AS "script_id: ScriptId", d.dead_reason, d.failed,
                   (SELECT a.error FROM attempts a WHERE a.delivery_id = d.id ORDER BY a.number DESC LIMIT 1) AS last_error,
                   d.first_attempt_at, d.last_attempt_at, d.dead_at, d.resolved_at, d.resolved_by AS "resolved_by: UserId",
                   d.resolved_reason, d.replayed_as AS "replayed_as: DeliveryId", d.handler_failed_at, d.handler_error
-           FROM deliveries d JOIN events e ON e.id = d.event_id
-           WHERE d.app_id = $1 AND d.state = 'dead' AND d.id < $2 AND (NOT $3 OR d.resolved_at IS NULL)
-             AND ($4::text IS NULL OR e.source = $4) AND ($5::uuid IS NULL OR d.trigger_id = $5)
-             AND ($6::uuid IS NULL OR d.script_id = $6)
-           ORDER BY d.id DESC LIMIT $7"#,
+           FROM (
+               SELECT page.*, sum(page.bytes) OVER (ORDER BY page.id DESC) - page.bytes AS bytes_before FROM (
+                   SELECT d.*, e.source, e.op, e.at, octet_length(e.about) AS bytes
+                   FROM deliveries d JOIN events e ON e.id = d.event_id
+                   WHERE d.app_id = $1 AND d.state = 'dead' AND d.id < $2 AND (NOT $3 OR d.resolved_at IS NULL)
+                     AND ($4::text IS NULL OR e.source = $4) AND ($5::uuid IS NULL OR d.trigger_id = $5)
+                     AND ($6::uuid IS NULL OR d.script_id = $6)
+                   ORDER BY d.id DESC LIMIT $7
+               ) AS page
+           ) AS d
+           ORDER BY d.id DESC"#,
         app.0,
         before.unwrap_or(Uuid::max()),
         filter.unresolved,
         filter.source.map(Source::as_str),
         filter.trigger_id.map(|id| id.0),
         filter.script_id.map(|id| id.0),
-        rows
+        rows,
+        limits::DEAD_LETTER_PAGE_BYTES_MAX
     )
     .fetch_all(db)
     .await?;
-    rows.into_iter().map(Row::letter).collect()
+    let found = rows.len();
+    let letters = rows.into_iter().take_while(|row| row.about.is_some()).map(Row::letter).collect::<sqlx::Result<Vec<_>>>()?;
+    let is_cut = letters.len() < found;
+    Ok((letters, is_cut))
 }
 
 /// How many letters the app has, and how many that nobody resolved.
@@ -155,22 +168,16 @@ pub async fn attempts(db: &mut PgConnection, id: DeliveryId) -> sqlx::Result<Vec
     attempts.collect()
 }
 
-/// Ids of letters that the filter matches, older than `before`, newest first.
-pub async fn ids(
-    db: &mut PgConnection,
-    app: AppId,
-    filter: &LetterFilter,
-    before: Option<Uuid>,
-    rows: i64,
-) -> sqlx::Result<Vec<DeliveryId>> {
+/// Ids of letters that the filter matches and that can be replayed, newest first.
+pub async fn replayable(db: &mut PgConnection, app: AppId, filter: &LetterFilter, rows: i64) -> sqlx::Result<Vec<DeliveryId>> {
     sqlx::query_scalar!(
         r#"SELECT d.id AS "id: DeliveryId" FROM deliveries d JOIN events e ON e.id = d.event_id
-           WHERE d.app_id = $1 AND d.state = 'dead' AND d.id < $2 AND (NOT $3 OR d.resolved_at IS NULL)
-             AND ($4::text IS NULL OR e.source = $4) AND ($5::uuid IS NULL OR d.trigger_id = $5)
-             AND ($6::uuid IS NULL OR d.script_id = $6)
-           ORDER BY d.id DESC LIMIT $7"#,
+           WHERE d.app_id = $1 AND d.state = 'dead' AND (NOT $2 OR d.resolved_at IS NULL)
+             AND ($3::text IS NULL OR e.source = $3) AND ($4::uuid IS NULL OR d.trigger_id = $4)
+             AND ($5::uuid IS NULL OR d.script_id = $5)
+             AND (d.trigger_id IS NULL OR d.queue IS NOT NULL OR EXISTS (SELECT FROM triggers t WHERE t.id = d.trigger_id))
+           ORDER BY d.id DESC LIMIT $6"#,
         app.0,
-        before.unwrap_or(Uuid::max()),
         filter.unresolved,
         filter.source.map(Source::as_str),
         filter.trigger_id.map(|id| id.0),
@@ -178,6 +185,23 @@ pub async fn ids(
         rows
     )
     .fetch_all(db)
+    .await
+}
+
+/// How many unresolved letters the filter matches that cannot be replayed, because their trigger is gone.
+pub async fn forsaken(db: &mut PgConnection, app: AppId, filter: &LetterFilter) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM deliveries d JOIN events e ON e.id = d.event_id
+           WHERE d.app_id = $1 AND d.state = 'dead' AND d.resolved_at IS NULL
+             AND ($2::text IS NULL OR e.source = $2) AND ($3::uuid IS NULL OR d.trigger_id = $3)
+             AND ($4::uuid IS NULL OR d.script_id = $4)
+             AND d.trigger_id IS NOT NULL AND d.queue IS NULL AND NOT EXISTS (SELECT FROM triggers t WHERE t.id = d.trigger_id)"#,
+        app.0,
+        filter.source.map(Source::as_str),
+        filter.trigger_id.map(|id| id.0),
+        filter.script_id.map(|id| id.0)
+    )
+    .fetch_one(db)
     .await
 }
 
@@ -208,11 +232,11 @@ pub async fn replay(
                FOR NO KEY UPDATE OF d
            ), made AS (
                INSERT INTO deliveries (id, app_id, event_id, trigger_id, script_id, queue, replay, state, due_at, resume_at,
-                                       attempts, depth)
+                                       claims, failed, lost, depth)
                SELECT new_id, app_id, event_id, new_trigger_id, new_script_id, queue,
                       last_replay + row_number() OVER (PARTITION BY event_id ORDER BY id),
                       CASE WHEN runs THEN 'due' ELSE 'held' END, CASE WHEN runs THEN $2 ELSE 'infinity' END,
-                      CASE WHEN NOT runs THEN $2 END, 0, greatest(depth, $5)
+                      CASE WHEN NOT runs THEN $2 END, 0, 0, 0, greatest(depth, $5)
                FROM letter, LATERAL (SELECT new_script_id IS NOT NULL OR coalesce(trigger_state, '') = 'active' AS runs) AS so
            )
            UPDATE deliveries SET replayed_as = new_id, resolved_at = coalesce(resolved_at, $2),

@@ -1,10 +1,10 @@
 //! `deliveries` and `attempts`: claiming, and settling what was claimed.
 //!
-//! A claim's number (`attempts`) fences: settling and renewing touch a row only while it is claimed under the number that the
+//! A claim's number (`claims`) fences: settling and renewing touch a row only while it is claimed under the number that the
 //! caller was given, so a node whose lease was lost changes nothing.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::id::{AppId, DeliveryId, EventId, ExecutionId, RequestId, ScriptId, TriggerId, UserId};
@@ -14,23 +14,12 @@ use crate::model::event::{Event, Source};
 use crate::model::retry::{Backoff, Retry};
 use crate::model::user::Role;
 
-/// A transaction of the pipeline's own, that relays or settles. Its commit does not wait for the disk: what a crash loses of it
-/// is done again, because a delivery is made at least once. Changes of triggers wait for it, and it for them.
-pub async fn begin(db: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
-    db.begin_with("BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock_shared(7150226)").await
-}
-
-/// Until the transaction ends nothing is relayed or settled: which trigger a delivery is for has one answer. Before any other lock:
-/// who relays or settles takes locks of apps and triggers after this one.
-pub async fn pause(db: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!(r#"SELECT pg_advisory_xact_lock(7150226) IS NULL AS "locked""#).fetch_one(db).await.map(drop)
-}
-
 struct ClaimRow {
     id: DeliveryId,
     app_id: AppId,
-    attempts: i32,
-    replay: i32,
+    claims: i32,
+    failed: i32,
+    lost: i32,
     delivery_trigger_id: Option<TriggerId>,
     delivery_script_id: Option<ScriptId>,
     event_id: EventId,
@@ -40,7 +29,8 @@ struct ClaimRow {
     depth: i32,
     request_id: RequestId,
     execution_id: Option<ExecutionId>,
-    about: String,
+    about: Option<String>,
+    letter: Option<DeliveryId>,
     trigger_id: Option<TriggerId>,
     script_id: Option<ScriptId>,
     max_attempts: Option<i32>,
@@ -56,9 +46,10 @@ struct ClaimRow {
 
 impl ClaimRow {
     fn claim(self) -> sqlx::Result<Claim> {
-        let to = self.to()?;
+        let (to, is_whole) = (self.to()?, self.about.is_some());
         Ok(Claim {
             id: self.id,
+            number: self.claims,
             app_id: self.app_id,
             request_id: self.request_id,
             event: Event {
@@ -66,12 +57,14 @@ impl ClaimRow {
                 source: super::word("source", &self.source, Source::from_word)?,
                 op: self.op,
                 at: self.at,
-                attempt: super::natural("attempts", self.attempts)?,
+                attempt: super::natural("failed", self.failed.saturating_add(1))?,
                 depth: super::natural("depth", self.depth)?,
-                about: self.about.into_bytes(),
+                about: self.about.unwrap_or_default().into_bytes(),
             },
+            is_whole,
             execution_id: self.execution_id,
-            replay: super::natural("replay", self.replay)?,
+            letter: self.letter,
+            lost: super::natural("lost", self.lost)?,
             to,
         })
     }
@@ -114,8 +107,9 @@ pub struct Room {
     pub held: Vec<(AppId, i64)>,
 }
 
-/// Claims what is due, of each app the longest due first and of apps that hold few first, under a lease from `now`. Leaves
-/// alone what another node is claiming.
+/// Claims what is due, `CLAIM_BATCH` at most: of each app the longest due first, of apps that hold few first, and of none more than
+/// half of what the others leave of the room. Under a lease from `now`; leaves alone what another node is claiming. A row that this
+/// node cannot read is left to one that can, and is not among them.
 pub async fn claim(db: &mut PgConnection, now: DateTime<Utc>, room: &Room) -> sqlx::Result<Vec<Claim>> {
     let apps: Vec<_> = room.held.iter().map(|(app, _)| app.0).collect();
     let counts: Vec<_> = room.held.iter().map(|(_, count)| *count).collect();
@@ -136,20 +130,24 @@ pub async fn claim(db: &mut PgConnection, now: DateTime<Utc>, room: &Room) -> sq
                SELECT due.id FROM app, LATERAL (
                    SELECT id FROM deliveries
                    WHERE app_id = app.app_id AND state <> 'dead' AND due_at <= $1
-                   ORDER BY due_at LIMIT greatest($5 - app.held, 0)
+                   ORDER BY due_at LIMIT greatest(least($5, greatest(($2 + app.held) / 2, 1)) - app.held, 0)
                    FOR UPDATE SKIP LOCKED
                ) AS due
-               LIMIT $2
+               LIMIT least($2, $7)
            ), claimed AS (
-               UPDATE deliveries SET state = 'claimed', due_at = $6, attempts = attempts + 1,
+               UPDATE deliveries SET state = 'claimed', due_at = $6, claims = claims + 1, lost = lost + (state = 'claimed')::integer,
                                      first_attempt_at = coalesce(first_attempt_at, $1), last_attempt_at = $1
                FROM picked WHERE deliveries.id = picked.id
-               RETURNING deliveries.id, app_id, attempts, replay, trigger_id, script_id, event_id, depth
+               RETURNING deliveries.id, app_id, claims, failed, lost, replay, trigger_id, script_id, event_id, depth
            )
-           SELECT c.id AS "id: DeliveryId", c.app_id AS "app_id: AppId", c.attempts, c.replay,
+           SELECT c.id AS "id: DeliveryId", c.app_id AS "app_id: AppId", c.claims, c.failed, c.lost,
                   c.trigger_id AS "delivery_trigger_id: TriggerId", c.script_id AS "delivery_script_id: ScriptId",
                   e.id AS "event_id: EventId", e.source, e.op, e.at, c.depth, e.request_id AS "request_id: RequestId",
-                  e.execution_id AS "execution_id: ExecutionId", e.about,
+                  CASE WHEN e.execution_id IS NOT NULL AND c.failed = 0 AND c.replay = 0
+                       AND (c.claims = 1 OR NOT EXISTS (SELECT FROM executions x WHERE x.id = e.execution_id))
+                       THEN e.execution_id END AS "execution_id: ExecutionId",
+                  CASE WHEN octet_length(e.about) <= $8 THEN e.about END AS about,
+                  CASE WHEN e.source = 'dead_letter' THEN letter_of(e.about) END AS "letter: DeliveryId",
                   t.id AS "trigger_id?: TriggerId", t.script_id AS "script_id?: ScriptId", t.max_attempts AS "max_attempts?",
                   t.backoff AS "backoff?", t.base_delay_ms AS "base_delay_ms?", t.max_delay_ms AS "max_delay_ms?",
                   t.jitter AS "jitter?", t.state AS "trigger_state?",
@@ -162,11 +160,17 @@ pub async fn claim(db: &mut PgConnection, now: DateTime<Utc>, room: &Room) -> sq
         &apps,
         &counts,
         per_app,
-        now + lease()
+        now + lease(),
+        limits::CLAIM_BATCH,
+        limits::CLAIM_ABOUT_BYTES_MAX
     )
     .fetch_all(db)
     .await?;
-    rows.into_iter().map(ClaimRow::claim).collect()
+    let claims = rows.into_iter().filter_map(|row| {
+        let id = row.id;
+        row.claim().inspect_err(|error| tracing::error!(delivery.id = %id, %error, "a delivery cannot be read")).ok()
+    });
+    Ok(claims.collect())
 }
 
 /// When to look again: the next time that something is due or a lease ends; a second from now where something is due already
@@ -196,14 +200,16 @@ pub struct Claims {
     numbers: Vec<i32>,
 }
 
+impl FromIterator<(DeliveryId, i32)> for Claims {
+    fn from_iter<I: IntoIterator<Item = (DeliveryId, i32)>>(claims: I) -> Self {
+        let (ids, numbers) = claims.into_iter().map(|(id, number)| (id.0, number)).unzip();
+        Self { ids, numbers }
+    }
+}
+
 impl Claims {
     pub fn of<'a>(claims: impl IntoIterator<Item = &'a Claim>) -> Self {
-        let mut of = Self::default();
-        for claim in claims {
-            of.ids.push(claim.id.0);
-            of.numbers.push(i32::try_from(claim.event.attempt).unwrap_or(i32::MAX));
-        }
-        of
+        claims.into_iter().map(|claim| (claim.id, claim.number)).collect()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -216,7 +222,7 @@ pub async fn renew(db: &mut PgConnection, now: DateTime<Utc>, claims: &Claims) -
     let done = sqlx::query!(
         "WITH held AS (
              SELECT d.id FROM deliveries d JOIN unnest($1::uuid[], $2::integer[]) AS claim (id, number)
-               ON d.id = claim.id AND d.state = 'claimed' AND d.attempts = claim.number
+               ON d.id = claim.id AND d.state = 'claimed' AND d.claims = claim.number
              FOR NO KEY UPDATE OF d SKIP LOCKED
          )
          UPDATE deliveries SET due_at = $3 FROM held WHERE deliveries.id = held.id",
@@ -231,7 +237,9 @@ pub async fn renew(db: &mut PgConnection, now: DateTime<Utc>, claims: &Claims) -
 
 /// Makes what any node has claimed due now: only for one that knows that there is no other.
 pub async fn release_all(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
-    let done = sqlx::query!("UPDATE deliveries SET state = 'due', due_at = $1 WHERE state = 'claimed'", now).execute(db).await?;
+    let done = sqlx::query!("UPDATE deliveries SET state = 'due', due_at = $1, lost = lost + 1 WHERE state = 'claimed'", now)
+        .execute(db)
+        .await?;
     Ok(done.rows_affected())
 }
 
@@ -240,7 +248,7 @@ pub async fn finish(db: &mut PgConnection, claims: &Claims) -> sqlx::Result<Vec<
     let rows = sqlx::query!(
         r#"DELETE FROM deliveries
            USING unnest($1::uuid[], $2::integer[]) AS claim (id, number)
-           WHERE deliveries.id = claim.id AND state = 'claimed' AND attempts = claim.number
+           WHERE deliveries.id = claim.id AND state = 'claimed' AND claims = claim.number
            RETURNING deliveries.id AS "id: DeliveryId", event_id"#,
         &claims.ids,
         &claims.numbers
@@ -266,9 +274,9 @@ pub async fn delete_idle_events(db: &mut PgConnection, events: &[Uuid]) -> sqlx:
 /// Makes claimed deliveries due again at their times; which of them were still held.
 pub async fn retry(db: &mut PgConnection, claims: &Claims, at: &[DateTime<Utc>]) -> sqlx::Result<Vec<DeliveryId>> {
     sqlx::query_scalar!(
-        r#"UPDATE deliveries SET state = 'due', due_at = claim.at
+        r#"UPDATE deliveries SET state = 'due', due_at = claim.at, failed = failed + 1
            FROM unnest($1::uuid[], $2::integer[], $3::timestamptz[]) AS claim (id, number, at)
-           WHERE deliveries.id = claim.id AND state = 'claimed' AND attempts = claim.number
+           WHERE deliveries.id = claim.id AND state = 'claimed' AND claims = claim.number
            RETURNING deliveries.id AS "id: DeliveryId""#,
         &claims.ids,
         &claims.numbers,
@@ -286,39 +294,41 @@ pub async fn bury(
     reasons: &[DeadReason],
     scripts: &[Option<ScriptId>],
 ) -> sqlx::Result<Vec<DeliveryId>> {
+    let ran: Vec<_> = reasons.iter().map(|reason| *reason == DeadReason::AttemptsExhausted).collect();
     let reasons: Vec<_> = reasons.iter().map(|reason| reason.as_str().to_owned()).collect();
     let scripts: Vec<_> = scripts.iter().map(|script| script.map(|id| id.0)).collect();
     sqlx::query_scalar!(
-        r#"UPDATE deliveries SET state = 'dead', dead_at = $5, dead_reason = claim.reason,
+        r#"UPDATE deliveries SET state = 'dead', dead_at = $5, dead_reason = claim.reason, failed = failed + claim.ran::integer,
                                  script_id = coalesce(claim.script_id, deliveries.script_id)
-           FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::uuid[]) AS claim (id, number, reason, script_id)
-           WHERE deliveries.id = claim.id AND state = 'claimed' AND attempts = claim.number
+           FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::uuid[], $6::boolean[]) AS claim (id, number, reason, script_id, ran)
+           WHERE deliveries.id = claim.id AND state = 'claimed' AND claims = claim.number
            RETURNING deliveries.id AS "id: DeliveryId""#,
         &claims.ids,
         &claims.numbers,
         &reasons,
         &scripts as &[Option<Uuid>],
-        now
+        now,
+        &ran
     )
     .fetch_all(db)
     .await
 }
 
-/// Gives claimed deliveries back as if they had not been claimed: due at once, or, where their trigger is not active, held. A
+/// Gives claimed deliveries back, which counts as no attempt: due at once, or, where their trigger is not active, held. A
 /// message whose trigger is gone goes to the consumer that its queue has now, or waits for one.
 pub async fn give_back(db: &mut PgConnection, now: DateTime<Utc>, claims: &Claims) -> sqlx::Result<()> {
     sqlx::query!(
         "WITH claim AS (
-             SELECT d.id, d.queue, coalesce(own.id, consumer.id) AS trigger_id,
-                    d.queue IS NULL AND d.trigger_id IS NULL OR coalesce(own.state, consumer.state, '') = 'active' AS runs
+             SELECT d.id, CASE WHEN d.queue IS NULL THEN d.trigger_id ELSE coalesce(own.id, consumer.id) END AS trigger_id,
+                    d.queue IS NULL AND own.id IS NULL OR coalesce(own.state, consumer.state, '') = 'active' AS runs
              FROM unnest($1::uuid[], $2::integer[]) AS c (id, number)
-             JOIN deliveries d ON d.id = c.id AND d.state = 'claimed' AND d.attempts = c.number
+             JOIN deliveries d ON d.id = c.id AND d.state = 'claimed' AND d.claims = c.number
              LEFT JOIN triggers own ON own.id = d.trigger_id
              LEFT JOIN triggers consumer ON own.id IS NULL AND consumer.app_id = d.app_id AND consumer.pattern = d.queue
                   AND consumer.kind = 'queue'
              FOR NO KEY UPDATE OF d
          )
-         UPDATE deliveries SET attempts = attempts - 1, trigger_id = claim.trigger_id,
+         UPDATE deliveries SET trigger_id = claim.trigger_id,
                 state = CASE WHEN claim.runs THEN 'due' ELSE 'held' END,
                 due_at = CASE WHEN claim.runs THEN $3::timestamptz ELSE 'infinity' END,
                 resume_at = CASE WHEN claim.runs THEN NULL ELSE $3::timestamptz END
@@ -407,16 +417,80 @@ pub async fn count(db: &mut PgConnection, now: DateTime<Utc>, counts: &[(Trigger
     .map(drop)
 }
 
-/// What is still to be done for an event, the first delivery of it.
-pub async fn progress(db: &mut PgConnection, event: EventId) -> sqlx::Result<Option<Progress>> {
+/// What is still to be done for an event and a trigger, or a script that was called without one.
+pub async fn progress(db: &mut PgConnection, event: EventId, trigger: Option<TriggerId>) -> sqlx::Result<Option<Progress>> {
     let row = sqlx::query!(
-        r#"SELECT id AS "id: DeliveryId", state, attempts, CASE WHEN due_at < 'infinity' AND state <> 'dead' THEN due_at END AS due_at
-           FROM deliveries WHERE event_id = $1 ORDER BY replay DESC LIMIT 1"#,
-        event.0
+        r#"SELECT id AS "id: DeliveryId", state, failed, CASE WHEN due_at < 'infinity' AND state <> 'dead' THEN due_at END AS due_at
+           FROM deliveries WHERE event_id = $1 AND trigger_id IS NOT DISTINCT FROM $2 ORDER BY replay DESC LIMIT 1"#,
+        event.0,
+        trigger.map(|id| id.0)
     );
     let Some(row) = row.fetch_optional(db).await? else { return Ok(None) };
-    let attempts = super::natural("attempts", row.attempts)?;
+    let attempts = super::natural("failed", row.failed)?;
     Ok(Some(Progress { id: row.id, state: row.state, attempts, due_at: row.due_at }))
+}
+
+/// Makes due, up to `rows` of it, what is held of a trigger that is active, and messages without a consumer where their queue has
+/// one now; how many.
+pub async fn resume(db: &mut PgConnection, now: DateTime<Utc>, rows: i64) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        "WITH ready AS (
+             SELECT d.id, t.id AS trigger_id FROM triggers t
+             JOIN deliveries d ON d.app_id = t.app_id AND d.state = 'held' AND d.trigger_id = t.id
+             WHERE t.state = 'active'
+             UNION ALL
+             SELECT d.id, t.id FROM triggers t
+             JOIN deliveries d ON d.app_id = t.app_id AND d.state = 'held' AND d.trigger_id IS NULL AND d.queue = t.pattern
+             WHERE t.state = 'active' AND t.kind = 'queue'
+             LIMIT $2
+         ), locked AS (
+             SELECT d.id, ready.trigger_id FROM deliveries d JOIN ready ON ready.id = d.id
+             WHERE d.state = 'held' FOR NO KEY UPDATE OF d SKIP LOCKED
+         )
+         UPDATE deliveries SET trigger_id = locked.trigger_id, state = 'due', due_at = greatest(resume_at, $1), resume_at = NULL
+         FROM locked WHERE deliveries.id = locked.id",
+        now,
+        rows
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Does away with up to `rows` of what waits for a trigger that is gone: a message waits for the next consumer of its queue, anything
+/// else is deleted. How many. What is due for one is found out when it is claimed.
+pub async fn forsake(db: &mut PgConnection, rows: i64) -> sqlx::Result<u64> {
+    let freed = sqlx::query!(
+        "UPDATE deliveries SET trigger_id = NULL FROM (
+             SELECT id FROM deliveries d
+             WHERE state = 'held' AND queue IS NOT NULL AND trigger_id IS NOT NULL
+               AND NOT EXISTS (SELECT FROM triggers t WHERE t.id = d.trigger_id)
+             LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED
+         ) AS forsaken WHERE deliveries.id = forsaken.id",
+        rows
+    )
+    .execute(&mut *db)
+    .await?
+    .rows_affected();
+    let events = sqlx::query_scalar!(
+        "DELETE FROM deliveries USING (
+             SELECT id FROM deliveries d
+             WHERE state = 'held' AND queue IS NULL AND (trigger_id IS NOT NULL OR script_id IS NULL)
+               AND NOT EXISTS (SELECT FROM triggers t WHERE t.id = d.trigger_id)
+             LIMIT $1 FOR UPDATE SKIP LOCKED
+         ) AS forsaken WHERE deliveries.id = forsaken.id RETURNING event_id",
+        rows
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    delete_idle_events(db, &events).await?;
+    Ok(freed + events.len() as u64)
+}
+
+/// Clears away what the pipeline has deleted. Autovacuum looks seldom here, so that a node may rest; each claim would walk past the
+/// remains of all that was delivered since.
+pub async fn vacuum(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::raw_sql("VACUUM (SKIP_LOCKED, INDEX_CLEANUP ON) outbox, deliveries, events, attempts").execute(db).await.map(drop)
 }
 
 fn lease() -> TimeDelta {

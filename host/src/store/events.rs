@@ -79,8 +79,15 @@ pub async fn append_for_letters(
     let depth_max = i32::try_from(limits::EVENT_DEPTH_MAX + limits::EVENT_DEPTH_LETTERS).unwrap_or(i32::MAX);
     sqlx::query!(
         "UPDATE deliveries SET handler_failed_at = $2, handler_error = $3
-         WHERE id = ANY ($1) AND state = 'dead' AND depth >= $4
-           AND EXISTS (SELECT FROM triggers t WHERE t.app_id = deliveries.app_id AND t.kind = 'dead_letter' AND t.state = 'active')",
+         FROM events e
+         WHERE deliveries.id = ANY ($1) AND deliveries.state = 'dead' AND deliveries.depth >= $4 AND e.id = deliveries.event_id
+           AND EXISTS (
+               SELECT FROM triggers t
+               WHERE t.app_id = deliveries.app_id AND t.kind = 'dead_letter' AND t.state = 'active'
+                 AND pattern_covers(t.pattern, e.source)
+                 AND coalesce(t.about_trigger_id = deliveries.trigger_id, t.about_trigger_id IS NULL)
+                 AND coalesce(t.about_script_id = deliveries.script_id, t.about_script_id IS NULL)
+           )",
         &ids,
         now,
         serde_json::to_string(too_deep).unwrap_or_default(),
@@ -106,7 +113,7 @@ pub async fn append_for_letters(
                       || ',"original":{"id":' || to_json(event_id) || ',"source":' || to_json(source) || ',"op":' || to_json(op)
                       || ',"time":' || to_json(to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
                       || ',"depth":' || depth || ',' || to_json(source) || ':' || about
-                      || '},"attempts":' || attempts
+                      || '},"attempts":' || failed
                       || ',"reason":' || to_json(dead_reason)
                       || ',"last_error":' || coalesce(
                              (SELECT a.error FROM attempts a WHERE a.delivery_id = letter.id ORDER BY a.number DESC LIMIT 1), 'null')
@@ -139,17 +146,35 @@ pub struct Relayed {
     pub deliveries: usize,
     /// Of these, deliveries that were born dead.
     pub dead: Vec<DeliveryId>,
+    /// Of these, deliveries that wait for a trigger.
+    pub held: usize,
 }
 
-/// Takes up to `RELAY_BATCH` events out of the outbox, the oldest first, and makes their deliveries. What is for nobody is
-/// deleted; topics are counted. Leaves alone what another node is relaying.
+/// Takes up to `RELAY_BATCH` events out of the outbox, of each app the oldest first and of no app more than its part, which is
+/// smaller for one with many triggers; makes their deliveries. What is for nobody is deleted; topics are counted. Leaves alone what another node is relaying.
 pub async fn relay(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Relayed> {
     let depth_max = i32::try_from(limits::EVENT_DEPTH_MAX).unwrap_or(i32::MAX);
     let row = sqlx::query!(
-        r#"WITH picked AS (
-               SELECT event_id FROM outbox ORDER BY event_id LIMIT $2 FOR UPDATE SKIP LOCKED
+        r#"WITH RECURSIVE waiting AS (
+               (SELECT app_id, event_id FROM outbox ORDER BY app_id, event_id LIMIT 1)
+               UNION ALL
+               SELECT next.app_id, next.event_id FROM waiting, LATERAL (
+                   SELECT app_id, event_id FROM outbox WHERE app_id > waiting.app_id ORDER BY app_id, event_id LIMIT 1
+               ) AS next
+           ), app AS (
+               SELECT app_id, greatest($2 / (SELECT count(*) FROM waiting) / (
+                          1 + (SELECT count(*) FROM triggers t WHERE t.app_id = waiting.app_id) / $4
+                      ), 1) AS part
+               FROM waiting ORDER BY event_id
+           ), picked AS (
+               SELECT own.app_id, own.event_id FROM app, LATERAL (
+                   SELECT app_id, event_id FROM outbox WHERE app_id = app.app_id ORDER BY event_id LIMIT app.part
+                   FOR UPDATE SKIP LOCKED
+               ) AS own
+               LIMIT $2
            ), batch AS (
-               DELETE FROM outbox USING picked WHERE outbox.event_id = picked.event_id RETURNING outbox.*
+               DELETE FROM outbox USING picked
+               WHERE outbox.app_id = picked.app_id AND outbox.event_id = picked.event_id RETURNING outbox.*
            ), matched AS (
                SELECT b.*, t.id AS match_id, b.script_id IS NOT NULL OR coalesce(t.state = 'active', false) AS runs,
                       b.depth > $3 AND b.source <> 'dead_letter' AS too_deep
@@ -162,13 +187,13 @@ pub async fn relay(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Re
                        AND coalesce(t.about_script_id = b.about_script_id, t.about_script_id IS NULL)
                      ELSE t.id = b.trigger_id END
            ), made AS (
-               INSERT INTO deliveries (id, app_id, event_id, trigger_id, script_id, queue, replay, state, due_at, resume_at, attempts,
-                                       depth, dead_at, dead_reason)
+               INSERT INTO deliveries (id, app_id, event_id, trigger_id, script_id, queue, replay, state, due_at, resume_at, claims,
+                                       failed, lost, depth, dead_at, dead_reason)
                SELECT id_at($1), app_id, event_id, match_id, script_id, CASE WHEN source = 'queue' THEN name END, 0,
                       CASE WHEN too_deep THEN 'dead' WHEN runs THEN 'due' ELSE 'held' END,
                       CASE WHEN too_deep OR runs THEN due_at ELSE 'infinity' END,
                       CASE WHEN NOT too_deep AND NOT runs THEN due_at END,
-                      0, depth,
+                      0, 0, 0, depth,
                       CASE WHEN too_deep THEN $1 END, CASE WHEN too_deep THEN 'depth_exceeded' END
                FROM matched
                WHERE match_id IS NOT NULL OR script_id IS NOT NULL OR source = 'queue'
@@ -187,10 +212,12 @@ pub async fn relay(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Re
                    last_at = greatest(topics.last_at, excluded.last_at)
            )
            SELECT (SELECT count(*) FROM batch) AS "events!", (SELECT count(*) FROM made) AS "deliveries!",
-                  coalesce((SELECT array_agg(id) FROM made WHERE state = 'dead'), '{}') AS "dead!""#,
+                  coalesce((SELECT array_agg(id) FROM made WHERE state = 'dead'), '{}') AS "dead!",
+                  (SELECT count(*) FROM made WHERE state = 'held') AS "held!""#,
         now,
         limits::RELAY_BATCH,
-        depth_max
+        depth_max,
+        limits::RELAY_FAN_OUT
     )
     .fetch_one(db)
     .await?;
@@ -198,6 +225,7 @@ pub async fn relay(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Re
         events: super::natural("events", row.events)?,
         deliveries: super::natural("deliveries", row.deliveries)?,
         dead: row.dead.into_iter().map(DeliveryId).collect(),
+        held: super::natural("held", row.held)?,
     })
 }
 
@@ -234,12 +262,36 @@ pub async fn note_unattempted(
     .map(drop)
 }
 
+/// Events of an app that wait to be handled, counted up to `most`, and what they tell, bytes.
+pub async fn waiting(db: &mut PgConnection, app: AppId, most: i64) -> sqlx::Result<(i64, i64)> {
+    let row = sqlx::query!(
+        r#"WITH waiting AS (
+               SELECT event_id FROM deliveries WHERE app_id = $1 AND state <> 'dead'
+               UNION ALL
+               SELECT event_id FROM outbox WHERE app_id = $1
+               LIMIT $2
+           )
+           SELECT count(*) AS "events!", coalesce(sum(octet_length(e.about)), 0)::bigint AS "bytes!"
+           FROM waiting JOIN events e ON e.id = waiting.event_id"#,
+        app.0,
+        most
+    )
+    .fetch_one(db)
+    .await?;
+    Ok((row.events, row.bytes))
+}
+
+/// What an event tells, as JSON text.
+pub async fn about(db: &mut PgConnection, id: EventId) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!("SELECT about FROM events WHERE id = $1", id.0).fetch_optional(db).await
+}
+
 /// Deletes up to `rows` events older than `before` that nothing is to be done for; how many.
 pub async fn sweep(db: &mut PgConnection, before: EventId, rows: i64) -> sqlx::Result<u64> {
     let done = sqlx::query!(
         "DELETE FROM events USING (
              SELECT id FROM events e
-             WHERE id < $1 AND NOT EXISTS (SELECT FROM outbox o WHERE o.event_id = e.id)
+             WHERE id < $1 AND NOT EXISTS (SELECT FROM outbox o WHERE o.app_id = e.app_id AND o.event_id = e.id)
                AND NOT EXISTS (SELECT FROM deliveries d WHERE d.event_id = e.id)
              LIMIT $2
          ) AS leftover WHERE events.id = leftover.id",

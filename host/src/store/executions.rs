@@ -1,7 +1,7 @@
 //! `executions`. Without foreign keys: a record whose script is gone is found by no read.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::copy::Rows;
@@ -57,12 +57,6 @@ impl Row {
             logs_dropped: super::natural("logs_dropped", self.logs_dropped)?,
         })
     }
-}
-
-/// A transaction for records. Its commit does not wait for the disk: a crash may lose the last fraction of a second of
-/// telemetry, never its consistency.
-pub async fn begin_records(db: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
-    db.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await
 }
 
 /// Adds the records, without their log lines. All or none.
@@ -142,17 +136,31 @@ pub async fn list(db: &mut PgConnection, script: ScriptId, before: Option<Uuid>,
     rows.into_iter().map(Row::execution).collect()
 }
 
-/// The executions of an event, in the order of their attempts.
-pub async fn of_event(db: &mut PgConnection, app: AppId, event: EventId, rows: i64) -> sqlx::Result<Vec<Execution>> {
+/// Which of these have a record.
+pub async fn which(db: &mut PgConnection, ids: &[ExecutionId]) -> sqlx::Result<Vec<ExecutionId>> {
+    let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
+    sqlx::query_scalar!(r#"SELECT id AS "id: ExecutionId" FROM executions WHERE id = ANY ($1)"#, &ids).fetch_all(db).await
+}
+
+/// The executions of an event for one trigger, or for a script without one, in the order of their attempts.
+pub async fn of_event(
+    db: &mut PgConnection,
+    app: AppId,
+    event: EventId,
+    trigger: Option<TriggerId>,
+    rows: i64,
+) -> sqlx::Result<Vec<Execution>> {
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT id AS "id: ExecutionId", app_id AS "app_id: AppId", script_id AS "script_id: ScriptId", version,
                   request_id AS "request_id: RequestId", outcome, status, fuel, memory_peak_bytes, host_calls,
                   bytes_in, bytes_out, wall_us, error, started_at, logs_dropped,
                   event_id AS "event_id: EventId", trigger_id AS "trigger_id: TriggerId", attempt
-           FROM executions WHERE event_id = $1 AND app_id = $2 ORDER BY id LIMIT $3"#,
+           FROM executions
+           WHERE event_id = $1 AND app_id = $2 AND trigger_id IS NOT DISTINCT FROM $3 ORDER BY id LIMIT $4"#,
         event.0,
         app.0,
+        trigger.map(|id| id.0),
         rows
     )
     .fetch_all(db)
@@ -160,17 +168,17 @@ pub async fn of_event(db: &mut PgConnection, app: AppId, event: EventId, rows: i
     rows.into_iter().map(Row::execution).collect()
 }
 
-/// Deletes up to `rows` records that began before that time, with their log lines; how many.
-pub async fn sweep(db: &mut PgConnection, before: DateTime<Utc>, rows: i64) -> sqlx::Result<u64> {
+/// Deletes up to `rows` records with ids smaller than `before`, with their log lines; how many.
+pub async fn sweep(db: &mut PgConnection, before: ExecutionId, rows: i64) -> sqlx::Result<u64> {
     let done = sqlx::query!(
         "WITH old AS (
-             DELETE FROM executions USING (SELECT id FROM executions WHERE started_at < $1 LIMIT $2) AS picked
+             DELETE FROM executions USING (SELECT id FROM executions WHERE id < $1 ORDER BY id LIMIT $2) AS picked
              WHERE executions.id = picked.id RETURNING executions.id, script_id
          ), lines AS (
              DELETE FROM logs USING old WHERE logs.script_id = old.script_id AND logs.execution_id = old.id
          )
          SELECT count(*) FROM old",
-        before,
+        before.0,
         rows
     )
     .fetch_one(db)
@@ -178,15 +186,13 @@ pub async fn sweep(db: &mut PgConnection, before: DateTime<Utc>, rows: i64) -> s
     Ok(done.count.unwrap_or(0).unsigned_abs())
 }
 
-/// Deletes a script's records.
-pub async fn delete_of_script(db: &mut PgConnection, script: ScriptId) -> sqlx::Result<()> {
-    sqlx::query!("DELETE FROM executions WHERE script_id = $1", script.0).execute(db).await.map(drop)
-}
-
-/// Deletes the records of all scripts that an app has now.
-pub async fn delete_of_app(db: &mut PgConnection, app: AppId) -> sqlx::Result<()> {
-    sqlx::query!("DELETE FROM executions e USING scripts s WHERE e.script_id = s.id AND s.app_id = $1", app.0)
-        .execute(db)
-        .await
-        .map(drop)
+/// Deletes up to `rows` of a script's records; how many.
+pub async fn delete_of_script(db: &mut PgConnection, script: ScriptId, rows: i64) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        "DELETE FROM executions USING (SELECT id FROM executions WHERE script_id = $1 LIMIT $2) AS gone
+         WHERE executions.id = gone.id",
+        script.0,
+        rows
+    );
+    Ok(done.execute(db).await?.rows_affected())
 }

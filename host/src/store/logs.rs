@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::copy::Rows;
-use crate::id::{AppId, ExecutionId, ScriptId};
+use crate::id::{ExecutionId, ScriptId};
 use crate::model::execution::{Execution, LogEntry, LogLevel, LogLine};
 
 struct Row {
@@ -88,15 +88,13 @@ pub async fn list(
     rows.into_iter().map(Row::entry).collect()
 }
 
-/// Deletes a script's lines.
-pub async fn delete_of_script(db: &mut PgConnection, script: ScriptId) -> sqlx::Result<()> {
-    sqlx::query!("DELETE FROM logs WHERE script_id = $1", script.0).execute(db).await.map(drop)
-}
-
-/// Deletes the lines of all scripts that an app has now.
-pub async fn delete_of_app(db: &mut PgConnection, app: AppId) -> sqlx::Result<()> {
-    sqlx::query!("DELETE FROM logs l USING scripts s WHERE l.script_id = s.id AND s.app_id = $1", app.0)
-        .execute(db)
-        .await
-        .map(drop)
+/// Deletes up to `rows` of a script's lines; how many.
+pub async fn delete_of_script(db: &mut PgConnection, script: ScriptId, rows: i64) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        "DELETE FROM logs USING (SELECT execution_id, seq FROM logs WHERE script_id = $1 LIMIT $2) AS gone
+         WHERE logs.script_id = $1 AND logs.execution_id = gone.execution_id AND logs.seq = gone.seq",
+        script.0,
+        rows
+    );
+    Ok(done.execute(db).await?.rows_affected())
 }

@@ -1,5 +1,5 @@
 //! The one home of SQL: free functions on `&mut PgConnection`, one file per table. Absent is `Ok(None)`; time and ids are
-//! arguments. Transactions that write begin and end in `service`; `executions::begin_records` only words the beginning of one.
+//! arguments. Transactions that write begin and end in `service`; how one begins is worded here.
 //!
 //! Queries are checked against a database when they are compiled, or against `.sqlx` where there is none;
 //! `host/sqlx-prepare.sh` writes that directory and must be run after a query or a migration has changed.
@@ -10,10 +10,11 @@ use std::time::Duration;
 use serde_json::json;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgPool};
+use sqlx::{Connection, PgPool, Postgres, Transaction};
 
 use crate::error::{Error, Kind, Result};
 use crate::limits;
+use crate::unstoppable::Unstoppable;
 
 pub mod apps;
 mod copy;
@@ -37,6 +38,9 @@ pub mod sessions;
 pub mod signals;
 pub mod triggers;
 pub mod users;
+
+/// What is done whole or not at all.
+pub type Tx = Transaction<'static, Postgres>;
 
 /// The migrations, embedded. A new file is seen by the next build only because `build.rs` watches their directory.
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
@@ -73,6 +77,47 @@ fn pool(connections_max: u32) -> PgPoolOptions {
                 Ok(true)
             })
         })
+}
+
+/// A transaction, rolled back wherever it is dropped.
+///
+/// sqlx 0.9.0 leaves a transaction whose beginning was dropped open on its connection, and whoever gets that next writes into it
+/// (transact-rs/sqlx#4385). So a beginning is never dropped: it comes to its end without its caller, and is rolled back then.
+pub async fn begin(db: &PgPool) -> sqlx::Result<Tx> {
+    let db = db.clone();
+    begun(async move { db.begin().await }).await
+}
+
+/// The same; its commit does not wait for the disk. For what a crash may undo.
+pub async fn begin_relaxed(db: &PgPool) -> sqlx::Result<Tx> {
+    let db = db.clone();
+    begun(async move { db.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await }).await
+}
+
+/// To read from: between two of its queries nothing changes.
+async fn begin_snapshot(db: &PgPool) -> sqlx::Result<Tx> {
+    let db = db.clone();
+    begun(async move { db.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await }).await
+}
+
+async fn begun(begin: impl Future<Output = sqlx::Result<Tx>> + Send + 'static) -> sqlx::Result<Tx> {
+    Unstoppable::new(begin).await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+}
+
+/// Whether the transaction was ended because it and others waited for each other: it may be done again.
+pub fn is_deadlock(error: &Error) -> bool {
+    is_state(error, "40P01")
+}
+
+/// Whether a row of that key was there already.
+pub fn is_taken(error: &Error) -> bool {
+    is_state(error, "23505")
+}
+
+/// Whether PostgreSQL gave that SQLSTATE as the cause.
+fn is_state(error: &Error, state: &str) -> bool {
+    let cause = error.source.as_ref().and_then(|cause| cause.downcast_ref::<sqlx::Error>());
+    cause.and_then(sqlx::Error::as_database_error).and_then(|error| error.code()).as_deref() == Some(state)
 }
 
 /// Brings the database to this binary's schema; safe for several nodes at once (the migrator takes a lock).

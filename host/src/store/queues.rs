@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::id::{AppId, EventId, TriggerId};
 use crate::model::queue::{Queue, Topic};
@@ -97,7 +98,23 @@ pub async fn list(db: &mut PgConnection, now: DateTime<Utc>, app: AppId, after: 
     queues.collect()
 }
 
-/// Deletes up to `rows` messages that no handler has; how many.
+/// Deletes up to `rows` messages that are not relayed yet, with their deduplication keys; how many. Waits for a relay that has them.
+pub async fn purge_outbox(db: &mut PgConnection, app: AppId, queue: &str, rows: i64) -> sqlx::Result<u64> {
+    let events = sqlx::query_scalar!(
+        "DELETE FROM outbox USING (
+             SELECT event_id FROM outbox WHERE app_id = $1 AND source = 'queue' AND name = $2 LIMIT $3 FOR UPDATE
+         ) AS gone WHERE outbox.app_id = $1 AND outbox.event_id = gone.event_id
+         RETURNING outbox.event_id",
+        app.0,
+        queue,
+        rows
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    forget(db, app, queue, &events).await
+}
+
+/// Deletes up to `rows` messages that no handler has, with their deduplication keys; how many.
 pub async fn purge(db: &mut PgConnection, app: AppId, queue: &str, rows: i64) -> sqlx::Result<u64> {
     let events = sqlx::query_scalar!(
         "DELETE FROM deliveries USING (
@@ -111,7 +128,14 @@ pub async fn purge(db: &mut PgConnection, app: AppId, queue: &str, rows: i64) ->
     )
     .fetch_all(&mut *db)
     .await?;
-    super::deliveries::delete_idle_events(db, &events).await?;
+    forget(db, app, queue, &events).await
+}
+
+async fn forget(db: &mut PgConnection, app: AppId, queue: &str, events: &[Uuid]) -> sqlx::Result<u64> {
+    sqlx::query!("DELETE FROM queue_keys WHERE app_id = $1 AND queue = $2 AND event_id = ANY ($3)", app.0, queue, events)
+        .execute(&mut *db)
+        .await?;
+    super::deliveries::delete_idle_events(db, events).await?;
     Ok(events.len() as u64)
 }
 

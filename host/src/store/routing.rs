@@ -1,12 +1,12 @@
 //! What decides which script answers a request: `apps`, `scripts` with their active versions, `routes`.
 
-use sqlx::{Connection, PgConnection};
+use sqlx::PgPool;
 
 use crate::model::route::Source;
 
 /// All of it as of one moment: between two of its queries nothing changes.
-pub async fn load(db: &mut PgConnection) -> sqlx::Result<Source> {
-    let mut tx = db.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+pub async fn load(db: &PgPool) -> sqlx::Result<Source> {
+    let mut tx = super::begin_snapshot(db).await?;
     let apps = super::apps::tenants(&mut tx).await?;
     let scripts = super::scripts::deployed(&mut tx).await?;
     let routes = super::routes::all(&mut tx).await?;

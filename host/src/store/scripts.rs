@@ -191,8 +191,9 @@ pub async fn deployed(db: &mut PgConnection) -> sqlx::Result<Vec<Deployed>> {
     deployed.collect()
 }
 
-pub async fn count(db: &mut PgConnection, app: AppId) -> sqlx::Result<i64> {
-    sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM scripts WHERE app_id = $1"#, app.0).fetch_one(db).await
+/// The app's scripts.
+pub async fn ids(db: &mut PgConnection, app: AppId) -> sqlx::Result<Vec<ScriptId>> {
+    sqlx::query_scalar!(r#"SELECT id AS "id: ScriptId" FROM scripts WHERE app_id = $1"#, app.0).fetch_all(db).await
 }
 
 /// Adds a script without its version (`insert_version` must follow in the transaction); false when the name is taken.

@@ -281,96 +281,43 @@ pub async fn update(db: &mut PgConnection, trigger: &Trigger, now: DateTime<Utc>
     .await
 }
 
-/// Stops an active trigger; whether it was.
-pub async fn stop(db: &mut PgConnection, id: TriggerId, reason: &str, now: DateTime<Utc>) -> sqlx::Result<bool> {
+/// Stops an active trigger that still runs as that person; whether it was.
+pub async fn stop(
+    db: &mut PgConnection,
+    app: AppId,
+    id: TriggerId,
+    principal: Option<UserId>,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "UPDATE triggers SET state = 'stopped', stopped_reason = $2, stopped_at = $3,
                 updated_at = greatest($3, updated_at + interval '1 microsecond')
-         WHERE id = $1 AND state = 'active'",
+         WHERE id = $1 AND app_id = $4 AND state = 'active' AND registered_by IS NOT DISTINCT FROM $5",
         id.0,
         reason,
-        now
+        now,
+        app.0,
+        principal.map(|id| id.0)
     )
     .execute(db)
     .await?;
     Ok(done.rows_affected() > 0)
 }
 
-/// Deletes a trigger. What waits for it is deleted with it, but messages of its queue, which wait for the next consumer.
+/// Deletes a trigger. What waits for it is told that when it is claimed, or done away with by `deliveries::forsake`.
 pub async fn delete(db: &mut PgConnection, app: AppId, id: TriggerId) -> sqlx::Result<bool> {
-    let done = sqlx::query!("DELETE FROM triggers WHERE app_id = $1 AND id = $2", app.0, id.0).execute(&mut *db).await?;
-    forsake(db, &[id.0]).await?;
+    let done = sqlx::query!("DELETE FROM triggers WHERE app_id = $1 AND id = $2", app.0, id.0).execute(db).await?;
     Ok(done.rows_affected() > 0)
 }
 
-/// What deleting the script does to its triggers: as [`delete`] for each.
-pub async fn delete_of_script(db: &mut PgConnection, script: ScriptId) -> sqlx::Result<()> {
-    let ids = sqlx::query_scalar!("DELETE FROM triggers WHERE script_id = $1 RETURNING id", script.0).fetch_all(&mut *db).await?;
-    forsake(db, &ids).await
-}
-
-/// Their triggers are gone.
-async fn forsake(db: &mut PgConnection, triggers: &[Uuid]) -> sqlx::Result<()> {
-    sqlx::query!(
-        "UPDATE deliveries SET trigger_id = NULL, state = 'held', resume_at = coalesce(resume_at, due_at), due_at = 'infinity'
-         WHERE trigger_id = ANY ($1) AND queue IS NOT NULL AND state IN ('due', 'held')",
-        triggers
-    )
-    .execute(&mut *db)
-    .await?;
-    let events = sqlx::query_scalar!(
-        "DELETE FROM deliveries WHERE trigger_id = ANY ($1) AND queue IS NULL AND state IN ('due', 'held') RETURNING event_id",
-        triggers
-    )
-    .fetch_all(&mut *db)
-    .await?;
-    super::deliveries::delete_idle_events(db, &events).await
-}
-
-/// Holds what is due of a trigger that is not active any more.
-pub async fn hold(db: &mut PgConnection, app: AppId, id: TriggerId) -> sqlx::Result<()> {
-    sqlx::query!(
-        "UPDATE deliveries SET state = 'held', resume_at = due_at, due_at = 'infinity'
-         WHERE app_id = $1 AND trigger_id = $2 AND state = 'due'",
-        app.0,
-        id.0
-    )
-    .execute(db)
-    .await
-    .map(drop)
-}
-
-/// Makes due what was held of a trigger that is active again.
-pub async fn resume(db: &mut PgConnection, now: DateTime<Utc>, app: AppId, id: TriggerId) -> sqlx::Result<()> {
-    sqlx::query!(
-        "UPDATE deliveries SET state = 'due', due_at = greatest(resume_at, $3), resume_at = NULL
-         WHERE app_id = $1 AND trigger_id = $2 AND state = 'held'",
-        app.0,
-        id.0,
-        now
-    )
-    .execute(db)
-    .await
-    .map(drop)
-}
-
-/// Gives a queue's messages that have no consumer to this one.
-pub async fn adopt(db: &mut PgConnection, now: DateTime<Utc>, app: AppId, queue: &str, id: TriggerId) -> sqlx::Result<()> {
-    sqlx::query!(
-        "UPDATE deliveries SET trigger_id = $3, state = 'due', due_at = greatest(resume_at, $4), resume_at = NULL
-         WHERE app_id = $1 AND queue = $2 AND trigger_id IS NULL AND state = 'held'",
-        app.0,
-        queue,
-        id.0,
-        now
-    )
-    .execute(db)
-    .await
-    .map(drop)
-}
-
-/// Triggers whose tick is due, which nobody else fires meanwhile; the longest due first.
-pub async fn due_ticks(db: &mut PgConnection, now: DateTime<Utc>, rows: i64) -> sqlx::Result<Vec<Trigger>> {
+/// Triggers whose tick is due, which nobody else fires meanwhile; the longest due first. One may be of a schedule or a zone that this
+/// node cannot read.
+pub async fn due_ticks(
+    db: &mut PgConnection,
+    now: DateTime<Utc>,
+    rows: i64,
+) -> sqlx::Result<Vec<(TriggerId, sqlx::Result<Trigger>)>> {
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT id AS "id: TriggerId", app_id AS "app_id: AppId", script_id AS "script_id: ScriptId", kind, pattern, ops,
@@ -384,7 +331,7 @@ pub async fn due_ticks(db: &mut PgConnection, now: DateTime<Utc>, rows: i64) -> 
     )
     .fetch_all(db)
     .await?;
-    rows.into_iter().map(Row::trigger).collect()
+    Ok(rows.into_iter().map(|row| (row.id, row.trigger())).collect())
 }
 
 /// Sets the next tick of a trigger that was locked.

@@ -1,11 +1,12 @@
 //! One attempt of a delivery: may it run, what does it run, what came of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use crate::id::{ExecutionId, RequestId};
-use crate::invoke::Invoker;
+use crate::invoke::{EventPlace, Invoker};
 use crate::limits;
 use crate::model::access;
 use crate::model::delivery::{Attempt, AttemptLine, Claim, DeadReason, End, Settlement, To};
@@ -14,14 +15,50 @@ use crate::model::execution::{Failure, FailureCode, LogLine, Outcome};
 use crate::model::invocation::{Call, Delivered, Deployed, Ended, InvocationType, Request};
 use crate::model::script::Kind as ScriptKind;
 use crate::service::{self, Services};
+use crate::shutdown::Shutdown;
 
-/// Attempts the delivery; never fails.
-pub(super) async fn run(services: Arc<Services>, invoker: Arc<Invoker>, claim: Claim) -> Settlement {
-    let end = match admit(&services, &claim).await {
-        Admitted::Runs(script) => attempted(&services, &invoker, &claim, script).await,
-        Admitted::Ends(end) => end,
+/// Attempts the delivery; never fails. One that has no place yet when the node drains is given back.
+pub(super) async fn run(services: Arc<Services>, invoker: Arc<Invoker>, shutdown: Shutdown, mut claim: Claim) -> Settlement {
+    let script = match admit(&services, &claim).await {
+        Admitted::Runs(script) => script,
+        Admitted::Ends(end) => return Settlement { claim, end },
     };
+    let place = tokio::select! {
+        biased;
+        () = shutdown.draining() => return Settlement { claim, end: End::Released },
+        place = invoker.place_for_event(claim.app_id) => place,
+    };
+    let end = match complete(&services, &mut claim).await {
+        Some(end) => end,
+        None => attempted(&services, &invoker, place, &claim, script).await,
+    };
+    // What was told is not needed to settle, and a settlement may wait.
+    claim.event.about = Vec::new();
     Settlement { claim, end }
+}
+
+/// Reads what the event tells, where the claim does not say. Its end, if it has none to run.
+async fn complete(services: &Services, claim: &mut Claim) -> Option<End> {
+    if claim.is_whole {
+        return None;
+    }
+    match service::deliveries::about(services, claim).await {
+        Ok(Some(about)) => {
+            claim.event.about = about.into_bytes();
+            None
+        }
+        Ok(None) => Some(End::Dropped),
+        Err(error) => {
+            tracing::warn!(delivery.id = %claim.id, %error, cause = ?error.source, "an event could not be read; its delivery is given back");
+            pause().await;
+            Some(End::Released)
+        }
+    }
+}
+
+/// What the database has just refused would be refused at once again.
+async fn pause() {
+    tokio::time::sleep(Duration::from_millis(limits::DELIVERY_REFUSED_MS)).await;
 }
 
 enum Admitted {
@@ -38,8 +75,10 @@ async fn admit(services: &Services, claim: &Claim) -> Admitted {
         To::Trigger { is_active: false, .. } => return Admitted::Ends(End::Held),
         To::Trigger { trigger_id, script_id, principal, .. } => {
             if !principal.as_ref().is_some_and(access::may_run_triggers) {
-                if let Err(error) = service::triggers::stop(services, claim.app_id, *trigger_id).await {
+                let seen = principal.as_ref().map(|principal| principal.user_id);
+                if let Err(error) = service::triggers::stop(services, claim.app_id, *trigger_id, seen).await {
                     tracing::warn!(trigger.id = %trigger_id, %error, cause = ?error.source, "a trigger that must stop could not be stopped");
+                    pause().await;
                 }
                 return Admitted::Ends(End::Held);
             }
@@ -47,9 +86,8 @@ async fn admit(services: &Services, claim: &Claim) -> Admitted {
         }
         To::Script { script_id } => *script_id,
     };
-    let (number, most) = (claim.event.attempt, claim.retry().max_attempts);
-    if number > most {
-        let message = format!("{most} attempts were begun, and the node ended before each of them did");
+    if claim.lost > limits::DELIVERY_LOST_MAX {
+        let message = format!("it was begun {} times, and each time its node ended before it did", claim.lost);
         let attempt = unattempted(claim, services.now(), Failure::new(FailureCode::Internal, message), Outcome::HostFault);
         return Admitted::Ends(End::Dead { reason: DeadReason::Abandoned, attempt });
     }
@@ -75,12 +113,9 @@ async fn find(services: &Services, id: crate::id::ScriptId) -> Option<Arc<Deploy
     known()
 }
 
-async fn attempted(services: &Services, invoker: &Invoker, claim: &Claim, script: Arc<Deployed>) -> End {
+async fn attempted(services: &Services, invoker: &Invoker, place: EventPlace, claim: &Claim, script: Arc<Deployed>) -> End {
     let started_at = services.now();
-    let execution_id = match claim.execution_id {
-        Some(promised) if claim.event.attempt == 1 && claim.replay == 0 => promised,
-        _ => ExecutionId::at(started_at),
-    };
+    let execution_id = claim.execution_id.unwrap_or_else(|| ExecutionId::at(started_at));
     let version = script.version;
     let call = match call(claim, execution_id, script) {
         Ok(call) => call,
@@ -89,7 +124,7 @@ async fn attempted(services: &Services, invoker: &Invoker, claim: &Claim, script
             return End::Dead { reason: DeadReason::AttemptsExhausted, attempt };
         }
     };
-    let ended = invoker.deliver(call).await;
+    let ended = invoker.deliver(place, call).await;
     let Ended { result, outcome, usage, logs, .. } = ended;
     let Err(error) = result else { return End::Succeeded };
     let attempt = Attempt {

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::id::{AppId, DeliveryId};
 use crate::limits::{DELIVERIES_CLAIMED_LOW, DELIVERIES_CLAIMED_MAX};
 use crate::model::delivery::Claim;
-use crate::store::deliveries::Room;
+use crate::store::deliveries::{Claims, Room};
 
 #[derive(Debug)]
 pub(super) struct Held {
@@ -18,7 +18,8 @@ pub(super) struct Held {
 
 #[derive(Debug, Default)]
 struct State {
-    claims: HashMap<DeliveryId, Claim>,
+    /// Each with its app and its number.
+    claims: HashMap<DeliveryId, (AppId, i32)>,
     by_app: HashMap<AppId, usize>,
 }
 
@@ -34,7 +35,7 @@ impl Held {
         for claim in claims {
             *state.by_app.entry(claim.app_id).or_default() += 1;
             // Of a claim whose lease was lost and that came back the later number counts.
-            if state.claims.insert(claim.id, claim.clone()).is_some() {
+            if state.claims.insert(claim.id, (claim.app_id, claim.number)).is_some() {
                 state.release(claim.app_id);
             }
         }
@@ -47,7 +48,7 @@ impl Held {
         let before = state.claims.len();
         let mut low = false;
         for claim in claims {
-            let is_this = state.claims.get(&claim.id).is_some_and(|held| held.event.attempt == claim.event.attempt);
+            let is_this = state.claims.get(&claim.id).is_some_and(|(_, number)| *number == claim.number);
             if is_this {
                 state.claims.remove(&claim.id);
                 low |= state.release(claim.app_id) == DELIVERIES_CLAIMED_LOW;
@@ -66,12 +67,8 @@ impl Held {
         Room { total, held: state.by_app.iter().map(|(app, held)| (*app, count(*held))).collect() }
     }
 
-    pub(super) fn claims(&self) -> Vec<Claim> {
-        self.lock().claims.values().cloned().collect()
-    }
-
-    pub(super) fn count(&self) -> usize {
-        *self.count.borrow()
+    pub(super) fn claims(&self) -> Claims {
+        self.lock().claims.iter().map(|(id, (_, number))| (*id, *number)).collect()
     }
 
     /// Resolves while something is held.

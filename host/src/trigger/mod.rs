@@ -1,8 +1,8 @@
 //! The workers: from an event in the outbox to a settled delivery.
 //!
 //! `relay` makes deliveries of events, `clock` makes events of schedules that are due, `dispatcher` claims what is due and has it run,
-//! `settler` writes what came of it, `held` knows what this node has claimed, `sweep` deletes what was kept long enough. They meet
-//! the planes in the database only: a wake-up (`service::events`) says "look", never what to do.
+//! `settler` writes what came of it, `held` knows what this node has claimed, `resume` goes on with what waited for its trigger, `sweep`
+//! deletes what was kept long enough. They meet the planes in the database only: a wake-up (`service::events`) says "look", never what to do.
 //!
 //! Each step is one transaction, and a crash between two leaves work that the next look finds:
 //! - after the commit of a mutation: the event is in the outbox; a start relays it.
@@ -18,6 +18,7 @@ mod clock;
 mod dispatcher;
 mod held;
 mod relay;
+mod resume;
 mod settler;
 mod sweep;
 
@@ -29,11 +30,11 @@ use sqlx::postgres::PgListener;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
+use self::dispatcher::Dispatcher;
 use self::held::Held;
 use crate::error::{Error, Result};
 use crate::invoke::Invoker;
 use crate::limits;
-use crate::model::delivery::{End, Settlement};
 use crate::service::{self, Services};
 use crate::shutdown::{self, Shutdown};
 use crate::store;
@@ -50,8 +51,9 @@ pub enum Company {
 pub struct Workers {
     services: Arc<Services>,
     held: Arc<Held>,
-    settlements: mpsc::Sender<Settlement>,
-    settler: JoinHandle<()>,
+    dispatcher: JoinHandle<()>,
+    /// What goes on while the node drains: requests that run until then add events, and claims are renewed.
+    lasting: Vec<JoinHandle<()>>,
 }
 
 impl Workers {
@@ -68,44 +70,44 @@ impl Workers {
         }
         let held = Arc::new(Held::default());
         let (settlements, settled) = mpsc::channel(limits::DELIVERIES_CLAIMED_MAX);
-        let settler = shutdown::spawn("settler", settler::work(services.clone(), held.clone(), settled));
-        let dispatching = dispatcher::work(services.clone(), invoker, held.clone(), settlements.clone());
-        until_draining("dispatcher", shutdown, dispatching);
-        until_draining("relay", shutdown, relay::work(services.clone()));
+        let mut lasting = vec![
+            shutdown::spawn("settler", settler::work(services.clone(), held.clone(), settled)),
+            shutdown::spawn("relay", relay::work(services.clone())),
+            shutdown::spawn("leases", renew(services.clone(), held.clone())),
+            shutdown::spawn("doubts", service::events::settle_doubts(services.clone())),
+        ];
+        let dispatcher =
+            Dispatcher { services: services.clone(), invoker, held: held.clone(), settlements, shutdown: shutdown.clone() };
+        let dispatcher = shutdown::spawn("dispatcher", dispatcher.work());
         until_draining("schedules", shutdown, clock::work(services.clone()));
-        until_draining("leases", shutdown, renew(services.clone(), held.clone()));
+        until_draining("resuming", shutdown, resume::work(services.clone()));
         until_draining("sweep", shutdown, sweep::work(services.clone()));
-        until_draining("doubts", shutdown, service::events::settle_doubts(services.clone()));
+        until_draining("vacuum", shutdown, sweep::vacuum(services.clone()));
         if company == Company::Others {
             until_draining("events of others", shutdown, listen(services.clone()));
-            shutdown::spawn("telling of events", service::events::tell_others(services.clone(), shutdown.clone()));
+            lasting.push(shutdown::spawn("telling of events", service::events::tell_others(services.clone())));
         }
         services.events.wake();
-        Ok(Self { services, held, settlements, settler })
-    }
-
-    /// Deliveries that this node has claimed and not settled.
-    pub fn claimed(&self) -> usize {
-        self.held.count()
+        Ok(Self { services, held, dispatcher, lasting })
     }
 
     /// Waits for what is under way, at most until `deadline` or until stopping; gives back what is not settled by then. Whether all
-    /// was settled.
+    /// was settled. Other nodes are told to look at what is left.
     pub async fn close(self, deadline: Instant, shutdown: &Shutdown) -> bool {
+        // Claims of a moment ago are known once it has ended.
+        let dispatched = tokio::time::timeout_at(deadline.into(), self.dispatcher).await.is_ok();
         let finished = tokio::select! {
-            () = self.held.empty() => true,
+            () = self.held.empty() => dispatched,
             () = tokio::time::sleep_until(deadline.into()) => false,
             () = shutdown.stopping() => false,
         };
-        if !finished {
-            let given_back =
-                self.held.claims().into_iter().map(|claim| Settlement { claim, end: End::Released }).collect::<Vec<_>>();
-            if let Err(error) = service::deliveries::settle(&self.services, &given_back).await {
-                tracing::warn!(%error, cause = ?error.source, "claimed deliveries could not be given back; their leases will end");
-            }
+        if !finished && let Err(error) = service::deliveries::give_back(&self.services, &self.held.claims()).await {
+            tracing::warn!(%error, cause = ?error.source, "claimed deliveries could not be given back; their leases will end");
         }
-        drop(self.settlements);
-        self.settler.abort();
+        if let Err(error) = service::events::tell_others_once(&self.services).await {
+            tracing::warn!(%error, cause = ?error.source, "other nodes could not be told to go on");
+        }
+        self.lasting.iter().for_each(JoinHandle::abort);
         finished
     }
 }
@@ -133,7 +135,7 @@ async fn listen(services: Arc<Services>) {
         };
         let error = match listening.await {
             Ok(mut listener) => {
-                trouble.over();
+                trouble.over(&services);
                 services.events.wake();
                 loop {
                     match listener.try_recv().await {
@@ -155,12 +157,12 @@ async fn renew(services: Arc<Services>, held: Arc<Held>) {
     while !services.db.is_closed() {
         held.some().await;
         tokio::time::sleep(Duration::from_millis(limits::DELIVERY_RENEW_MS)).await;
-        let claims = store::deliveries::Claims::of(&held.claims());
+        let claims = held.claims();
         if claims.is_empty() {
             continue;
         }
         match service::deliveries::renew(&services, &claims).await {
-            Ok(_) => trouble.over(),
+            Ok(_) => trouble.over(&services),
             Err(error) => trouble.wait(&services, &error).await,
         }
     }
@@ -187,11 +189,13 @@ impl Trouble {
         self.pause = (self.pause * 2).min(Duration::from_millis(limits::WORKER_RETRY_MS_CEILING));
     }
 
-    fn over(&mut self) {
+    /// What was refused may have been committed all the same, so that nothing is found by a second try: everybody looks.
+    fn over(&mut self, services: &Services) {
         if self.is_on {
             tracing::info!("no longer: {}", self.what);
+            services.events.wake();
+            *self = Self::new(self.what);
         }
-        *self = Self::new(self.what);
     }
 }
 

@@ -10,11 +10,8 @@ pub(super) async fn work(services: Arc<Services>) {
     let mut trouble = Trouble::new("events cannot be relayed");
     while !services.db.is_closed() {
         match service::deliveries::relay(&services).await {
-            Ok((events, deliveries)) => {
-                trouble.over();
-                if deliveries > 0 {
-                    services.events.due.notify_one();
-                }
+            Ok(events) => {
+                trouble.over(&services);
                 if events == 0 {
                     services.events.outbox.notified().await;
                 }

@@ -15,7 +15,7 @@ use crate::service::{self, Services};
 /// meanwhile, and then its deliveries are attempted again.
 pub(super) async fn work(services: Arc<Services>, held: Arc<Held>, mut settlements: mpsc::Receiver<Settlement>) {
     let mut trouble = Trouble::new("deliveries cannot be settled");
-    let mut batch = Vec::new();
+    let (mut batch, mut settled) = (Vec::new(), 0);
     while settlements.recv_many(&mut batch, limits::SETTLE_BATCH_MAX).await > 0 {
         while let Err(error) = service::deliveries::settle(&services, &batch).await {
             if services.db.is_closed() {
@@ -24,9 +24,14 @@ pub(super) async fn work(services: Arc<Services>, held: Arc<Held>, mut settlemen
             trouble.wait(&services, &error).await;
             tokio::time::sleep(Duration::from_millis(limits::SETTLE_RETRY_MS)).await;
         }
-        trouble.over();
+        trouble.over(&services);
         if held.remove(batch.iter().map(|settlement| &settlement.claim)) {
             services.events.due.notify_one();
+        }
+        settled += batch.len();
+        if settled >= limits::VACUUM_DELIVERIES {
+            settled = 0;
+            services.events.remains.notify_one();
         }
         batch.clear();
     }

@@ -8,12 +8,24 @@ use super::Trouble;
 use crate::limits;
 use crate::service::{self, Services};
 
+/// Clears away what settling deleted, whenever that was much.
+pub(super) async fn vacuum(services: Arc<Services>) {
+    let mut trouble = Trouble::new("what was deleted cannot be cleared away");
+    while !services.db.is_closed() {
+        services.events.remains.notified().await;
+        match service::deliveries::vacuum(&services).await {
+            Ok(()) => trouble.over(&services),
+            Err(error) => trouble.wait(&services, &error).await,
+        }
+    }
+}
+
 pub(super) async fn work(services: Arc<Services>) {
     let mut trouble = Trouble::new("what is too old cannot be deleted");
     while !services.db.is_closed() {
         match service::retention::sweep(&services).await {
             Ok(swept) => {
-                trouble.over();
+                trouble.over(&services);
                 if swept > 0 {
                     tracing::info!(rows = swept, "deleted what was kept long enough");
                 }

@@ -1,10 +1,10 @@
-//! Deliveries that fail: tried again by their policy, then kept, replayed, resolved.
+//! Deliveries that fail: tried again by their policy, then kept, found, replayed, resolved.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use picloud::clock::Clock;
-use picloud::limits::{DEAD_LETTER_REASON_CHARS_MAX, EVENT_DEPTH_MAX};
+use picloud::limits::DEAD_LETTER_REASON_CHARS_MAX;
 use serde_json::{Value, json};
 
 use crate::support::app::Options;
@@ -40,7 +40,7 @@ async fn a_failed_delivery_is_tried_again_after_its_wait_and_no_sooner() {
     let waits_for = async |attempts: i64| {
         eventually("the attempt has failed", Duration::from_secs(10), async || {
             let row: Option<(i32, DateTime<Utc>)> =
-                sqlx::query_as("SELECT attempts, due_at FROM deliveries WHERE state = 'due' AND attempts = $1")
+                sqlx::query_as("SELECT failed, due_at FROM deliveries WHERE state = 'due' AND failed = $1")
                     .bind(i32::try_from(attempts).unwrap())
                     .fetch_optional(&mut app.database.connect().await)
                     .await
@@ -228,42 +228,6 @@ async fn a_handler_of_dead_letters_that_fails_is_noted_and_nothing_follows() {
 }
 
 #[tokio::test]
-async fn a_chain_that_is_too_long_ends_as_a_dead_letter_that_says_so() {
-    let app = TestApp::start().await;
-    let shop = app.create_app("shop").await;
-    let again = shop.upload("again", r#"kv::collection("c").increment("n")"#).await;
-    let keeps = shop.upload("keeps", KEEPS).await;
-    shop.trigger("kv", &again, json!({ "collection": "c" })).await;
-    shop.trigger("dead_letter", &keeps, json!({})).await;
-    shop.run(r#"kv::collection("c").increment("n")"#).await.expect(200);
-    let seen = shop.seen(1).await;
-    shop.settled().await;
-    let letter = shop.letter(&shop.letters(1).await[0]).await;
-    assert_eq!((&letter["reason"], &letter["attempts"]), (&json!("depth_exceeded"), &json!(0)), "{letter}");
-    assert_eq!(letter["event"]["depth"], EVENT_DEPTH_MAX + 1);
-    assert_eq!(letter["script_id"], json!(again.id));
-    assert!(letter["last_error"]["message"].as_str().unwrap().contains("hops"), "{letter}");
-    assert_eq!(seen[0]["event"]["dead_letter"]["dead_letter_id"], letter["id"]);
-    assert_eq!(shop.value(r#"kv::collection("c").get("n")"#).await, EVENT_DEPTH_MAX + 1);
-}
-
-/// Handlers of dead letters that write, too.
-#[tokio::test]
-async fn a_circle_through_dead_letters_ends() {
-    let app = TestApp::start().await;
-    let shop = app.create_app("shop").await;
-    let broken = shop.upload("broken", "throw 1").await;
-    let feeds = shop.upload("feeds", r#"kv::collection("c").increment("n")"#).await;
-    shop.trigger("kv", &broken, json!({ "collection": "c", "max_attempts": 1 })).await;
-    shop.trigger("dead_letter", &feeds, json!({ "max_attempts": 1 })).await;
-    shop.run(r#"kv::collection("c").increment("n")"#).await.expect(200);
-    shop.settled().await;
-    let letters = app.get("/admin/apps/shop/dead_letters?limit=200").await.expect(200).json();
-    let letters = letters["items"].as_array().unwrap();
-    assert!((5..=20).contains(&letters.len()), "{}", letters.len());
-}
-
-#[tokio::test]
 async fn bounds_that_a_handler_reaches_are_failures_of_the_delivery() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
@@ -281,4 +245,139 @@ async fn bounds_that_a_handler_reaches_are_failures_of_the_delivery() {
     }
     outcomes.sort();
     assert_eq!(outcomes, ["deadline_exceeded", "fuel_exhausted", "script_failed"]);
+}
+
+#[tokio::test]
+async fn a_replay_that_fails_again_is_another_letter_of_the_same_event() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    let broken = shop.upload("broken", "throw 1").await;
+    let trigger = shop.trigger("queue", &broken, json!({ "queue": "q", "max_attempts": 2, "base_delay_ms": 1 })).await;
+    let event = shop.send("q", json!("m")).await;
+    let first = shop.letters(1).await.remove(0);
+    // The first one, what came of it, and the first one once more.
+    let mut made = vec![first["id"].clone()];
+    for (number, which) in [(2, 0), (3, 1), (4, 0)] {
+        let path = format!("/admin/apps/shop/dead_letters/{}", made[which].as_str().unwrap());
+        let delivery = app.post(&format!("{path}/replay"), json!({})).await.expect(202).json()["delivery_id"].clone();
+        assert_eq!(app.get(&path).await.expect(200).json()["replayed_as"], delivery);
+        let letters = shop.letters(number).await;
+        let letter = letters.iter().find(|letter| letter["id"] == delivery).expect("the delivery is a letter");
+        assert_eq!((&letter["event"]["id"], &letter["trigger_id"]), (&json!(event), &trigger["id"]), "{letter}");
+        assert_eq!((&letter["attempts"], &letter["resolved"]), (&json!(2), &Value::Null), "{letter}");
+        // Its attempts are counted anew, and so says the record of each.
+        let log = shop.letter(letter).await["attempt_log"].as_array().unwrap().clone();
+        assert_eq!(log.iter().map(|attempt| attempt["number"].clone()).collect::<Vec<_>>(), [json!(1), json!(2)]);
+        for attempt in &log {
+            let record = app.execution(attempt["execution_id"].as_str().unwrap()).await;
+            assert_eq!((&record["attempt"], &record["event_id"]), (&attempt["number"], &json!(event)), "{record}");
+        }
+        made.push(delivery);
+    }
+    let numbers: Vec<(uuid::Uuid, i32)> = sqlx::query_as("SELECT id, replay FROM deliveries ORDER BY replay")
+        .fetch_all(&mut app.database.connect().await)
+        .await
+        .unwrap();
+    assert_eq!(numbers.iter().map(|(id, _)| json!(id)).collect::<Vec<_>>(), made);
+    assert_eq!(numbers.iter().map(|(_, replay)| *replay).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    let count = app.get("/admin/apps/shop/dead_letters/count").await.expect(200).json();
+    assert_eq!(count, json!({ "all": 4, "unresolved": 2 }));
+}
+
+#[tokio::test]
+async fn letters_are_found_by_what_they_are_of() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    let (one, two) = (shop.upload("one", "throw 1").await, shop.upload("two", "throw 2").await);
+    shop.trigger("queue", &one, json!({ "queue": "q", "max_attempts": 1 })).await;
+    let topic = shop.trigger("pubsub", &two, json!({ "topic": "t", "max_attempts": 1 })).await;
+    shop.trigger("queue", &two, json!({ "queue": "r", "max_attempts": 1 })).await;
+    shop.send("q", json!(1)).await;
+    shop.publish_to("t", json!(1)).await;
+    shop.send("r", json!(1)).await;
+    let name = |letter: &Value| {
+        let event = &letter["event"];
+        event["queue"]["name"].as_str().or(event["pubsub"]["topic"].as_str()).expect("a name").to_owned()
+    };
+    let letters = shop.letters(3).await;
+    let done = letters.iter().find(|letter| name(letter) == "r").expect("a letter")["id"].as_str().unwrap();
+    app.post(&format!("/admin/apps/shop/dead_letters/{done}/resolve"), json!({ "reason": "done" })).await.expect(200);
+    let (one, two, topic) = (&one.id, &two.id, topic["id"].as_str().unwrap());
+    for (query, expected) in [
+        (String::new(), vec!["q", "r", "t"]),
+        ("unresolved=true".to_owned(), vec!["q", "t"]),
+        ("unresolved=false".to_owned(), vec!["q", "r", "t"]),
+        ("source=queue".to_owned(), vec!["q", "r"]),
+        ("source=pubsub".to_owned(), vec!["t"]),
+        ("source=invoke".to_owned(), vec![]),
+        (format!("trigger_id={topic}"), vec!["t"]),
+        (format!("script_id={one}"), vec!["q"]),
+        (format!("script_id={two}"), vec!["r", "t"]),
+        (format!("script_id={two}&unresolved=true"), vec!["t"]),
+        (format!("script_id={two}&source=queue"), vec!["r"]),
+        (format!("script_id={one}&trigger_id={topic}"), vec![]),
+    ] {
+        // Page by page.
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = app.get(&format!("/admin/apps/shop/dead_letters?{query}&limit=1{cursor}")).await.expect(200).json();
+            found.extend(page["items"].as_array().unwrap().iter().map(name));
+            let Some(next) = page["cursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        found.sort();
+        assert_eq!(found, expected, "{query}");
+    }
+    for wrong in ["source=nothing", "source=dead_letter", "trigger_id=x", "script_id=x", "unresolved=maybe", "resolved=true"] {
+        app.get(&format!("/admin/apps/shop/dead_letters?{wrong}")).await.fails(422, "invalid");
+    }
+}
+
+#[tokio::test]
+async fn a_filter_of_letters_must_fit_in_all_its_words() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    let (one, two) = (shop.upload("one", "throw 1").await, shop.upload("two", "throw 2").await);
+    let keeps = shop.upload("keeps", KEEPS).await;
+    shop.trigger("queue", &one, json!({ "queue": "q", "max_attempts": 1 })).await;
+    shop.trigger("pubsub", &two, json!({ "topic": "t", "max_attempts": 1 })).await;
+    let fits = shop.trigger("queue", &two, json!({ "queue": "r", "max_attempts": 1 })).await;
+    shop.trigger("dead_letter", &keeps, json!({ "filter": { "source": "queue", "script_id": two.id } })).await;
+    shop.trigger("dead_letter", &keeps, json!({ "filter": { "source": "invoke", "trigger_id": fits["id"] } })).await;
+    shop.trigger("dead_letter", &keeps, json!({ "filter": { "script_id": one.id, "trigger_id": fits["id"] } })).await;
+    shop.send("q", json!(1)).await;
+    shop.publish_to("t", json!(1)).await;
+    shop.send("r", json!(1)).await;
+    shop.letters(3).await;
+    shop.settled().await;
+    let seen = shop.seen(1).await;
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert_eq!(seen[0]["event"]["dead_letter"]["original"]["queue"]["name"], "r");
+    assert_eq!(seen[0]["event"]["dead_letter"]["trigger_id"], fits["id"]);
+}
+
+#[tokio::test]
+async fn an_execution_is_followed_by_the_attempts_of_its_own_trigger() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    let (fails, works) = (shop.upload("fails", "throw 1").await, shop.upload("works", "1").await);
+    let dies = shop.trigger("pubsub", &fails, json!({ "topic": "t", "max_attempts": 2, "base_delay_ms": 1 })).await;
+    let lives = shop.trigger("pubsub", &works, json!({ "topic": "t" })).await;
+    let event = shop.publish_to("t", json!(1)).await;
+    let letter = shop.letters(1).await.remove(0);
+    shop.settled().await;
+    let delivery = json!({ "id": letter["id"], "state": "dead", "attempts": 2, "due_at": null });
+    for (script, trigger, attempts, delivery) in [(&fails, &dies, 2, delivery), (&works, &lives, 1, Value::Null)] {
+        let listed = app.get(&format!("/admin/scripts/{}/executions", script.id)).await.expect(200).json();
+        let ids: Vec<_> = listed["items"].as_array().unwrap().iter().map(|execution| execution["id"].clone()).collect();
+        assert_eq!(ids.len(), attempts);
+        for id in &ids {
+            let record = app.execution(id.as_str().unwrap()).await;
+            assert_eq!((&record["event_id"], &record["trigger_id"]), (&json!(event), &trigger["id"]), "{record}");
+            let mut own: Vec<_> = record["attempts"].as_array().unwrap().iter().map(|attempt| attempt["id"].clone()).collect();
+            // The list has the newest first.
+            own.reverse();
+            assert_eq!((&own, &record["delivery"]), (&ids, &delivery), "{record}");
+        }
+    }
 }

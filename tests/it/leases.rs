@@ -103,7 +103,8 @@ async fn runs(db: &mut PgConnection) -> i64 {
 
 /// State, claims, failed and lost of the only delivery, while it is there.
 async fn only(db: &mut PgConnection) -> Option<(String, i32, i32, i32)> {
-    let rows: Vec<_> = sqlx::query_as("SELECT state, claims, failed, lost FROM deliveries").fetch_all(db).await.expect("rows");
+    let rows: Vec<(String, i32, i32, i32)> =
+        sqlx::query_as("SELECT state, claims, failed, lost FROM deliveries").fetch_all(db).await.expect("rows");
     assert!(rows.len() <= 1, "{rows:?}");
     rows.into_iter().next()
 }
@@ -192,7 +193,10 @@ async fn a_run_whose_claim_was_lost_meanwhile_settles_nothing() {
     eventually("it runs", SOON, async || (runs(&mut db).await == 1).then_some(())).await;
     eventually("it is claimed again, and runs a second time", SOON, async || {
         // Again and again: the node renews what it holds.
-        sqlx::query("UPDATE deliveries SET due_at = now() - interval '1 minute' WHERE claims = 1").execute(&mut db).await.unwrap();
+        sqlx::query("UPDATE deliveries SET due_at = now() - interval '1 minute' WHERE claims = 1")
+            .execute(&mut db)
+            .await
+            .unwrap();
         app.services.events.wake();
         (runs(&mut db).await == 2).then_some(())
     })
@@ -356,8 +360,10 @@ async fn claimers_at_once_never_get_the_same_delivery() {
                 let (mut own, mut left) = (Vec::new(), 1_i64);
                 while left > 0 {
                     own.extend(deliveries::claim(&services, &room).await.unwrap().iter().map(|claim| claim.id));
-                    let due = sqlx::query_scalar("SELECT count(*) FROM deliveries WHERE state = 'due'");
-                    left = due.fetch_one(&services.db).await.unwrap();
+                    left = sqlx::query_scalar("SELECT count(*) FROM deliveries WHERE state = 'due'")
+                        .fetch_one(&services.db)
+                        .await
+                        .unwrap();
                 }
                 own
             })

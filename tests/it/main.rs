@@ -27,10 +27,17 @@ mod sending;
 mod shortener;
 mod stdlib;
 // Events.
+mod chains;
 mod dead_letters;
+mod event_shapes;
+mod events_bounds;
 mod events_crash;
+mod events_kept;
+mod leases;
 mod mail_in;
+mod nodes;
 mod queues;
+mod ticks;
 mod triggers;
 // The planes.
 mod bad_input;

@@ -180,6 +180,7 @@ async fn what_nobody_was_told_of_is_found_once_a_connection_was_lost() {
     let handler = nodes.shop.upload("handler", KEEPS).await;
     nodes.shop.trigger("queue", &handler, json!({ "queue": "q" })).await;
     let mut db = nodes.database.connect().await;
+    idle(&mut db).await;
     sqlx::query(
         r#"WITH event AS (
                INSERT INTO events (id, app_id, source, op, at, depth, request_id, about)

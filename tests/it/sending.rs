@@ -4,8 +4,9 @@
 use picloud::limits::{HTTP_REQUESTS_PER_INVOCATION_MAX, QUEUE_DELAY_S_MAX, TOPIC_NAME_BYTES_MAX};
 use serde_json::{Value, json};
 
-use crate::support::TestApp;
 use crate::support::events::KEEPS;
+use crate::support::mail::MailServer;
+use crate::support::{Options, TestApp};
 
 #[tokio::test]
 async fn a_message_that_a_script_sends_is_handled_under_its_request() {
@@ -115,6 +116,73 @@ async fn bounds_of_the_host_reach_the_script() {
     ] {
         assert_eq!(shop.caught(&call).await["code"], "invalid_argument", "{call}");
     }
+}
+
+#[tokio::test]
+async fn mail_of_a_script_arrives() {
+    let server = MailServer::start();
+    let app = TestApp::start_with(Options { smtp: Some(server.settings()), ..Options::default() }).await;
+    let shop = app.create_app("shop").await;
+    shop.grant(json!({ "email": ["shop@example.com"] })).await;
+    let sent = shop
+        .value(
+            r#"[
+                email::send(#{
+                    from: "shop@example.com", to: ["ada@example.com", "bob@example.com"], cc: "cyd@example.com",
+                    bcc: ["dan@example.com", "eve@example.com"], reply_to: "desk@example.com",
+                    subject: "Grüße aus dem Laden", text: "Hi Ada",
+                }),
+                email::send_html(#{
+                    from: "shop@example.com", to: "ada@example.com", cc: ["cyd@example.com", "fay@example.com"],
+                    bcc: "dan@example.com", reply_to: "desk@example.com",
+                    subject: "Your order", html: "<p>On its way</p>", text: "On its way",
+                }),
+                email::send_html(#{ from: "shop@example.com", bcc: "dan@example.com", subject: "Alone", html: "<p>Hi</p>" }),
+            ]"#,
+        )
+        .await;
+    let taken = server.taken();
+    let headers = |taken: &Value, name: &str| -> Vec<String> {
+        let all = taken["headers"].as_array().expect("headers").iter().filter(|pair| pair[0] == name);
+        all.map(|pair| pair[1].as_str().expect("text").to_owned()).collect()
+    };
+    // By its id, which is what the function gave: the envelope, the headers, the parts.
+    let expected = json!([
+        {
+            "to": ["ada@example.com", "bob@example.com", "cyd@example.com", "dan@example.com", "eve@example.com"],
+            "To": ["ada@example.com, bob@example.com"], "Cc": ["cyd@example.com"], "Reply-To": ["desk@example.com"],
+            "Subject": ["Grüße aus dem Laden"],
+            "parts": [["text/plain", "Hi Ada\n"]],
+        },
+        {
+            "to": ["ada@example.com", "cyd@example.com", "fay@example.com", "dan@example.com"],
+            "To": ["ada@example.com"], "Cc": ["cyd@example.com, fay@example.com"], "Reply-To": ["desk@example.com"],
+            "Subject": ["Your order"],
+            "parts": [["text/plain", "On its way"], ["text/html", "<p>On its way</p>"]],
+        },
+        {
+            "to": ["dan@example.com"],
+            "To": ["undisclosed-recipients:;"], "Cc": [], "Reply-To": [],
+            "Subject": ["Alone"],
+            "parts": [["text/html", "<p>Hi</p>\n"]],
+        },
+    ]);
+    assert_eq!(taken.len(), 3);
+    for (id, expected) in sent.as_array().expect("ids").iter().zip(expected.as_array().expect("a list")) {
+        let id = id.as_str().expect("an id").to_owned();
+        let mail = taken.iter().find(|taken| headers(taken, "Message-ID") == [id.clone()]).expect("a message of that id");
+        assert_eq!((&mail["to"], &mail["parts"]), (&expected["to"], &expected["parts"]), "{mail}");
+        for name in ["To", "Cc", "Reply-To", "Subject"] {
+            assert_eq!(json!(headers(mail, name)), expected[name], "{name}: {mail}");
+        }
+        assert_eq!((&mail["from"], headers(mail, "From")), (&json!("shop@example.com"), vec!["shop@example.com".to_owned()]));
+        let raw = mail["raw"].as_str().expect("bytes");
+        assert!(headers(mail, "Bcc").is_empty() && !raw.contains("dan@") && !raw.contains("eve@"), "{raw}");
+    }
+    // The node's own sender needs its grant, too.
+    let send = r#"email::send(#{ to: "ada@example.com", subject: "s", text: "t" })"#;
+    assert_eq!(shop.caught(send).await["code"], "denied");
+    assert_eq!(server.taken().len(), 3);
 }
 
 #[tokio::test]

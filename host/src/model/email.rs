@@ -109,7 +109,8 @@ fn is_local_part(local: &str) -> bool {
 }
 
 /// Labels of a host name; one alone is a host of the local network.
-fn is_domain(domain: &str) -> bool {
+/// Labels of letters, digits and hyphens, 1..=63 bytes each (RFC 5321 §4.1.2).
+pub fn is_domain(domain: &str) -> bool {
     domain.split('.').all(|label| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')

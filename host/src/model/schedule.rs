@@ -21,7 +21,7 @@ use crate::model::text;
 const GAP_MINUTES: usize = 26 * 60;
 const HOURS: u32 = 24;
 /// No zone changes its offset twice within this.
-const OFFSET_HOURS_MIN: i64 = 12;
+const OFFSET_STEP_HOURS: i64 = 12;
 
 /// A cron expression and the zone it is read in.
 #[derive(Debug, Clone)]
@@ -113,7 +113,7 @@ impl Schedule {
     fn change_of_offset(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let (offset, mut same) = (self.offset(from), from);
         while same < to {
-            let mut other = to.min(same + TimeDelta::hours(OFFSET_HOURS_MIN));
+            let mut other = to.min(same + TimeDelta::hours(OFFSET_STEP_HOURS));
             if self.offset(other) != offset {
                 while other - same > TimeDelta::seconds(1) {
                     let middle = same + TimeDelta::seconds((other - same).num_seconds() / 2);
@@ -140,11 +140,12 @@ impl Schedule {
 
 /// `*`, or a list of numbers, names and ranges, each perhaps with a step. The crate reads more, such as a year after a star.
 fn is_field(field: &str) -> bool {
-    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric());
+    let all = |word: &str, is: fn(&u8) -> bool| !word.is_empty() && word.bytes().all(|b| is(&b));
+    let is_word = |word: &str| all(word, u8::is_ascii_digit) || all(word, u8::is_ascii_alphabetic);
     field.split(',').all(|item| {
         let (base, step) = item.split_once('/').map_or((item, None), |(base, step)| (base, Some(step)));
         let is_base = matches!(base, "*" | "?") || base.split_once('-').map_or(is_word(base), |(a, b)| is_word(a) && is_word(b));
-        is_base && step.is_none_or(|step| !step.is_empty() && step.bytes().all(|b| b.is_ascii_digit()))
+        is_base && step.is_none_or(|step| all(step, u8::is_ascii_digit))
     })
 }
 

@@ -98,15 +98,15 @@ pub async fn list(
 ) -> sqlx::Result<(Vec<DeadLetter>, bool)> {
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT d.id AS "id: DeliveryId", d.app_id AS "app_id: AppId", d.event_id AS "event_id: EventId", d.source, d.op, d.at, d.depth,
-                  CASE WHEN d.bytes_before < $8 THEN (SELECT e.about FROM events e WHERE e.id = d.event_id) END AS about,
+        r#"SELECT d.id AS "id: DeliveryId", d.app_id AS "app_id: AppId", d.event_id AS "event_id: EventId", d.source, d.op, d.at, d.event_depth AS depth,
+                  CASE WHEN d.bytes_before = 0 OR d.bytes_before + d.bytes <= $8 THEN (SELECT e.about FROM events e WHERE e.id = d.event_id) END AS about,
                   d.trigger_id AS "trigger_id: TriggerId", d.script_id AS "script_id: ScriptId", d.dead_reason, d.failed,
                   (SELECT a.error FROM attempts a WHERE a.delivery_id = d.id ORDER BY a.number DESC LIMIT 1) AS last_error,
                   d.first_attempt_at, d.last_attempt_at, d.dead_at, d.resolved_at, d.resolved_by AS "resolved_by: UserId",
                   d.resolved_reason, d.replayed_as AS "replayed_as: DeliveryId", d.handler_failed_at, d.handler_error
            FROM (
                SELECT page.*, sum(page.bytes) OVER (ORDER BY page.id DESC) - page.bytes AS bytes_before FROM (
-                   SELECT d.*, e.source, e.op, e.at, octet_length(e.about) AS bytes
+                   SELECT d.*, e.source, e.op, e.at, e.depth AS event_depth, octet_length(e.about) AS bytes
                    FROM deliveries d JOIN events e ON e.id = d.event_id
                    WHERE d.app_id = $1 AND d.state = 'dead' AND d.id < $2 AND (NOT $3 OR d.resolved_at IS NULL)
                      AND ($4::text IS NULL OR e.source = $4) AND ($5::uuid IS NULL OR d.trigger_id = $5)

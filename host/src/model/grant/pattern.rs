@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use super::Capability;
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::model::email::is_domain;
 use crate::model::text;
 
 /// Names that are allowed.
@@ -169,7 +170,7 @@ fn literal_address(host: &str) -> Option<IpAddr> {
 fn mail_domain(text: &str) -> Option<String> {
     let lower = text.to_ascii_lowercase();
     let named = matches!(url::Host::parse(&lower), Ok(url::Host::Domain(domain)) if domain == lower);
-    (named && !lower.ends_with('.')).then_some(lower)
+    (named && is_domain(&lower)).then_some(lower)
 }
 
 /// What stands before the `@`: RFC 5322's dot-atom, less the `*` that makes a pattern.

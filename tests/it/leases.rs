@@ -22,6 +22,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use crate::nodes::idle;
 use crate::support::events::{KEEPS, origin};
 use crate::support::{Options, Tenant, TestApp, eventually};
 
@@ -129,6 +130,8 @@ async fn due(messages: usize) -> (TestApp, Tenant, Value) {
         (count(&mut db, "SELECT count(*) FROM deliveries WHERE state = 'due'").await == messages as i64).then_some(())
     })
     .await;
+    // What the dispatcher is about to look at it would claim.
+    idle(&mut db).await;
     app.drain();
     expire(&mut db).await;
     (app, shop, trigger)

@@ -62,7 +62,7 @@ async fn entries(db: &mut PgConnection, collection: &str) -> BTreeMap<String, Va
 }
 
 /// Until no node has asked the database anything for a second.
-async fn idle(db: &mut PgConnection) {
+pub(crate) async fn idle(db: &mut PgConnection) {
     eventually("the nodes are idle", SOON, async || {
         let busy = "SELECT count(*) FROM pg_stat_activity
                     WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE 'picloud%'

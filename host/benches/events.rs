@@ -49,8 +49,15 @@ async fn bench(quick: bool) -> Result<(), Failure> {
     println!("sent and settled: {:.0}/s", send(&mut db, &client, &node, &trigger, sent).await?);
 
     println!("\n## from just before the commit of a write to the start of its handler, one at a time");
-    let mut waits = latency(&mut db, &client, &app, &node, if quick { 200 } else { 1_000 }).await?;
-    println!("p50 {:.2} ms, p99 {:.2} ms", quantile(&mut waits, 0.5), quantile(&mut waits, 0.99));
+    let writes = if quick { 200 } else { 1_000 };
+    prepare_latency(&mut db, &client, &app).await?;
+    let mut waits = latency(&mut db, &client, &node, writes).await?;
+    println!("alone:                                     p50 {:.2} ms, p99 {:.2} ms", quantile(&mut waits, 0.5), quantile(&mut waits, 0.99));
+    break_another_app(&mut db, &client).await?;
+    let mut waits = latency(&mut db, &client, &node, writes).await?;
+    println!("beside another app's handlers that fail:   p50 {:.2} ms, p99 {:.2} ms", quantile(&mut waits, 0.5), quantile(&mut waits, 0.99));
+    client.delete("/api/v1/admin/apps/broken?force=true").await?;
+    sqlx::raw_sql("DROP TRIGGER tell ON events").execute(&mut db).await?;
 
     every_kind(&client, &app).await?;
     println!("\n## idle for {} s, with a trigger of every kind", idle.as_secs());
@@ -93,6 +100,15 @@ async fn register(client: &Client, app: &Value, kind: &str, source: &str, mut bo
 /// Puts messages into the outbox, as so many sends would, and waits until their deliveries are settled; how many in a second.
 async fn deliver(db: &mut PgConnection, client: &Client, app: &Value, trigger: &Value, messages: i32) -> Result<f64, Failure> {
     let before = succeeded(db, trigger).await?;
+    fill(db, app, messages).await?;
+    let began = Instant::now();
+    client.post("/api/v1/admin/apps/bench/queues/q/messages", json!({ "message": 0 })).await?;
+    settled(db, trigger, before + i64::from(messages) + 1).await?;
+    Ok(f64::from(messages) / began.elapsed().as_secs_f64())
+}
+
+/// Puts messages into an app's outbox, and tells nobody.
+async fn fill(db: &mut PgConnection, app: &Value, messages: i32) -> Result<(), Failure> {
     sqlx::query(
         r#"WITH message AS (SELECT n, id_at(now()) AS id FROM generate_series(1, $2::integer) AS n), event AS (
                INSERT INTO events (id, app_id, source, op, at, depth, request_id, about)
@@ -105,10 +121,7 @@ async fn deliver(db: &mut PgConnection, client: &Client, app: &Value, trigger: &
     .bind(messages)
     .execute(&mut *db)
     .await?;
-    let began = Instant::now();
-    client.post("/api/v1/admin/apps/bench/queues/q/messages", json!({ "message": 0 })).await?;
-    settled(db, trigger, before + i64::from(messages) + 1).await?;
-    Ok(f64::from(messages) / began.elapsed().as_secs_f64())
+    Ok(())
 }
 
 /// Messages from scripts, by four callers at once, until they are settled.
@@ -171,9 +184,8 @@ async fn plain_queue(pool: &PgPool, jobs: i32) -> Result<f64, Failure> {
     Ok(f64::from(jobs) / began.elapsed().as_secs_f64())
 }
 
-/// Waits between an event's time and the start of its execution, ms.
-async fn latency(db: &mut PgConnection, client: &Client, app: &Value, node: &Node, writes: usize) -> Result<Vec<f64>, Failure> {
-    // An event is deleted when it is settled: its time is kept aside.
+/// A handler of writes. An event is deleted when it is settled, so its time is kept aside.
+async fn prepare_latency(db: &mut PgConnection, client: &Client, app: &Value) -> Result<(), Failure> {
     sqlx::raw_sql(
         "CREATE TABLE told (id uuid, at timestamptz);
          CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO told VALUES (NEW.id, NEW.at); RETURN NEW; END';
@@ -183,6 +195,24 @@ async fn latency(db: &mut PgConnection, client: &Client, app: &Value, node: &Nod
     .await?;
     register(client, app, "kv", "1", json!({ "collection": "c" })).await?;
     client.deploy(app, "writes", r#"kv::collection("c").set("k", random::int(0, 1000000))"#, "/write").await?;
+    Ok(())
+}
+
+/// An app whose handlers fail, each time at once, for as long as this takes.
+async fn break_another_app(db: &mut PgConnection, client: &Client) -> Result<(), Failure> {
+    let app = client.post("/api/v1/admin/apps", json!({ "slug": "broken", "name": "Broken" })).await?;
+    let script = client.upload(&app, "fails", "let n = 0; for i in 0..20000 { n += i } throw n;").await?;
+    let policy = json!({ "script_id": script["id"], "queue": "q", "max_attempts": 100, "base_delay_ms": 0, "max_delay_ms": 0 });
+    client.post("/api/v1/admin/apps/broken/triggers/queue", policy).await?;
+    fill(db, &app, 2_000).await?;
+    client.post("/api/v1/admin/apps/broken/queues/q/messages", json!({ "message": 0 })).await?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    Ok(())
+}
+
+/// Waits between an event's time and the start of its execution, ms.
+async fn latency(db: &mut PgConnection, client: &Client, node: &Node, writes: usize) -> Result<Vec<f64>, Failure> {
+    sqlx::raw_sql("TRUNCATE told").execute(&mut *db).await?;
     for _ in 0..writes {
         client.call(node, "bench", "/write").await?;
         tokio::time::sleep(Duration::from_millis(15)).await;
@@ -193,7 +223,6 @@ async fn latency(db: &mut PgConnection, client: &Client, app: &Value, node: &Nod
     )
     .fetch_all(&mut *db)
     .await?;
-    sqlx::raw_sql("DROP TRIGGER tell ON events").execute(db).await?;
     if waits.len() + 20 < writes { Err(format!("{} of {writes} writes were handled", waits.len()).into()) } else { Ok(waits) }
 }
 

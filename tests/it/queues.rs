@@ -187,7 +187,7 @@ async fn an_idle_node_asks_the_database_nothing() {
             .unwrap()
     };
     let before = begun().await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    tokio::time::sleep(Duration::from_secs(12)).await;
     assert_eq!(begun().await, before);
     assert!(!before.is_empty());
 }

@@ -98,6 +98,11 @@ impl Client {
         Ok(answer.error_for_status()?.json().await?)
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> Result<(), Failure> {
+        self.http.delete(format!("{}{path}", self.admin)).bearer_auth(&self.token).send().await?.error_for_status()?;
+        Ok(())
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
         Ok(self
             .http

@@ -29,7 +29,7 @@ use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::response::Response;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tower::Service;
 use tracing::Instrument;
 
@@ -88,13 +88,9 @@ impl Ingress {
     }
 
     async fn run(&self, request_id: RequestId, target: Target, parts: &Parts, body: Body) -> Response {
-        // Held until the script has answered.
-        let _bytes = match exchange::admit_body(&self.bodies, &body.size_hint()).await {
-            Ok(bytes) => bytes,
-            Err(refusal) => return refusal.answer(request_id),
-        };
-        let body = match exchange::read_body(parts, body).await {
-            Ok(body) => body,
+        // The permit is held until the script has answered.
+        let (_bytes, body) = match self.take_body(parts, body).await {
+            Ok(taken) => taken,
             Err(refusal) => return refusal.answer(request_id),
         };
         let Target { app, script, dispatch_mode, params, rest } = target;
@@ -115,14 +111,16 @@ impl Ingress {
 }
 
 impl Ingress {
+    /// The body, under a permit for the bytes that it may hold.
+    async fn take_body(&self, parts: &Parts, body: Body) -> Result<(Option<SemaphorePermit<'_>>, Vec<u8>), Refusal> {
+        let bytes = exchange::admit_body(&self.bodies, &body.size_hint()).await?;
+        Ok((bytes, exchange::read_body(parts, body).await?))
+    }
+
     /// Hands in mail for a trigger of the app.
     async fn take_mail(&self, request_id: RequestId, app: AppId, trigger: TriggerId, parts: &Parts, body: Body) -> Response {
-        let _bytes = match exchange::admit_body(&self.bodies, &body.size_hint()).await {
-            Ok(bytes) => bytes,
-            Err(refusal) => return refusal.answer(request_id),
-        };
-        let body = match exchange::read_body(parts, body).await {
-            Ok(body) => body,
+        let (_bytes, body) = match self.take_body(parts, body).await {
+            Ok(taken) => taken,
             Err(refusal) => return refusal.answer(request_id),
         };
         let signature = parts.headers.get(mail_in::SIGNATURE).and_then(|value| value.to_str().ok());

@@ -52,10 +52,18 @@ async fn bench(quick: bool) -> Result<(), Failure> {
     let writes = if quick { 200 } else { 1_000 };
     prepare_latency(&mut db, &client, &app).await?;
     let mut waits = latency(&mut db, &client, &node, writes).await?;
-    println!("alone:                                     p50 {:.2} ms, p99 {:.2} ms", quantile(&mut waits, 0.5), quantile(&mut waits, 0.99));
+    println!(
+        "alone:                                     p50 {:.2} ms, p99 {:.2} ms",
+        quantile(&mut waits, 0.5),
+        quantile(&mut waits, 0.99)
+    );
     break_another_app(&mut db, &client).await?;
     let mut waits = latency(&mut db, &client, &node, writes).await?;
-    println!("beside another app's handlers that fail:   p50 {:.2} ms, p99 {:.2} ms", quantile(&mut waits, 0.5), quantile(&mut waits, 0.99));
+    println!(
+        "beside another app's handlers that fail:   p50 {:.2} ms, p99 {:.2} ms",
+        quantile(&mut waits, 0.5),
+        quantile(&mut waits, 0.99)
+    );
     client.delete("/api/v1/admin/apps/broken?force=true").await?;
     sqlx::raw_sql("DROP TRIGGER tell ON events").execute(&mut db).await?;
 

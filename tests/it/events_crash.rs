@@ -10,7 +10,7 @@ use crate::support::cluster::Database;
 use crate::support::process::Scratch;
 use crate::support::{Server, Tenant, eventually};
 
-const ROUNDS: u32 = 200;
+const ROUNDS: u32 = 300;
 const WRITERS: u32 = 3;
 /// In so many rounds a kill must have come after each hop.
 const HIT_LEAST: i64 = 5;

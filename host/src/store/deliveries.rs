@@ -1,7 +1,8 @@
 //! `deliveries` and `attempts`: claiming, and settling what was claimed.
 //!
 //! A claim's number (`claims`) fences: settling and renewing touch a row only while it is claimed under the number that the
-//! caller was given, so a node whose lease was lost changes nothing.
+//! caller was given, so a node whose lease was lost changes nothing. Rows are named by arrays of ids even where a join would do: then
+//! any plan that is kept from an emptier moment finds them by their index.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
@@ -137,8 +138,8 @@ pub async fn claim(db: &mut PgConnection, now: DateTime<Utc>, room: &Room) -> sq
            ), claimed AS (
                UPDATE deliveries SET state = 'claimed', due_at = $6, claims = claims + 1, lost = lost + (state = 'claimed')::integer,
                                      first_attempt_at = coalesce(first_attempt_at, $1), last_attempt_at = $1
-               FROM picked WHERE deliveries.id = picked.id
-               RETURNING deliveries.id, app_id, claims, failed, lost, replay, trigger_id, script_id, event_id, depth
+               WHERE id = ANY (ARRAY(SELECT id FROM picked))
+               RETURNING id, app_id, claims, failed, lost, replay, trigger_id, script_id, event_id, depth
            )
            SELECT c.id AS "id: DeliveryId", c.app_id AS "app_id: AppId", c.claims, c.failed, c.lost,
                   c.trigger_id AS "delivery_trigger_id: TriggerId", c.script_id AS "delivery_script_id: ScriptId",
@@ -152,7 +153,7 @@ pub async fn claim(db: &mut PgConnection, now: DateTime<Utc>, room: &Room) -> sq
                   t.backoff AS "backoff?", t.base_delay_ms AS "base_delay_ms?", t.max_delay_ms AS "max_delay_ms?",
                   t.jitter AS "jitter?", t.state AS "trigger_state?",
                   u.id AS "user_id?: UserId", u.role AS "role?", u.deactivated_at
-           FROM claimed c JOIN events e ON e.id = c.event_id
+           FROM claimed c JOIN events e ON e.id = c.event_id AND e.id = ANY (ARRAY(SELECT event_id FROM claimed))
            LEFT JOIN triggers t ON t.id = c.trigger_id
            LEFT JOIN users u ON u.id = t.registered_by"#,
         now,
@@ -223,9 +224,9 @@ pub async fn renew(db: &mut PgConnection, now: DateTime<Utc>, claims: &Claims) -
         "WITH held AS (
              SELECT d.id FROM deliveries d JOIN unnest($1::uuid[], $2::integer[]) AS claim (id, number)
                ON d.id = claim.id AND d.state = 'claimed' AND d.claims = claim.number
-             FOR NO KEY UPDATE OF d SKIP LOCKED
+             WHERE d.id = ANY ($1) FOR NO KEY UPDATE OF d SKIP LOCKED
          )
-         UPDATE deliveries SET due_at = $3 FROM held WHERE deliveries.id = held.id",
+         UPDATE deliveries SET due_at = $3 WHERE id = ANY (ARRAY(SELECT id FROM held))",
         &claims.ids,
         &claims.numbers,
         now + lease()
@@ -248,7 +249,7 @@ pub async fn finish(db: &mut PgConnection, claims: &Claims) -> sqlx::Result<Vec<
     let rows = sqlx::query!(
         r#"DELETE FROM deliveries
            USING unnest($1::uuid[], $2::integer[]) AS claim (id, number)
-           WHERE deliveries.id = claim.id AND state = 'claimed' AND claims = claim.number
+           WHERE deliveries.id = ANY ($1) AND deliveries.id = claim.id AND state = 'claimed' AND claims = claim.number
            RETURNING deliveries.id AS "id: DeliveryId", event_id"#,
         &claims.ids,
         &claims.numbers
@@ -276,7 +277,7 @@ pub async fn retry(db: &mut PgConnection, claims: &Claims, at: &[DateTime<Utc>])
     sqlx::query_scalar!(
         r#"UPDATE deliveries SET state = 'due', due_at = claim.at, failed = failed + 1
            FROM unnest($1::uuid[], $2::integer[], $3::timestamptz[]) AS claim (id, number, at)
-           WHERE deliveries.id = claim.id AND state = 'claimed' AND claims = claim.number
+           WHERE deliveries.id = ANY ($1) AND deliveries.id = claim.id AND state = 'claimed' AND claims = claim.number
            RETURNING deliveries.id AS "id: DeliveryId""#,
         &claims.ids,
         &claims.numbers,
@@ -301,7 +302,7 @@ pub async fn bury(
         r#"UPDATE deliveries SET state = 'dead', dead_at = $5, dead_reason = claim.reason, failed = failed + claim.ran::integer,
                                  script_id = coalesce(claim.script_id, deliveries.script_id)
            FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::uuid[], $6::boolean[]) AS claim (id, number, reason, script_id, ran)
-           WHERE deliveries.id = claim.id AND state = 'claimed' AND claims = claim.number
+           WHERE deliveries.id = ANY ($1) AND deliveries.id = claim.id AND state = 'claimed' AND claims = claim.number
            RETURNING deliveries.id AS "id: DeliveryId""#,
         &claims.ids,
         &claims.numbers,
@@ -322,7 +323,7 @@ pub async fn give_back(db: &mut PgConnection, now: DateTime<Utc>, claims: &Claim
              SELECT d.id, CASE WHEN d.queue IS NULL THEN d.trigger_id ELSE coalesce(own.id, consumer.id) END AS trigger_id,
                     d.queue IS NULL AND own.id IS NULL OR coalesce(own.state, consumer.state, '') = 'active' AS runs
              FROM unnest($1::uuid[], $2::integer[]) AS c (id, number)
-             JOIN deliveries d ON d.id = c.id AND d.state = 'claimed' AND d.claims = c.number
+             JOIN deliveries d ON d.id = ANY ($1) AND d.id = c.id AND d.state = 'claimed' AND d.claims = c.number
              LEFT JOIN triggers own ON own.id = d.trigger_id
              LEFT JOIN triggers consumer ON own.id IS NULL AND consumer.app_id = d.app_id AND consumer.pattern = d.queue
                   AND consumer.kind = 'queue'
@@ -332,7 +333,7 @@ pub async fn give_back(db: &mut PgConnection, now: DateTime<Utc>, claims: &Claim
                 state = CASE WHEN claim.runs THEN 'due' ELSE 'held' END,
                 due_at = CASE WHEN claim.runs THEN $3::timestamptz ELSE 'infinity' END,
                 resume_at = CASE WHEN claim.runs THEN NULL ELSE $3::timestamptz END
-         FROM claim WHERE deliveries.id = claim.id",
+         FROM claim WHERE deliveries.id = ANY ($1) AND deliveries.id = claim.id",
         &claims.ids,
         &claims.numbers,
         now
@@ -445,10 +446,10 @@ pub async fn resume(db: &mut PgConnection, now: DateTime<Utc>, rows: i64) -> sql
              LIMIT $2
          ), locked AS (
              SELECT d.id, ready.trigger_id FROM deliveries d JOIN ready ON ready.id = d.id
-             WHERE d.state = 'held' FOR NO KEY UPDATE OF d SKIP LOCKED
+             WHERE d.id = ANY (ARRAY(SELECT id FROM ready)) AND d.state = 'held' FOR NO KEY UPDATE OF d SKIP LOCKED
          )
          UPDATE deliveries SET trigger_id = locked.trigger_id, state = 'due', due_at = greatest(resume_at, $1), resume_at = NULL
-         FROM locked WHERE deliveries.id = locked.id",
+         FROM locked WHERE deliveries.id = ANY (ARRAY(SELECT id FROM locked)) AND deliveries.id = locked.id",
         now,
         rows
     )
@@ -490,7 +491,10 @@ pub async fn forsake(db: &mut PgConnection, rows: i64) -> sqlx::Result<u64> {
 /// Clears away what the pipeline has deleted. Autovacuum looks seldom here, so that a node may rest; each claim would walk past the
 /// remains of all that was delivered since.
 pub async fn vacuum(db: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::raw_sql("VACUUM (SKIP_LOCKED, INDEX_CLEANUP ON) outbox, deliveries, events, attempts").execute(db).await.map(drop)
+    sqlx::raw_sql("VACUUM (SKIP_LOCKED, INDEX_CLEANUP ON, TRUNCATE OFF) outbox, deliveries, events, attempts")
+        .execute(db)
+        .await
+        .map(drop)
 }
 
 fn lease() -> TimeDelta {

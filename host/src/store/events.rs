@@ -173,8 +173,9 @@ pub async fn relay(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Re
                ) AS own
                LIMIT $2
            ), batch AS (
-               DELETE FROM outbox USING picked
-               WHERE outbox.app_id = picked.app_id AND outbox.event_id = picked.event_id RETURNING outbox.*
+               DELETE FROM outbox
+               WHERE app_id = ANY (ARRAY(SELECT app_id FROM picked)) AND event_id = ANY (ARRAY(SELECT event_id FROM picked))
+               RETURNING outbox.*
            ), matched AS (
                SELECT b.*, t.id AS match_id, b.script_id IS NOT NULL OR coalesce(t.state = 'active', false) AS runs,
                       b.depth > $3 AND b.source <> 'dead_letter' AS too_deep
@@ -201,7 +202,8 @@ pub async fn relay(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Re
                RETURNING id, event_id, state
            ), gone AS (
                DELETE FROM events USING matched
-               WHERE events.id = matched.event_id AND matched.match_id IS NULL AND matched.script_id IS NULL
+               WHERE events.id = ANY (ARRAY(SELECT event_id FROM batch))
+                 AND events.id = matched.event_id AND matched.match_id IS NULL AND matched.script_id IS NULL
                  AND matched.source <> 'queue'
            ), counted AS (
                INSERT INTO topics (app_id, name, published, unmatched, last_at)

@@ -45,10 +45,16 @@ pub type Tx = Transaction<'static, Postgres>;
 /// The migrations, embedded. A new file is seen by the next build only because `build.rs` watches their directory.
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
+/// How statements are planned. A plan is kept for a connection's life, and tables of the pipeline are empty at one moment and large
+/// at the next: a plan that reads an empty table whole, because that is cheapest, then costs by all that waits. Where there is no index
+/// a table is still read whole, at a price that must not call for compilation.
+const PLANNING: [(&str, &str); 2] = [("enable_seqscan", "off"), ("jit", "off")];
+
 /// A pool of at most `DATABASE_CONNECTIONS_MAX` connections. Connects once, so that a wrong address is known at the start;
 /// an idle pool makes no queries.
 pub async fn connect(options: PgConnectOptions) -> Result<PgPool> {
-    Ok(pool(limits::DATABASE_CONNECTIONS_MAX).connect_with(options.application_name("picloud")).await?)
+    let options = options.application_name("picloud").options(PLANNING);
+    Ok(pool(limits::DATABASE_CONNECTIONS_MAX).connect_with(options).await?)
 }
 
 /// A pool of the same database for what scripts do, with statements bounded in time. Connects when it is first used.

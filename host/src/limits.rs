@@ -287,6 +287,10 @@ pub const PASSWORD_HASHES_WAITING_MAX: usize = 64;
 pub const DATABASE_CONNECTIONS_MAX: u32 = 8;
 /// Connections to the database that one node holds for scripts: what hangs in them is not the platform's own.
 pub const DATABASE_SCRIPT_CONNECTIONS_MAX: u32 = 12;
+/// Nesting of a JSON value that a script, or a person for one, hands on; the guest has the same bound.
+pub const JSON_DEPTH_MAX: usize = 128;
+/// What is read of JSON that the platform has wrapped around such values, levels.
+pub const JSON_WRAPPED_DEPTH_MAX: usize = 144;
 /// One statement of a script's host call, ms: the database ends it then.
 pub const DATABASE_SCRIPT_STATEMENT_MS: u32 = 10_000;
 /// Tries of a transaction that PostgreSQL ends because it and others wait for each other.

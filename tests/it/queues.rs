@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use picloud::clock::Clock;
 use picloud::limits::{
-    DEAD_LETTER_KEEP_S, DEAD_LETTER_RESOLVED_KEEP_S, EXECUTION_KEEP_S, MESSAGE_BYTES_MAX, QUEUE_DELAY_S_MAX, QUEUE_KEY_BYTES_MAX,
-    QUEUE_KEY_WINDOW_S, QUEUE_NAME_BYTES_MAX,
+    DEAD_LETTER_KEEP_S, DEAD_LETTER_RESOLVED_KEEP_S, EXECUTION_KEEP_S, JSON_DEPTH_MAX, MESSAGE_BYTES_MAX, QUEUE_DELAY_S_MAX,
+    QUEUE_KEY_BYTES_MAX, QUEUE_KEY_WINDOW_S, QUEUE_NAME_BYTES_MAX,
 };
 use picloud::model::event::SendOptions;
 use picloud::service::queues;
@@ -110,6 +110,39 @@ async fn a_message_is_bounded() {
     assert_eq!(send("q", 3, -1, "k").await, Err("delay_s".into()));
     assert_eq!(send("q", 3, 0, &format!("{key}k")).await, Err("dedup_key".into()));
     assert_eq!(send("q", 3, 0, "").await, Err("dedup_key".into()));
+}
+
+/// Deeper, and nobody could read it: neither the handler nor whoever looks at the dead letter.
+#[tokio::test]
+async fn a_message_is_nested_no_deeper_than_a_handler_reads() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    let id = shop.id.parse().unwrap();
+    let handler = r#"
+        let inner = ctx.event.queue.message;
+        let levels = 0;
+        while !inner.is_empty() { inner = inner[0]; levels += 1; }
+        kv::collection("seen").set("e1", levels);
+        throw "no";
+    "#;
+    shop.trigger("queue", &shop.upload("handler", handler).await, json!({ "queue": "q", "max_attempts": 1 })).await;
+    let send = async |levels: usize| {
+        let message = "[".repeat(levels) + &"]".repeat(levels);
+        queues::send(&app.services, id, origin(), "q", message.into_bytes(), SendOptions::default()).await
+    };
+    for levels in [JSON_DEPTH_MAX + 1, MESSAGE_BYTES_MAX / 2] {
+        let refused = send(levels).await.unwrap_err();
+        assert_eq!(refused.details.unwrap(), json!({ "field": "message", "asked": levels, "allowed": JSON_DEPTH_MAX }));
+    }
+    send(JSON_DEPTH_MAX).await.unwrap();
+    assert_eq!(shop.seen(1).await, [json!(JSON_DEPTH_MAX - 1)]);
+    let path = "/admin/apps/shop/dead_letters";
+    let shown = eventually("there is a letter", Duration::from_secs(10), async || {
+        let page = app.get(path).await.expect(200).text();
+        page.contains("queue").then_some(page)
+    })
+    .await;
+    assert!(shown.contains(&"[".repeat(JSON_DEPTH_MAX)), "{shown}");
 }
 
 /// What is kept for a time goes in its time, and nothing before.

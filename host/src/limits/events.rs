@@ -1,5 +1,7 @@
 //! Bounds of events: triggers, deliveries, queues, topics, dead letters, and how long things are kept.
 
+use std::time::Duration;
+
 /// Attempts of a delivery, the first included: where a trigger names none, and the most it may name.
 pub const DELIVERY_ATTEMPTS_DEFAULT: u32 = 3;
 pub const DELIVERY_ATTEMPTS_MAX: u32 = 100;
@@ -24,8 +26,6 @@ pub const DELIVERIES_CLAIMED_PER_APP_MAX: usize = 96;
 pub const CLAIM_BATCH: i64 = 96;
 /// What an event tells is read with its claim up to this, bytes; more is read once the handler has its place.
 pub const CLAIM_ABOUT_BYTES_MAX: i32 = 8 << 10;
-/// More are claimed once so few of the claimed ones wait to run.
-pub const DELIVERIES_CLAIMED_LOW: usize = 48;
 /// Other nodes are told of added events at most this often, ms.
 pub const EVENT_SIGNAL_MS: u64 = 20;
 /// A write that nobody heard the end of is over after this, ms: its statement is bounded (`DATABASE_SCRIPT_STATEMENT_MS`).
@@ -34,12 +34,17 @@ pub const EVENT_DOUBT_MS: u64 = 11_000;
 /// accepted or taken in; writes to collections go on. Counted now and then, so it holds to within what is added in between.
 pub const EVENTS_WAITING_MAX: i64 = 250_000;
 pub const EVENTS_WAITING_BYTES_MAX: i64 = 256 << 20;
-/// An app that had too much waiting is counted anew after this at the earliest, ms.
-pub const EVENTS_WAITING_RECOUNT_MS: u64 = 1_000;
+/// An app that had too much waiting is counted anew after this at the earliest, and any count is too old after this.
+pub const EVENTS_WAITING_RECOUNT: Duration = Duration::from_secs(1);
+pub const EVENTS_WAITING_KNOWN: Duration = Duration::from_secs(10);
 /// Events relayed in one transaction, of all apps that have any in equal parts.
 pub const RELAY_BATCH: i64 = 256;
 /// An app with more triggers has fewer of its events relayed in one transaction: by one part for each so many.
 pub const RELAY_FAN_OUT: i64 = 16;
+/// What is held is looked at again after this at the earliest, ms, when the last look found nothing; and what waits for triggers that
+/// are gone after this.
+pub const HELD_LOOK_MS: u64 = 250;
+pub const FORSAKEN_LOOK_MS: u64 = 10_000;
 /// Deliveries settled between two times that the dead rows of the pipeline's tables are cleared away.
 pub const VACUUM_DELIVERIES: usize = 50_000;
 /// Deliveries settled in one transaction.

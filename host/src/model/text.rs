@@ -69,9 +69,37 @@ pub fn too_long(field: &str, asked: usize, allowed: usize, unit: &str) -> Error 
         .with_details(json!({ "field": field, "asked": asked, "allowed": allowed, "unit": unit }))
 }
 
+/// How deep JSON text is nested. Reads no values: whoever would has to know before.
+pub fn json_depth(json: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn depth_is_that_of_brackets_outside_of_strings() {
+        for (json, depth) in
+            [("1", 0), ("[]", 1), (r#"{"a":[1,{}]}"#, 3), (r#""[[[""#, 0), (r#"["\"[[", "\\"]"#, 1), ("[[],[[]]]", 3)]
+        {
+            assert_eq!(json_depth(json), depth, "{json}");
+        }
+    }
 
     #[test]
     fn bounds_hold_at_n_and_refuse_at_n_plus_one() {

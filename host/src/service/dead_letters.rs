@@ -83,11 +83,19 @@ async fn replay_all(
     ids: &[DeliveryId],
     depth: i32,
 ) -> Result<Vec<(DeliveryId, DeliveryId)>> {
-    let mut tx = store::begin(&s.db).await?;
-    let done = store::dead_letters::replay(&mut tx, s.now(), app, ids, by, depth).await?;
-    let doubt = s.events.doubt();
-    tx.commit().await?;
-    doubt.settle_changed();
+    // Two who replay one letter at once draw one number: the later one draws again.
+    let done = super::unless_raced(|| {
+        Box::pin(async move {
+            let mut tx = store::begin(&s.db).await?;
+            let done = store::dead_letters::replay(&mut tx, s.now(), app, ids, by, depth).await?;
+            let doubt = s.events.doubt();
+            tx.commit().await?;
+            doubt.settle_changed();
+            s.events.held.notify_one();
+            Ok(done)
+        })
+    })
+    .await?;
     s.events.kept.notify_one();
     if !done.is_empty() {
         tracing::info!(app.id = %app, letters = done.len(), user.id = by.map(tracing::field::display), "dead letters replayed");
@@ -199,8 +207,11 @@ pub fn shown_whole(detail: &LetterDetail) -> Value {
     whole
 }
 
-/// As deep as it is: messages may be nested as deep as a script may write.
+/// What an event tells, as deep as values may be with what is around them; deeper than anything that is let in, as a string.
 fn parsed(json: &str) -> Value {
+    if text::json_depth(json) > limits::JSON_WRAPPED_DEPTH_MAX {
+        return json.into();
+    }
     let mut reader = serde_json::Deserializer::from_str(json);
     reader.disable_recursion_limit();
     Value::deserialize(&mut reader).unwrap_or_default()

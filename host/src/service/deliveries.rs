@@ -4,14 +4,14 @@
 //! Triggers change meanwhile, and nothing waits for that: what is due for one that is not active is held when it is claimed, and
 //! whoever makes something held, or a trigger active, wakes the worker that brings the two together (`resume`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::Services;
 use crate::error::Result;
-use crate::id::{DeliveryId, TriggerId};
+use crate::id::{AppId, DeliveryId, TriggerId};
 use crate::limits;
 use crate::model::delivery::{Claim, DeadReason, End, Settlement};
 use crate::model::event::Source;
@@ -76,10 +76,20 @@ pub async fn release_all(s: &Services) -> Result<u64> {
     Ok(store::deliveries::release_all(&mut *s.db.acquire().await?, s.now()).await?)
 }
 
-/// Settles claims, all or none. Those that were lost to another node meanwhile are left alone.
-pub async fn settle(s: &Services, batch: &[Settlement]) -> Result<()> {
+/// Settles claims, all or none, but for those of apps that are just being deleted: everybody would wait for that. These apps, whose
+/// claims are to be settled later. Claims that were lost to another node meanwhile are left alone.
+pub async fn settle(s: &Services, batch: &[Settlement]) -> Result<Vec<AppId>> {
     let now = s.now();
     let mut tx = store::begin_relaxed(&s.db).await?;
+    let apps: HashSet<_> = batch.iter().map(|settlement| settlement.claim.app_id).collect();
+    let kept = store::apps::keep(&mut tx, &apps.iter().copied().collect::<Vec<_>>()).await?;
+    let mut later = Vec::new();
+    if kept.len() < apps.len() {
+        let there = store::apps::which(&mut tx, &apps.into_iter().collect::<Vec<_>>()).await?;
+        later.extend(there.into_iter().filter(|app| !kept.contains(app)));
+    }
+    let batch: Vec<_> = batch.iter().filter(|settlement| kept.contains(&settlement.claim.app_id)).collect();
+    let batch = batch.as_slice();
     let mut counts = Counts::default();
     let finished: Vec<_> = of(batch, |end| matches!(end, End::Succeeded)).collect();
     if !finished.is_empty() {
@@ -113,7 +123,7 @@ pub async fn settle(s: &Services, batch: &[Settlement]) -> Result<()> {
     if !returned.is_empty() {
         s.events.held.notify_one();
     }
-    Ok(())
+    Ok(later)
 }
 
 /// Gives claims back that are not attempted to their end, for another node or a later start.
@@ -155,7 +165,7 @@ pub async fn vacuum(s: &Services) -> Result<()> {
 }
 
 /// Those that are to be tried again; whether there are any.
-async fn settle_failed(tx: &mut PgConnection, batch: &[Settlement], counts: &mut Counts) -> Result<bool> {
+async fn settle_failed(tx: &mut PgConnection, batch: &[&Settlement], counts: &mut Counts) -> Result<bool> {
     let failed = batch.iter().filter_map(|settlement| match &settlement.end {
         End::Again { at, attempt } => Some((&settlement.claim, *at, attempt)),
         _ => None,
@@ -183,7 +193,7 @@ struct Died {
 }
 
 /// Those of which no attempt is left. A handler of dead letters that failed is noted with its letter and is none itself.
-async fn bury(tx: &mut PgConnection, now: DateTime<Utc>, batch: &[Settlement], counts: &mut Counts) -> Result<Died> {
+async fn bury(tx: &mut PgConnection, now: DateTime<Utc>, batch: &[&Settlement], counts: &mut Counts) -> Result<Died> {
     let dead = batch.iter().filter_map(|settlement| match &settlement.end {
         End::Dead { reason, attempt } => Some((&settlement.claim, *reason, attempt)),
         _ => None,
@@ -217,7 +227,7 @@ async fn bury(tx: &mut PgConnection, now: DateTime<Utc>, batch: &[Settlement], c
     Ok(Died { letters: held.len(), told })
 }
 
-fn of(batch: &[Settlement], which: impl Fn(&End) -> bool) -> impl Iterator<Item = &Claim> {
+fn of<'a>(batch: &[&'a Settlement], which: impl Fn(&End) -> bool) -> impl Iterator<Item = &'a Claim> {
     batch.iter().filter(move |settlement| which(&settlement.end)).map(|settlement| &settlement.claim)
 }
 

@@ -31,7 +31,9 @@ pub struct Events {
     pub due: Notify,
     /// The next tick may have changed.
     pub ticks: Notify,
-    /// Something may be held whose trigger is active.
+    /// A trigger may have become active.
+    pub activated: Notify,
+    /// Something was made held.
     pub held: Notify,
     /// Something may wait for a trigger that is gone.
     pub forsaken: Notify,
@@ -80,7 +82,7 @@ impl Events {
         self.outbox.notify_one();
         self.due.notify_one();
         self.ticks.notify_one();
-        self.held.notify_one();
+        self.activated.notify_one();
     }
 }
 
@@ -120,6 +122,7 @@ pub async fn settle_doubts(services: Arc<Services>) {
         services.events.changed();
         tokio::time::sleep(Duration::from_millis(limits::EVENT_DOUBT_MS)).await;
         services.events.changed();
+        services.events.forsaken.notify_one();
     }
 }
 

@@ -1,5 +1,7 @@
 //! Records of invocations and what they logged.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 
 use super::Services;
@@ -21,7 +23,8 @@ pub async fn write_batch(s: &Services, executions: &[Execution]) -> Result<()> {
             // An attempt that was thought lost ended after all: one of its records is enough.
             let ids: Vec<_> = executions.iter().map(|execution| execution.id).collect();
             let there = store::executions::which(&mut *s.db.acquire().await?, &ids).await?;
-            let rest: Vec<_> = executions.iter().filter(|execution| !there.contains(&execution.id)).cloned().collect();
+            let mut there: HashSet<_> = there.into_iter().collect();
+            let rest: Vec<_> = executions.iter().filter(|execution| there.insert(execution.id)).cloned().collect();
             copy(s, &rest).await?;
         }
         done => done?,
@@ -39,8 +42,14 @@ async fn copy(s: &Services, executions: &[Execution]) -> Result<()> {
     Ok(tx.commit().await?)
 }
 
-/// Deletes the records and logs of scripts that are gone, in batches. What a crash leaves is swept when it is old.
-pub(super) async fn forget(s: &Services, scripts: &[ScriptId]) -> Result<()> {
+/// Deletes the records and logs of scripts that are gone, in batches. What a crash, or a failure, leaves is swept when it is old.
+pub(super) async fn forget(s: &Services, scripts: &[ScriptId]) {
+    if let Err(error) = delete_of(s, scripts).await {
+        tracing::warn!(%error, cause = ?error.source, "records of deleted scripts are left for the sweep");
+    }
+}
+
+async fn delete_of(s: &Services, scripts: &[ScriptId]) -> Result<()> {
     for script in scripts {
         loop {
             let mut tx = store::begin_relaxed(&s.db).await?;

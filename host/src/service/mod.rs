@@ -19,7 +19,7 @@ use crate::blobs::Blobs;
 use crate::clock::Clock;
 use crate::config::Hidden;
 use crate::egress;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::limits;
 use crate::store;
 use crate::vault::Vault;
@@ -55,10 +55,19 @@ use routing::Routing;
 
 /// Does a transaction again, a few times, that PostgreSQL ended because others waited for each other and for it.
 async fn unless_deadlocked<'a, T>(work: impl Fn() -> BoxFuture<'a, Result<T>>) -> Result<T> {
+    again_if(store::is_deadlock, work).await
+}
+
+/// The same, also where another one took the key of a row meanwhile and the next try takes another key.
+async fn unless_raced<'a, T>(work: impl Fn() -> BoxFuture<'a, Result<T>>) -> Result<T> {
+    again_if(|error| store::is_deadlock(error) || store::is_taken(error), work).await
+}
+
+async fn again_if<'a, T>(may: impl Fn(&Error) -> bool, work: impl Fn() -> BoxFuture<'a, Result<T>>) -> Result<T> {
     let mut tries = 1;
     loop {
         match work().await {
-            Err(error) if tries < limits::DEADLOCK_TRIES_MAX && store::is_deadlock(&error) => tries += 1,
+            Err(error) if tries < limits::DEADLOCK_TRIES_MAX && may(&error) => tries += 1,
             done => return done,
         }
     }

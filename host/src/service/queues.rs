@@ -133,12 +133,18 @@ pub async fn purge(s: &Services, by: UserId, app: AppId, name: &str) -> Result<u
     Ok(purged)
 }
 
-/// JSON text of at most `MESSAGE_BYTES_MAX` bytes.
+/// JSON text of at most `MESSAGE_BYTES_MAX` bytes, nested at most `JSON_DEPTH_MAX` deep.
 pub(super) fn message_text(message: Vec<u8>) -> Result<Box<RawValue>> {
     if message.len() > limits::MESSAGE_BYTES_MAX {
         return Err(text::too_long("message", message.len(), limits::MESSAGE_BYTES_MAX, "bytes"));
     }
     let refused = |_| Error::invalid("message", "the message is not JSON text");
     let text = String::from_utf8(message).map_err(|_| Error::invalid("message", "the message is not JSON text"))?;
+    let depth = text::json_depth(&text);
+    if depth > limits::JSON_DEPTH_MAX {
+        let allowed = limits::JSON_DEPTH_MAX;
+        return Err(Error::invalid("message", format!("the message is nested {depth} levels deep; {allowed} are allowed"))
+            .with_details(json!({ "field": "message", "asked": depth, "allowed": allowed })));
+    }
     RawValue::from_string(text).map_err(refused)
 }

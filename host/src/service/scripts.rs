@@ -138,10 +138,9 @@ pub async fn publish(
 pub async fn delete(s: &Services, by: UserId, id: ScriptId, if_match: Option<&str>) -> Result<()> {
     let script = super::unless_deadlocked(|| Box::pin(delete_once(s, id, if_match))).await?;
     s.reload_routing().await;
-    s.events.changed();
-    s.events.forsaken.notify_one();
     tracing::info!(app.id = %script.app_id, script.id = %id, user.id = %by, "script deleted");
-    super::executions::forget(s, &[id]).await
+    super::executions::forget(s, &[id]).await;
+    Ok(())
 }
 
 async fn delete_once(s: &Services, id: ScriptId, if_match: Option<&str>) -> Result<Script> {
@@ -150,7 +149,10 @@ async fn delete_once(s: &Services, id: ScriptId, if_match: Option<&str>) -> Resu
     refuse_while_imported(&mut tx, &script).await?;
     store::scripts::delete(&mut tx, id).await?;
     store::signals::routing_changed(&mut tx).await?;
+    let doubt = s.events.doubt();
     tx.commit().await?;
+    doubt.settle_changed();
+    s.events.forsaken.notify_one();
     Ok(script)
 }
 

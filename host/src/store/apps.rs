@@ -105,6 +105,20 @@ pub async fn lock(db: &mut PgConnection, id: AppId) -> sqlx::Result<Option<App>>
     .await
 }
 
+/// Which of these apps are there and not being deleted; from here on nobody deletes them until the transaction ends.
+pub async fn keep(db: &mut PgConnection, ids: &[AppId]) -> sqlx::Result<Vec<AppId>> {
+    let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
+    sqlx::query_scalar!(r#"SELECT id AS "id: AppId" FROM apps WHERE id = ANY ($1) FOR KEY SHARE SKIP LOCKED"#, &ids)
+        .fetch_all(db)
+        .await
+}
+
+/// Which of these apps are there.
+pub async fn which(db: &mut PgConnection, ids: &[AppId]) -> sqlx::Result<Vec<AppId>> {
+    let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
+    sqlx::query_scalar!(r#"SELECT id AS "id: AppId" FROM apps WHERE id = ANY ($1)"#, &ids).fetch_all(db).await
+}
+
 /// The app, to which nobody else adds anything until the transaction ends.
 pub async fn lock_to_delete(db: &mut PgConnection, id: AppId) -> sqlx::Result<Option<App>> {
     sqlx::query_as!(

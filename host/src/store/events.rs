@@ -151,7 +151,7 @@ pub struct Relayed {
 }
 
 /// Takes up to `RELAY_BATCH` events out of the outbox, of each app the oldest first and of no app more than its part, which is
-/// smaller for one with many triggers; makes their deliveries. What is for nobody is deleted; topics are counted. Leaves alone what another node is relaying.
+/// smaller for one with many triggers; makes their deliveries. What is for nobody is deleted; topics are counted. Leaves alone what another node is relaying, and apps that are being deleted.
 pub async fn relay(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Relayed> {
     let depth_max = i32::try_from(limits::EVENT_DEPTH_MAX).unwrap_or(i32::MAX);
     let row = sqlx::query!(
@@ -161,21 +161,21 @@ pub async fn relay(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Re
                SELECT next.app_id, next.event_id FROM waiting, LATERAL (
                    SELECT app_id, event_id FROM outbox WHERE app_id > waiting.app_id ORDER BY app_id, event_id LIMIT 1
                ) AS next
+           ), open AS (
+               SELECT id FROM apps WHERE id = ANY (ARRAY(SELECT app_id FROM waiting)) FOR KEY SHARE SKIP LOCKED
            ), app AS (
                SELECT app_id, greatest($2 / (SELECT count(*) FROM waiting) / (
                           1 + (SELECT count(*) FROM triggers t WHERE t.app_id = waiting.app_id) / $4
                       ), 1) AS part
-               FROM waiting ORDER BY event_id
+               FROM waiting WHERE app_id = ANY (ARRAY(SELECT id FROM open)) ORDER BY event_id
            ), picked AS (
-               SELECT own.app_id, own.event_id FROM app, LATERAL (
-                   SELECT app_id, event_id FROM outbox WHERE app_id = app.app_id ORDER BY event_id LIMIT app.part
+               SELECT own.place FROM app, LATERAL (
+                   SELECT ctid AS place FROM outbox WHERE app_id = app.app_id ORDER BY event_id LIMIT app.part
                    FOR UPDATE SKIP LOCKED
                ) AS own
                LIMIT $2
            ), batch AS (
-               DELETE FROM outbox
-               WHERE app_id = ANY (ARRAY(SELECT app_id FROM picked)) AND event_id = ANY (ARRAY(SELECT event_id FROM picked))
-               RETURNING outbox.*
+               DELETE FROM outbox WHERE ctid = ANY (ARRAY(SELECT place FROM picked)) RETURNING outbox.*
            ), matched AS (
                SELECT b.*, t.id AS match_id, b.script_id IS NOT NULL OR coalesce(t.state = 'active', false) AS runs,
                       b.depth > $3 AND b.source <> 'dead_letter' AS too_deep

@@ -45,9 +45,13 @@ impl Dispatcher {
     async fn look(&self) -> Result<Option<DateTime<Utc>>> {
         loop {
             let room = self.held.room();
-            let claims = if room.total > 0 { service::deliveries::claim(&self.services, &room).await? } else { Vec::new() };
-            if claims.is_empty() || self.shutdown.phase() > Phase::Running {
-                self.held.add(&claims);
+            // What was claimed when draining began is given back by its attempt.
+            let claims = if room.total > 0 && self.shutdown.phase() == Phase::Running {
+                service::deliveries::claim(&self.services, &room).await?
+            } else {
+                Vec::new()
+            };
+            if claims.is_empty() {
                 // Where an app took all that it may there is more, and its next settlement wakes.
                 return service::deliveries::next_due(&self.services).await;
             }

@@ -104,10 +104,10 @@ impl Workers {
         if !finished && let Err(error) = service::deliveries::give_back(&self.services, &self.held.claims()).await {
             tracing::warn!(%error, cause = ?error.source, "claimed deliveries could not be given back; their leases will end");
         }
+        self.lasting.iter().for_each(JoinHandle::abort);
         if let Err(error) = service::events::tell_others_once(&self.services).await {
             tracing::warn!(%error, cause = ?error.source, "other nodes could not be told to go on");
         }
-        self.lasting.iter().for_each(JoinHandle::abort);
         finished
     }
 }

@@ -2,37 +2,59 @@
 //! whenever something was made held, or a trigger active, or one was deleted: then either of the two finds the other.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Trouble;
 use crate::error::Result;
+use crate::limits;
 use crate::service::{self, Services};
 
 pub(super) async fn work(services: Arc<Services>) {
     let mut trouble = Trouble::new("deliveries cannot be resumed");
-    services.events.forsaken.notify_one();
+    let mut forsake_at = Some(Instant::now());
     while !services.db.is_closed() {
         let events = &services.events;
-        let done: Result<()> = tokio::select! {
-            () = events.held.notified() => resume(&services).await,
-            () = events.forsaken.notified() => forsake(&services).await,
+        let forsakes = tokio::select! {
+            biased;
+            () = events.forsaken.notified() => true,
+            () = sleep_until(forsake_at.unwrap_or_else(Instant::now)), if forsake_at.is_some() => true,
+            () = events.activated.notified() => false,
+            () = events.held.notified() => {
+                // Whoever held something may not have known that its trigger was just being deleted.
+                let later = Instant::now() + Duration::from_millis(limits::FORSAKEN_LOOK_MS);
+                forsake_at = Some(forsake_at.unwrap_or(later));
+                false
+            }
         };
-        match done {
-            Ok(()) => trouble.over(&services),
+        match look(&services, forsakes).await {
+            Ok(resumed) => {
+                trouble.over(&services);
+                if forsakes {
+                    forsake_at = None;
+                } else if resumed == 0 {
+                    // A queue that fills without a consumer wakes with every message.
+                    sleep(Duration::from_millis(limits::HELD_LOOK_MS)).await;
+                }
+            }
             Err(error) => {
                 trouble.wait(&services, &error).await;
-                services.events.held.notify_one();
-                services.events.forsaken.notify_one();
+                forsake_at = Some(Instant::now());
             }
         }
     }
 }
 
-async fn resume(services: &Services) -> Result<()> {
-    while service::deliveries::resume(services).await? > 0 {}
-    Ok(())
-}
-
-async fn forsake(services: &Services) -> Result<()> {
-    while service::deliveries::forsake(services).await? > 0 {}
-    resume(services).await
+async fn look(services: &Services, forsakes: bool) -> Result<u64> {
+    if forsakes {
+        while service::deliveries::forsake(services).await? > 0 {}
+    }
+    let mut resumed = 0;
+    loop {
+        match service::deliveries::resume(services).await? {
+            0 => return Ok(resumed),
+            more => resumed += more,
+        }
+    }
 }

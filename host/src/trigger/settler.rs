@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::Trouble;
 use super::held::Held;
@@ -15,24 +16,35 @@ use crate::service::{self, Services};
 /// meanwhile, and then its deliveries are attempted again.
 pub(super) async fn work(services: Arc<Services>, held: Arc<Held>, mut settlements: mpsc::Receiver<Settlement>) {
     let mut trouble = Trouble::new("deliveries cannot be settled");
-    let (mut batch, mut settled) = (Vec::new(), 0);
-    while settlements.recv_many(&mut batch, limits::SETTLE_BATCH_MAX).await > 0 {
-        while let Err(error) = service::deliveries::settle(&services, &batch).await {
-            if services.db.is_closed() {
-                return;
-            }
-            trouble.wait(&services, &error).await;
-            tokio::time::sleep(Duration::from_millis(limits::SETTLE_RETRY_MS)).await;
+    let (mut batch, mut postponed, mut settled) = (Vec::new(), 0, 0);
+    let pause = Duration::from_millis(limits::SETTLE_RETRY_MS);
+    loop {
+        // What could not be settled yet does not keep the rest waiting.
+        let more = settlements.recv_many(&mut batch, limits::SETTLE_BATCH_MAX);
+        let is_over = if postponed == 0 { more.await == 0 } else { timeout(pause, more).await == Ok(0) };
+        if is_over {
+            return;
         }
+        let later = loop {
+            match service::deliveries::settle(&services, &batch).await {
+                Ok(later) => break later,
+                Err(_) if services.db.is_closed() => return,
+                Err(error) => {
+                    trouble.wait(&services, &error).await;
+                    tokio::time::sleep(pause).await;
+                }
+            }
+        };
         trouble.over(&services);
-        if held.remove(batch.iter().map(|settlement| &settlement.claim)) {
+        let done: Vec<Settlement> = batch.extract_if(.., |settlement| !later.contains(&settlement.claim.app_id)).collect();
+        if held.remove(done.iter().map(|settlement| &settlement.claim)) {
             services.events.due.notify_one();
         }
-        settled += batch.len();
+        postponed = batch.len();
+        settled += done.len();
         if settled >= limits::VACUUM_DELIVERIES {
             settled = 0;
             services.events.remains.notify_one();
         }
-        batch.clear();
     }
 }

@@ -1,21 +1,25 @@
-//! How much an app may have waiting. Counted in the database when an app first adds something on this node, and again once it
-//! has added half of what was left then; in between this node knows what it added itself. So the bounds hold to within what other
-//! nodes add in the meantime, and cost a query now and then.
+//! How much an app may have waiting. Counted in the database when an app first adds something on this node, again once it has added
+//! half of what was left then, and when the count is a while old: an event may become many deliveries, and writes and ticks add some
+//! too. In between this node knows what it added itself. So the bounds hold to within what is added in that time.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::error::{Error, Kind, Result};
 use crate::id::AppId;
-use crate::limits::{EVENTS_WAITING_BYTES_MAX, EVENTS_WAITING_MAX, EVENTS_WAITING_RECOUNT_MS};
+use crate::limits::{EVENTS_WAITING_BYTES_MAX, EVENTS_WAITING_KNOWN, EVENTS_WAITING_MAX, EVENTS_WAITING_RECOUNT};
 use crate::service::Services;
 use crate::store;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Backlog {
     apps: Mutex<HashMap<AppId, Known>>,
+    /// One count of an app at a time, and no more of all apps than there are of these.
+    counting: [tokio::sync::Mutex<()>; COUNTS],
 }
+
+const COUNTS: usize = 4;
 
 /// What may still be added before it is counted again.
 #[derive(Debug, Clone, Copy)]
@@ -23,37 +27,69 @@ struct Known {
     events: i64,
     bytes: i64,
     counted_at: Instant,
-    is_full: bool,
+}
+
+enum Verdict {
+    Admitted,
+    Full,
+    Unknown,
+}
+
+impl Default for Backlog {
+    fn default() -> Self {
+        Self { apps: Mutex::default(), counting: std::array::from_fn(|_| tokio::sync::Mutex::default()) }
+    }
 }
 
 impl Backlog {
     /// Admits an event that tells so many bytes; 503 `overloaded` while the app has more waiting than it may.
     pub(super) async fn admit(&self, s: &Services, app: AppId, about_bytes: usize) -> Result<()> {
         let bytes = i64::try_from(about_bytes).unwrap_or(i64::MAX);
-        let known = {
-            let mut apps = self.lock();
-            apps.get_mut(&app).map(|known| {
-                known.events -= 1;
-                known.bytes = known.bytes.saturating_sub(bytes);
-                *known
-            })
-        };
-        let pause = Duration::from_millis(EVENTS_WAITING_RECOUNT_MS);
-        match known {
-            Some(known) if known.is_full && known.counted_at.elapsed() < pause => return Err(full()),
-            Some(known) if !known.is_full && known.events >= 0 && known.bytes >= 0 => return Ok(()),
-            _ => {}
+        match self.spend(app, bytes) {
+            Verdict::Admitted => return Ok(()),
+            Verdict::Full => return Err(full()),
+            Verdict::Unknown => {}
         }
-        let (waiting, waiting_bytes) =
-            store::events::waiting(&mut *s.script_db.acquire().await?, app, EVENTS_WAITING_MAX).await?;
-        let (left, left_bytes) = (EVENTS_WAITING_MAX - waiting, EVENTS_WAITING_BYTES_MAX - waiting_bytes);
-        let is_full = left <= 0 || left_bytes < bytes;
-        let known = Known { events: left / 2, bytes: left_bytes / 2, counted_at: Instant::now(), is_full };
+        let turn = usize::try_from(app.0.as_u128() % COUNTS as u128).unwrap_or(0);
+        let _turn = match self.counting.get(turn) {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
+        // Whoever waited finds that another one has counted.
+        match self.spend(app, bytes) {
+            Verdict::Admitted => return Ok(()),
+            Verdict::Full => return Err(full()),
+            Verdict::Unknown => {}
+        }
+        let mut db = s.script_db.acquire().await.map_err(super::refusal)?;
+        let (waiting, waiting_bytes) = store::events::waiting(&mut db, app, EVENTS_WAITING_MAX).await.map_err(super::refusal)?;
+        let half = |left: i64| (left + 1) / 2;
+        let known = Known {
+            events: half(EVENTS_WAITING_MAX - waiting) - 1,
+            bytes: half(EVENTS_WAITING_BYTES_MAX - waiting_bytes) - bytes,
+            counted_at: Instant::now(),
+        };
+        let is_full = waiting >= EVENTS_WAITING_MAX || waiting_bytes.saturating_add(bytes) > EVENTS_WAITING_BYTES_MAX;
         let mut apps = self.lock();
-        // What rests has nothing to remember that a count would not tell.
-        apps.retain(|_, known| known.counted_at.elapsed() < Duration::from_secs(3_600));
-        apps.insert(app, known);
+        // What is older would be counted again.
+        apps.retain(|_, known| known.counted_at.elapsed() < EVENTS_WAITING_KNOWN);
+        apps.insert(app, if is_full { Known { events: -1, ..known } } else { known });
         if is_full { Err(full()) } else { Ok(()) }
+    }
+
+    /// What is known without a count.
+    fn spend(&self, app: AppId, bytes: i64) -> Verdict {
+        let mut apps = self.lock();
+        let Some(known) = apps.get_mut(&app).filter(|known| known.counted_at.elapsed() < EVENTS_WAITING_KNOWN) else {
+            return Verdict::Unknown;
+        };
+        if known.events > 0 && known.bytes >= bytes {
+            known.events -= 1;
+            known.bytes -= bytes;
+            return Verdict::Admitted;
+        }
+        // Next to the bound each one more would be counted, by everybody's database.
+        if known.counted_at.elapsed() < EVENTS_WAITING_RECOUNT { Verdict::Full } else { Verdict::Unknown }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<AppId, Known>> {

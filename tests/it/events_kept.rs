@@ -175,7 +175,7 @@ async fn events_that_are_relayed_together() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
     let n = limits::RELAY_BATCH;
-    let relay = async || deliveries::relay(&app.services).await.expect("relayed");
+    let relay = async || deliveries::relay(&app.services).await.expect("relayed").events;
     // The worker sleeps, once it has looked at what the start and the new app told it: nobody tells it of these.
     eventually("the worker sleeps", Duration::from_secs(10), async || {
         run(&mut app.database.connect().await, "DELETE FROM deliveries; DELETE FROM events; DELETE FROM outbox").await;

@@ -36,6 +36,7 @@ mod events_kept;
 mod leases;
 mod mail_in;
 mod nodes;
+mod passed_over;
 mod queues;
 mod ticks;
 mod triggers;

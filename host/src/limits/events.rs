@@ -37,6 +37,10 @@ pub const EVENTS_WAITING_BYTES_MAX: i64 = 256 << 20;
 /// An app that had too much waiting is counted anew after this at the earliest, and any count is too old after this.
 pub const EVENTS_WAITING_RECOUNT: Duration = Duration::from_secs(1);
 pub const EVENTS_WAITING_KNOWN: Duration = Duration::from_secs(10);
+/// What was passed over because its app was being changed or deleted is looked at again after this, ms.
+pub const PASSED_OVER_MS: u64 = 200;
+/// A node that ends gives its claims back within this, ms, or leaves them to their leases.
+pub const GIVE_BACK_MS: u64 = 2_000;
 /// Events relayed in one transaction, of all apps that have any in equal parts.
 pub const RELAY_BATCH: i64 = 256;
 /// An app with more triggers has fewer of its events relayed in one transaction: by one part for each so many.
@@ -49,8 +53,6 @@ pub const FORSAKEN_LOOK_MS: u64 = 10_000;
 pub const VACUUM_DELIVERIES: usize = 50_000;
 /// Deliveries settled in one transaction.
 pub const SETTLE_BATCH_MAX: usize = 256;
-/// Settling that the database refused is tried again after this, ms.
-pub const SETTLE_RETRY_MS: u64 = 200;
 /// A tick that is due for so long is held by someone else, who changes or fires it: it is looked at again after as long, ms.
 pub const TICK_HELD_MS: i64 = 250;
 /// Schedules that are fired in one transaction.

@@ -76,10 +76,7 @@ pub async fn update(s: &Services, by: UserId, id: AppId, change: AppChange, if_m
 /// Deletes the app with its routes, triggers, events, KV entries, documents, files and API keys and, with contents, its scripts, in one
 /// transaction; then, in batches, the records of what ran, which nobody finds any more. `if_match` as in [`update`]. 404; 409 `{scripts}` when it still has scripts and contents were not to go.
 pub async fn delete(s: &Services, by: UserId, id: AppId, what: Deletion, if_match: Option<&str>) -> Result<()> {
-    let scripts = super::unless_deadlocked(|| Box::pin(delete_once(s, id, what, if_match))).await;
-    // Meanwhile its events were passed over.
-    s.events.changed();
-    let scripts = scripts?;
+    let scripts = super::unless_deadlocked(|| Box::pin(delete_once(s, id, what, if_match))).await?;
     s.reload_routing().await;
     super::files::forget_app(s, id);
     tracing::info!(app.id = %id, user.id = %by, scripts = scripts.len(), "app deleted");

@@ -18,10 +18,11 @@ use crate::model::event::Source;
 use crate::model::execution::{Failure, FailureCode};
 use crate::store;
 use crate::store::deliveries::{Claims, Room};
+use crate::store::events::Relayed;
 
-/// Makes the deliveries of a batch of events, and wakes whoever goes on with them; how many events there were. A delivery that is
-/// too deep is a dead letter at once.
-pub async fn relay(s: &Services) -> Result<usize> {
+/// Makes the deliveries of a batch of events, and wakes whoever goes on with them. A delivery that is too deep is a dead letter at
+/// once.
+pub async fn relay(s: &Services) -> Result<Relayed> {
     let now = s.now();
     let mut tx = store::begin_relaxed(&s.db).await?;
     let relayed = store::events::relay(&mut tx, now).await?;
@@ -42,7 +43,7 @@ pub async fn relay(s: &Services) -> Result<usize> {
         s.events.kept.notify_one();
         tracing::warn!(deliveries = relayed.dead.len(), "chains of events are too long: dead letters");
     }
-    Ok(relayed.events)
+    Ok(relayed)
 }
 
 fn too_deep() -> Failure {

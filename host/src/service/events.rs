@@ -204,9 +204,13 @@ pub(super) async fn admit(s: &Services, event: &NewEvent) -> Result<()> {
 /// What the database said to an event.
 pub(super) fn refusal(error: sqlx::Error) -> Error {
     if matches!(error, sqlx::Error::PoolTimedOut) || store::is_out_of_time(&error) {
-        return Error::new(Kind::Overloaded, "overloaded", "the database is busy; try again shortly");
+        return busy();
     }
     store::refusal(error)
+}
+
+fn busy() -> Error {
+    Error::new(Kind::Overloaded, "overloaded", "the database is busy; try again shortly")
 }
 
 /// The origin of what begins a chain by itself: a schedule.

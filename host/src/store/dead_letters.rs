@@ -217,6 +217,14 @@ pub async fn replay(
     depth: i32,
 ) -> sqlx::Result<Vec<(DeliveryId, DeliveryId)>> {
     let ids: Vec<_> = letters.iter().map(|id| id.0).collect();
+    // First, so that the statement sees what others who replay them have made.
+    sqlx::query!(
+        r#"SELECT id FROM deliveries WHERE app_id = $1 AND id = ANY ($2) AND state = 'dead' ORDER BY id FOR NO KEY UPDATE"#,
+        app.0,
+        &ids
+    )
+    .fetch_all(&mut *db)
+    .await?;
     let rows = sqlx::query!(
         r#"WITH letter AS (
                SELECT d.id, d.app_id, d.event_id, d.queue, d.depth, coalesce(own.id, consumer.id) AS new_trigger_id,

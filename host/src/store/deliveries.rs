@@ -303,14 +303,21 @@ pub async fn resume(db: &mut PgConnection, now: DateTime<Utc>, rows: i64) -> sql
 /// Does away with up to `rows` of what waits for a trigger that is gone: a message waits for the next consumer of its queue, anything
 /// else is deleted. How many. What is due for one is found out when it is claimed.
 pub async fn forsake(db: &mut PgConnection, rows: i64) -> sqlx::Result<u64> {
+    // Not of apps that are being deleted: they lock in another order.
+    let apps = sqlx::query_scalar!(
+        "SELECT id FROM apps WHERE id IN (SELECT app_id FROM deliveries WHERE state = 'held') FOR KEY SHARE SKIP LOCKED"
+    )
+    .fetch_all(&mut *db)
+    .await?;
     let freed = sqlx::query!(
         "UPDATE deliveries SET trigger_id = NULL FROM (
              SELECT id FROM deliveries d
-             WHERE state = 'held' AND queue IS NOT NULL AND trigger_id IS NOT NULL
+             WHERE state = 'held' AND app_id = ANY ($2) AND queue IS NOT NULL AND trigger_id IS NOT NULL
                AND NOT EXISTS (SELECT FROM triggers t WHERE t.id = d.trigger_id)
              LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED
          ) AS forsaken WHERE deliveries.id = forsaken.id",
-        rows
+        rows,
+        &apps
     )
     .execute(&mut *db)
     .await?
@@ -318,11 +325,12 @@ pub async fn forsake(db: &mut PgConnection, rows: i64) -> sqlx::Result<u64> {
     let events = sqlx::query_scalar!(
         "DELETE FROM deliveries USING (
              SELECT id FROM deliveries d
-             WHERE state = 'held' AND queue IS NULL AND (trigger_id IS NOT NULL OR script_id IS NULL)
+             WHERE state = 'held' AND app_id = ANY ($2) AND queue IS NULL AND (trigger_id IS NOT NULL OR script_id IS NULL)
                AND NOT EXISTS (SELECT FROM triggers t WHERE t.id = d.trigger_id)
              LIMIT $1 FOR UPDATE SKIP LOCKED
          ) AS forsaken WHERE deliveries.id = forsaken.id RETURNING event_id",
-        rows
+        rows,
+        &apps
     )
     .fetch_all(&mut *db)
     .await?;

@@ -148,6 +148,8 @@ pub struct Relayed {
     pub dead: Vec<DeliveryId>,
     /// Of these, deliveries that wait for a trigger.
     pub held: usize,
+    /// Whether events of an app were left alone because someone was changing or deleting that.
+    pub passed_over: bool,
 }
 
 /// Takes up to `RELAY_BATCH` events out of the outbox, of each app the oldest first and of no app more than its part, which is
@@ -215,7 +217,8 @@ pub async fn relay(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Re
            )
            SELECT (SELECT count(*) FROM batch) AS "events!", (SELECT count(*) FROM made) AS "deliveries!",
                   coalesce((SELECT array_agg(id) FROM made WHERE state = 'dead'), '{}') AS "dead!",
-                  (SELECT count(*) FROM made WHERE state = 'held') AS "held!""#,
+                  (SELECT count(*) FROM made WHERE state = 'held') AS "held!",
+                  (SELECT count(*) FROM waiting) > (SELECT count(*) FROM open) AS "passed_over!""#,
         now,
         limits::RELAY_BATCH,
         depth_max,
@@ -228,6 +231,7 @@ pub async fn relay(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Re
         deliveries: super::natural("deliveries", row.deliveries)?,
         dead: row.dead.into_iter().map(DeliveryId).collect(),
         held: super::natural("held", row.held)?,
+        passed_over: row.passed_over,
     })
 }
 

@@ -311,7 +311,7 @@ pub async fn delete(db: &mut PgConnection, app: AppId, id: TriggerId) -> sqlx::R
     Ok(done.rows_affected() > 0)
 }
 
-/// Triggers whose tick is due, which nobody else fires meanwhile; the longest due first. One may be of a schedule or a zone that this
+/// Triggers whose tick is due, which nobody else fires meanwhile, of apps that nobody deletes; the longest due first. One may be of a schedule or a zone that this
 /// node cannot read.
 pub async fn due_ticks(
     db: &mut PgConnection,
@@ -324,7 +324,10 @@ pub async fn due_ticks(
                   about_trigger_id AS "about_trigger_id: TriggerId", about_script_id AS "about_script_id: ScriptId",
                   schedule, timezone, next_tick_at, secret_name, max_attempts, backoff, base_delay_ms, max_delay_ms, jitter,
                   state, stopped_reason, stopped_at, registered_by AS "registered_by: UserId", created_at, updated_at
-           FROM triggers WHERE next_tick_at <= $1 AND state = 'active'
+           FROM triggers WHERE next_tick_at <= $1 AND state = 'active' AND app_id = ANY (ARRAY(
+               SELECT id FROM apps WHERE id IN (SELECT app_id FROM triggers WHERE next_tick_at <= $1 AND state = 'active')
+               FOR KEY SHARE SKIP LOCKED
+           ))
            ORDER BY next_tick_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED"#,
         now,
         rows

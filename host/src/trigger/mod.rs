@@ -101,8 +101,13 @@ impl Workers {
             () = tokio::time::sleep_until(deadline.into()) => false,
             () = shutdown.stopping() => false,
         };
-        if !finished && let Err(error) = service::deliveries::give_back(&self.services, &self.held.claims()).await {
-            tracing::warn!(%error, cause = ?error.source, "claimed deliveries could not be given back; their leases will end");
+        if !finished {
+            let claims = self.held.claims();
+            let given_back = service::deliveries::give_back(&self.services, &claims);
+            let within = Duration::from_millis(limits::GIVE_BACK_MS);
+            if !matches!(tokio::time::timeout(within, given_back).await, Ok(Ok(()))) {
+                tracing::warn!("claimed deliveries could not be given back; their leases will end");
+            }
         }
         self.lasting.iter().for_each(JoinHandle::abort);
         if let Err(error) = service::events::tell_others_once(&self.services).await {

@@ -28,14 +28,15 @@ pub(super) async fn work(services: Arc<Services>) {
                 false
             }
         };
+        let began = Instant::now();
         match look(&services, forsakes).await {
             Ok(resumed) => {
                 trouble.over(&services);
                 if forsakes {
                     forsake_at = None;
                 } else if resumed == 0 {
-                    // A queue that fills without a consumer wakes with every message.
-                    sleep(Duration::from_millis(limits::HELD_LOOK_MS)).await;
+                    // A queue that fills without a consumer wakes with every message, and costs by all that it holds.
+                    sleep(Duration::from_millis(limits::HELD_LOOK_MS).max(began.elapsed() * 4)).await;
                 }
             }
             Err(error) => {

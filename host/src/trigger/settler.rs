@@ -17,13 +17,15 @@ use crate::service::{self, Services};
 pub(super) async fn work(services: Arc<Services>, held: Arc<Held>, mut settlements: mpsc::Receiver<Settlement>) {
     let mut trouble = Trouble::new("deliveries cannot be settled");
     let (mut batch, mut postponed, mut settled) = (Vec::new(), 0, 0);
-    let pause = Duration::from_millis(limits::SETTLE_RETRY_MS);
+    let pause = Duration::from_millis(limits::PASSED_OVER_MS);
     loop {
         // What could not be settled yet does not keep the rest waiting.
         let more = settlements.recv_many(&mut batch, limits::SETTLE_BATCH_MAX);
-        let is_over = if postponed == 0 { more.await == 0 } else { timeout(pause, more).await == Ok(0) };
-        if is_over {
-            return;
+        match (postponed, timeout(if postponed == 0 { Duration::MAX } else { pause }, more).await) {
+            (0, Ok(0)) => return,
+            // Nobody attempts any more; what is left is settled all the same, as soon as that may be.
+            (_, Ok(0)) => tokio::time::sleep(pause).await,
+            _ => {}
         }
         let later = loop {
             match service::deliveries::settle(&services, &batch).await {
@@ -31,7 +33,6 @@ pub(super) async fn work(services: Arc<Services>, held: Arc<Held>, mut settlemen
                 Err(_) if services.db.is_closed() => return,
                 Err(error) => {
                     trouble.wait(&services, &error).await;
-                    tokio::time::sleep(pause).await;
                 }
             }
         };

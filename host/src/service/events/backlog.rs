@@ -4,11 +4,15 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
 
 use crate::error::{Error, Kind, Result};
 use crate::id::AppId;
-use crate::limits::{EVENTS_WAITING_BYTES_MAX, EVENTS_WAITING_KNOWN, EVENTS_WAITING_MAX, EVENTS_WAITING_RECOUNT};
+use crate::limits::{
+    DATABASE_ACQUIRE_MS, EVENTS_WAITING_BYTES_MAX, EVENTS_WAITING_KNOWN, EVENTS_WAITING_MAX, EVENTS_WAITING_RECOUNT,
+};
 use crate::service::Services;
 use crate::store;
 
@@ -27,6 +31,8 @@ struct Known {
     events: i64,
     bytes: i64,
     counted_at: Instant,
+    /// Each one more would be counted: who is refused here tries again a moment later.
+    is_near: bool,
 }
 
 enum Verdict {
@@ -51,10 +57,9 @@ impl Backlog {
             Verdict::Unknown => {}
         }
         let turn = usize::try_from(app.0.as_u128() % COUNTS as u128).unwrap_or(0);
-        let _turn = match self.counting.get(turn) {
-            Some(turn) => Some(turn.lock().await),
-            None => None,
-        };
+        let Some(turn) = self.counting.get(turn) else { return Ok(()) };
+        let wait = Duration::from_millis(DATABASE_ACQUIRE_MS);
+        let _turn = timeout(wait, turn.lock()).await.map_err(|_| super::busy())?;
         // Whoever waited finds that another one has counted.
         match self.spend(app, bytes) {
             Verdict::Admitted => return Ok(()),
@@ -68,12 +73,14 @@ impl Backlog {
             events: half(EVENTS_WAITING_MAX - waiting) - 1,
             bytes: half(EVENTS_WAITING_BYTES_MAX - waiting_bytes) - bytes,
             counted_at: Instant::now(),
+            is_near: EVENTS_WAITING_MAX - waiting < EVENTS_WAITING_MAX / 64
+                || EVENTS_WAITING_BYTES_MAX - waiting_bytes < EVENTS_WAITING_BYTES_MAX / 64,
         };
         let is_full = waiting >= EVENTS_WAITING_MAX || waiting_bytes.saturating_add(bytes) > EVENTS_WAITING_BYTES_MAX;
         let mut apps = self.lock();
         // What is older would be counted again.
         apps.retain(|_, known| known.counted_at.elapsed() < EVENTS_WAITING_KNOWN);
-        apps.insert(app, if is_full { Known { events: -1, ..known } } else { known });
+        apps.insert(app, if is_full { Known { events: -1, is_near: true, ..known } } else { known });
         if is_full { Err(full()) } else { Ok(()) }
     }
 
@@ -88,8 +95,7 @@ impl Backlog {
             known.bytes -= bytes;
             return Verdict::Admitted;
         }
-        // Next to the bound each one more would be counted, by everybody's database.
-        if known.counted_at.elapsed() < EVENTS_WAITING_RECOUNT { Verdict::Full } else { Verdict::Unknown }
+        if known.is_near && known.counted_at.elapsed() < EVENTS_WAITING_RECOUNT { Verdict::Full } else { Verdict::Unknown }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<AppId, Known>> {

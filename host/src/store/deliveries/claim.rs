@@ -106,7 +106,7 @@ pub struct Room {
 }
 
 /// Claims what is due, `CLAIM_BATCH` at most: of each app the longest due first, of apps that hold few first, and of none more than
-/// half of what the others leave of the room. Under a lease from `now`; leaves alone what another node is claiming. A row that this
+/// half of what the others leave of the room. Under a lease from `now`; leaves alone what another node is claiming, and apps that are being deleted. A row that this
 /// node cannot read is left to one that can, and is not among them.
 pub async fn claim(db: &mut PgConnection, now: DateTime<Utc>, room: &Room) -> sqlx::Result<Vec<Claim>> {
     let apps: Vec<_> = room.held.iter().map(|(app, _)| app.0).collect();
@@ -120,9 +120,11 @@ pub async fn claim(db: &mut PgConnection, now: DateTime<Utc>, room: &Room) -> sq
                SELECT next.app_id FROM waiting, LATERAL (
                    SELECT app_id FROM deliveries WHERE state <> 'dead' AND app_id > waiting.app_id ORDER BY app_id LIMIT 1
                ) AS next
+           ), open AS (
+               SELECT id FROM apps WHERE id = ANY (ARRAY(SELECT app_id FROM waiting)) FOR KEY SHARE SKIP LOCKED
            ), app AS (
                SELECT waiting.app_id, coalesce(held.count, 0) AS held
-               FROM waiting LEFT JOIN unnest($3::uuid[], $4::bigint[]) AS held (app_id, count) ON held.app_id = waiting.app_id
+               FROM waiting JOIN open ON open.id = waiting.app_id LEFT JOIN unnest($3::uuid[], $4::bigint[]) AS held (app_id, count) ON held.app_id = waiting.app_id
                ORDER BY held
            ), picked AS (
                SELECT due.id FROM app, LATERAL (

@@ -36,6 +36,12 @@ async fn a_delayed_message_comes_at_its_time() {
     assert_eq!(shop.seen(0).await.len(), 0);
     app.advance(TimeDelta::milliseconds(1));
     assert_eq!(shop.seen(1).await[0]["event"]["queue"]["message"], "early");
+    // A minute more, before it is settled, would end its lease.
+    eventually("one is settled", Duration::from_secs(10), async || {
+        let queue = queue_now(&app, "q").await;
+        (queue["claimed"] == 0 && queue["delayed"] == 1).then_some(())
+    })
+    .await;
     app.advance(TimeDelta::seconds(60));
     assert_eq!(shop.seen(2).await[1]["event"]["queue"]["message"], "late");
 }

@@ -174,6 +174,7 @@ async fn a_schedule_fires_at_its_time_and_once_for_what_it_missed() {
     let seen = shop.seen(1).await;
     let cron = &seen[0]["event"]["cron"];
     assert_eq!((&cron["scheduled_at"], &cron["timezone"]), (&json!("2026-06-01T12:00:10Z"), &json!("Europe/Berlin")), "{cron}");
+    shop.settled().await;
     // Six ticks later.
     app.advance(TimeDelta::seconds(61));
     shop.seen(2).await;
@@ -235,9 +236,13 @@ async fn an_accepted_call_that_fails_is_tried_again_and_then_a_dead_letter() {
         (now["delivery"]["state"] == "due").then_some(())
     })
     .await;
-    for _ in 0..2 {
+    for failed in 2..=3 {
         app.advance(TimeDelta::seconds(60));
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        eventually("the next attempt has failed", std::time::Duration::from_secs(10), async || {
+            let now = app.get(&format!("/executions/{id}")).await.expect(200).json();
+            (now["delivery"]["attempts"] == failed).then_some(())
+        })
+        .await;
     }
     let letter = shop.letter(&shop.letters(1).await[0]).await;
     assert_eq!((&letter["event"]["source"], &letter["attempts"]), (&json!("http"), &json!(3)), "{letter}");

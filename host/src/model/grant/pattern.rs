@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::Capability;
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::model::email::is_domain;
+use crate::model::email::{comparable, is_domain};
 use crate::model::text;
 
 /// Names that are allowed.
@@ -134,12 +134,7 @@ impl std::fmt::Display for Pattern {
 
 /// A name in the form in which it is compared. Hosts come in theirs already; of an address, the domain is in lower case.
 pub(super) fn as_compared(capability: Capability, name: &str) -> Cow<'_, str> {
-    match name.rsplit_once('@') {
-        Some((local, domain)) if capability == Capability::Email => {
-            Cow::Owned(format!("{local}@{}", domain.to_ascii_lowercase()))
-        }
-        _ => Cow::Borrowed(name),
-    }
+    if capability == Capability::Email { Cow::Owned(comparable(name)) } else { Cow::Borrowed(name) }
 }
 
 /// The narrowest pattern that covers `name`.

@@ -35,12 +35,6 @@ struct Known {
     is_near: bool,
 }
 
-enum Verdict {
-    Admitted,
-    Full,
-    Unknown,
-}
-
 impl Default for Backlog {
     fn default() -> Self {
         Self { apps: Mutex::default(), counting: std::array::from_fn(|_| tokio::sync::Mutex::default()) }
@@ -51,20 +45,16 @@ impl Backlog {
     /// Admits an event that tells so many bytes; 503 `overloaded` while the app has more waiting than it may.
     pub(super) async fn admit(&self, s: &Services, app: AppId, about_bytes: usize) -> Result<()> {
         let bytes = i64::try_from(about_bytes).unwrap_or(i64::MAX);
-        match self.spend(app, bytes) {
-            Verdict::Admitted => return Ok(()),
-            Verdict::Full => return Err(full()),
-            Verdict::Unknown => {}
+        if let Some(known) = self.spend(app, bytes) {
+            return known;
         }
         let turn = usize::try_from(app.0.as_u128() % COUNTS as u128).unwrap_or(0);
         let Some(turn) = self.counting.get(turn) else { return Ok(()) };
         let wait = Duration::from_millis(DATABASE_ACQUIRE_MS);
         let _turn = timeout(wait, turn.lock()).await.map_err(|_| super::busy())?;
         // Whoever waited finds that another one has counted.
-        match self.spend(app, bytes) {
-            Verdict::Admitted => return Ok(()),
-            Verdict::Full => return Err(full()),
-            Verdict::Unknown => {}
+        if let Some(known) = self.spend(app, bytes) {
+            return known;
         }
         let mut db = s.script_db.acquire().await.map_err(super::refusal)?;
         let (waiting, waiting_bytes) = store::events::waiting(&mut db, app, EVENTS_WAITING_MAX).await.map_err(super::refusal)?;
@@ -84,18 +74,16 @@ impl Backlog {
         if is_full { Err(full()) } else { Ok(()) }
     }
 
-    /// What is known without a count.
-    fn spend(&self, app: AppId, bytes: i64) -> Verdict {
+    /// Admits or refuses by what is known; `None` when it has to be counted.
+    fn spend(&self, app: AppId, bytes: i64) -> Option<Result<()>> {
         let mut apps = self.lock();
-        let Some(known) = apps.get_mut(&app).filter(|known| known.counted_at.elapsed() < EVENTS_WAITING_KNOWN) else {
-            return Verdict::Unknown;
-        };
+        let known = apps.get_mut(&app).filter(|known| known.counted_at.elapsed() < EVENTS_WAITING_KNOWN)?;
         if known.events > 0 && known.bytes >= bytes {
             known.events -= 1;
             known.bytes -= bytes;
-            return Verdict::Admitted;
+            return Some(Ok(()));
         }
-        if known.is_near && known.counted_at.elapsed() < EVENTS_WAITING_RECOUNT { Verdict::Full } else { Verdict::Unknown }
+        (known.is_near && known.counted_at.elapsed() < EVENTS_WAITING_RECOUNT).then(|| Err(full()))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<AppId, Known>> {

@@ -75,8 +75,14 @@ fn main() {
             subjects.push(Subject::new(&sandbox, script).await);
         }
         let db = sqlx::PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none").unwrap();
-        let settings =
-            Settings { apps_domain: "localhost".to_owned(), data_dir, secret_key: None, egress: Default::default(), smtp: None };
+        let settings = Settings {
+            apps_domain: "localhost".to_owned(),
+            reserved_hosts: Vec::new(),
+            data_dir,
+            secret_key: None,
+            egress: Default::default(),
+            smtp: None,
+        };
         let services = Services::new(db, Clock::system(), settings).unwrap();
         let reach = Reach::alone(AppId::at(Clock::system().now()), Arc::new(services));
         for round in 0..=ROUNDS {

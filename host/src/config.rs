@@ -172,6 +172,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The host at which people reach the control plane, where it is told.
+    pub fn reserved_hosts(&self) -> Vec<String> {
+        let url = self.public_base_url.as_deref().and_then(|url| url::Url::parse(url).ok());
+        url.and_then(|url| url.host_str().map(str::to_owned)).into_iter().collect()
+    }
+
     /// The data plane's address: as set, else on every interface or on this machine only.
     pub fn bind_or(&self, default: IpAddr) -> SocketAddr {
         self.bind.unwrap_or_else(|| SocketAddr::new(default, DATA_PORT))

@@ -7,7 +7,7 @@ use uuid::{Builder, Uuid};
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize, sqlx::Type)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize, sqlx::Type, schemars::JsonSchema)]
         #[serde(transparent)]
         #[sqlx(transparent)]
         pub struct $name(pub Uuid);
@@ -47,6 +47,10 @@ ids! {
     UserId,
     /// A login.
     SessionId,
+    /// A bearer credential of a person, narrower than the person.
+    ApiKeyId,
+    /// A host name that an app claims.
+    DomainId,
     /// A key that seals secrets.
     DataKeyId,
     /// One run of one version, and its record.

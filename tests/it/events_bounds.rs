@@ -173,7 +173,7 @@ async fn messages_of_a_topic() {
     let id = shop.id.parse().expect("an id");
     let publish = async |bytes: usize| {
         let message = format!("\"{}\"", "x".repeat(bytes - 2)).into_bytes();
-        topics::publish(&app.services, id, origin(), "t", message)
+        topics::publish(&app.services, None, id, origin(), "t", message)
             .await
             .map_err(|refused| refused.details.expect("details")["field"].as_str().expect("a field").to_owned())
     };

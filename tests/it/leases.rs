@@ -123,7 +123,7 @@ async fn due(messages: usize) -> (TestApp, Tenant, Value) {
     // Far off, so that the workers relay them and no more.
     let options = || SendOptions { delay_s: Some(3_600), dedup_key: None };
     for n in 0..messages {
-        queues::send(&app.services, id, origin(), "q", n.to_string().into_bytes(), options()).await.unwrap();
+        queues::send(&app.services, None, id, origin(), "q", n.to_string().into_bytes(), options()).await.unwrap();
     }
     let mut db = app.database.connect().await;
     eventually("they are relayed", SOON, async || {

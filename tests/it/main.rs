@@ -41,14 +41,22 @@ mod queues;
 mod ticks;
 mod triggers;
 // The planes.
+mod archive;
 mod bad_input;
 mod bounds;
 mod cors;
+mod domains;
 mod files_bounds;
 mod grants;
+mod openapi;
 mod recording;
 mod routing;
 mod scripts;
+// Who may do what.
+mod api_keys;
+mod rights;
+mod slugs;
+mod users;
 // What must not happen.
 mod apart;
 mod attacks;

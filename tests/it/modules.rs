@@ -2,6 +2,7 @@
 
 use picloud::id::ScriptId;
 use picloud::limits::{IMPORT_DEPTH_MAX, IMPORT_MODULES_MAX};
+use picloud::model::access::Principal;
 use picloud::model::script::{AskedLimits, Kind, NewScript, NewVersion, Prepared};
 use picloud::service;
 use serde_json::{Value, json};
@@ -282,7 +283,8 @@ async fn what_was_prepared_with_other_modules_than_the_active_ones_is_not_stored
     let shop = app.create_app("shop").await;
     let base = shop.module("base", "fn n() { 1 }").await;
     shop.publish(&base, "fn n() { 2 }").await.expect(200);
-    let by = service::users::first_owner(&app.services).await.expect("users").expect("an owner").id;
+    let owner = service::users::first_owner(&app.services).await.expect("users").expect("an owner");
+    let by = Principal::operator_as(&owner);
     let base_id: ScriptId = base.id.parse().expect("an id");
     for (version, stored) in [(1, false), (2, true)] {
         let new = NewScript {
@@ -295,11 +297,11 @@ async fn what_was_prepared_with_other_modules_than_the_active_ones_is_not_stored
         };
         let imports = vec!["base".to_owned()];
         let prepared = Prepared { imports, modules: vec![(base_id, version)], ..Prepared::default() };
-        let done = service::scripts::create(&app.services, by, new, prepared).await;
+        let done = service::scripts::create(&app.services, &by, new, prepared).await;
         assert_eq!(done.map_err(|error| error.code).map(|_| ()), if stored { Ok(()) } else { Err("modules_changed") });
     }
     let new = NewVersion { source: "fn n() { 3 }".to_owned(), description: None, limits: AskedLimits::default() };
-    let unaware = service::scripts::publish(&app.services, by, base_id, new, Prepared::default(), None).await;
+    let unaware = service::scripts::publish(&app.services, &by, base_id, new, Prepared::default(), None).await;
     assert_eq!(unaware.expect_err("`page` was not prepared with it").code, "modules_changed");
 }
 

@@ -71,7 +71,7 @@ async fn of_senders_with_one_key_one_sends() {
     let shop = app.create_app("shop").await;
     let id = shop.id.parse().unwrap();
     let options = || SendOptions { delay_s: None, dedup_key: Some("k".into()) };
-    let sends = (0..16).map(|_| queues::send(&app.services, id, origin(), "q", b"1".to_vec(), options()));
+    let sends = (0..16).map(|_| queues::send(&app.services, None, id, origin(), "q", b"1".to_vec(), options()));
     let ids: Vec<_> = futures_util::future::join_all(sends).await.into_iter().map(|sent| sent.unwrap()).collect();
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
     assert_eq!(queues::size(&app.services, id, "q").await.unwrap(), 1);
@@ -103,7 +103,7 @@ async fn a_message_is_bounded() {
     let send = async |name: &str, bytes: usize, delay_s: i64, key: &str| {
         let options = SendOptions { delay_s: Some(delay_s), dedup_key: Some(key.to_owned()) };
         let message = format!("\"{}\"", "x".repeat(bytes - 2)).into_bytes();
-        queues::send(&app.services, id, origin(), name, message, options)
+        queues::send(&app.services, None, id, origin(), name, message, options)
             .await
             .map_err(|refused| refused.details.expect("details")["field"].as_str().expect("a field").to_owned())
     };
@@ -134,7 +134,7 @@ async fn a_message_is_nested_no_deeper_than_a_handler_reads() {
     shop.trigger("queue", &shop.upload("handler", handler).await, json!({ "queue": "q", "max_attempts": 1 })).await;
     let send = async |levels: usize| {
         let message = "[".repeat(levels) + &"]".repeat(levels);
-        queues::send(&app.services, id, origin(), "q", message.into_bytes(), SendOptions::default()).await
+        queues::send(&app.services, None, id, origin(), "q", message.into_bytes(), SendOptions::default()).await
     };
     for levels in [JSON_DEPTH_MAX + 1, MESSAGE_BYTES_MAX / 2] {
         let refused = send(levels).await.unwrap_err();
@@ -234,7 +234,7 @@ async fn an_idle_node_asks_the_database_nothing() {
 async fn fill(app: &TestApp, shop: &Tenant, queue: &str, messages: usize) {
     let id = shop.id.parse().unwrap();
     let send = async |n: usize| {
-        queues::send(&app.services, id, origin(), queue, n.to_string().into_bytes(), SendOptions::default()).await.unwrap()
+        queues::send(&app.services, None, id, origin(), queue, n.to_string().into_bytes(), SendOptions::default()).await.unwrap()
     };
     for chunk in (0..messages).collect::<Vec<_>>().chunks(12) {
         futures_util::future::join_all(chunk.iter().map(|n| send(*n))).await;

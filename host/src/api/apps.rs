@@ -2,28 +2,33 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
+use super::answer::{Created, NoContent, Tagged};
 use super::error::Answer;
-use super::etag::{self, IfMatch};
+use super::etag::IfMatch;
 use super::gate::Caller;
-use super::query::{Path, Query};
+use super::query::{OfApp, Query};
 use super::{Api, List, body};
 use crate::id::AppId;
 use crate::model::app::{App, AppChange, Deletion, NewApp};
 use crate::model::page::PageQuery;
 use crate::service;
 
-#[derive(Debug, Serialize)]
-struct AppJson {
+/// A tenant.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "App", example = example())]
+pub(super) struct AppJson {
     id: AppId,
+    /// One DNS label.
     slug: String,
     name: String,
+    /// Origins that browsers may call from; `*` is any.
     cors_origins: Vec<String>,
-    /// Where it answers on the data plane.
+    /// Where it answers on the data plane, beside its domains.
     host: String,
     /// The same as browsers reach it, without a slash at the end.
     url: String,
@@ -32,67 +37,98 @@ struct AppJson {
 }
 
 impl AppJson {
-    fn of(app: App, api: &Api) -> Self {
+    pub(super) fn of(app: App, api: &Api) -> Self {
         let host = format!("{}.{}", app.slug, api.services.apps_domain);
         let App { id, slug, name, cors_origins, created_at, updated_at } = app;
         let url = api.config.app_url(&host);
         Self { id, slug, name, cors_origins, host, url, created_at, updated_at }
     }
+
+    fn tagged(app: App, api: &Api) -> Tagged<Self> {
+        Tagged { tag: app.tag(), body: Self::of(app, api) }
+    }
 }
 
-#[derive(Deserialize)]
+fn example() -> Value {
+    json!({
+        "id": "01990a6e-5a40-7c3e-9d0b-0d8f3b1c2a4e",
+        "slug": "shop",
+        "name": "The shop",
+        "cors_origins": ["https://www.example.com"],
+        "host": "shop.apps.example.com",
+        "url": "https://shop.apps.example.com",
+        "created_at": "2026-01-02T03:04:05.678901Z",
+        "updated_at": "2026-01-02T03:04:05.678901Z"
+    })
+}
+
+/// An app to be made.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "NewApp", example = json!({ "slug": "shop", "name": "The shop" }))]
 pub(super) struct Create {
     slug: String,
     name: String,
+    /// Also a slug that still leads to the app that had it before (409 `slug_redirects` without).
+    #[serde(default)]
+    takeover: bool,
 }
 
-#[derive(Deserialize)]
+/// What of an app is to change; what is left out stays.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "AppChange", example = json!({ "slug": "store", "cors_origins": ["https://www.example.com"] }))]
 pub(super) struct Change {
+    /// The old one leads to the app until somebody takes it.
     slug: Option<String>,
     name: Option<String>,
     cors_origins: Option<Vec<String>>,
+    /// Also a slug that still leads to the app that had it before (409 `slug_redirects` without).
+    #[serde(default)]
+    takeover: bool,
 }
 
-pub(super) async fn list(State(api): State<Api>, Query(page): Query<PageQuery>) -> Answer<Response> {
-    let page = service::apps::list(&api.services, &page).await?;
-    Ok(List::of(page, |app| AppJson::of(app, &api)).into_response())
+pub(super) async fn list(
+    State(api): State<Api>,
+    Caller(by): Caller,
+    Query(page): Query<PageQuery>,
+) -> Answer<Json<List<AppJson>>> {
+    let page = service::apps::list(&api.services, &by, &page).await?;
+    Ok(List::of(page, |app| AppJson::of(app, &api)))
 }
 
-pub(super) async fn create(State(api): State<Api>, Caller(by): Caller, body::Json(new): body::Json<Create>) -> Answer<Response> {
-    let app = service::apps::create(&api.services, by.user_id, NewApp { slug: new.slug, name: new.name }).await?;
+pub(super) async fn create(
+    State(api): State<Api>,
+    Caller(by): Caller,
+    body::Json(new): body::Json<Create>,
+) -> Answer<Created<AppJson>> {
+    let Create { slug, name, takeover } = new;
+    let app = service::apps::create(&api.services, &by, NewApp { slug, name, takeover }).await?;
     let location = format!("/api/v1/admin/apps/{}", app.id);
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], one(app, &api)?).into_response())
+    Ok(Created { location, tag: Some(app.tag()), body: AppJson::of(app, &api) })
 }
 
-pub(super) async fn get(State(api): State<Api>, Path(app): Path<String>) -> Answer<Response> {
-    Ok(one(service::apps::get(&api.services, &app).await?, &api)?)
+pub(super) async fn get(State(api): State<Api>, OfApp(app): OfApp) -> Answer<Tagged<AppJson>> {
+    Ok(AppJson::tagged(app, &api))
 }
 
 pub(super) async fn update(
     State(api): State<Api>,
-    Path(app): Path<String>,
+    OfApp(app): OfApp,
     Caller(by): Caller,
     if_match: IfMatch,
     body::Json(change): body::Json<Change>,
-) -> Answer<Response> {
-    let id = service::apps::get(&api.services, &app).await?.id;
-    let change = AppChange { slug: change.slug, name: change.name, cors_origins: change.cors_origins };
-    Ok(one(service::apps::update(&api.services, by.user_id, id, change, if_match.tag()).await?, &api)?)
+) -> Answer<Tagged<AppJson>> {
+    let Change { slug, name, cors_origins, takeover } = change;
+    let change = AppChange { slug, name, cors_origins, takeover };
+    Ok(AppJson::tagged(service::apps::update(&api.services, &by, app.id, change, if_match.tag()).await?, &api))
 }
 
 pub(super) async fn delete(
     State(api): State<Api>,
-    Path(app): Path<String>,
+    OfApp(app): OfApp,
     Query(deletion): Query<Deletion>,
     Caller(by): Caller,
     if_match: IfMatch,
-) -> Answer<StatusCode> {
-    let id = service::apps::get(&api.services, &app).await?.id;
-    service::apps::delete(&api.services, by.user_id, id, deletion, if_match.tag()).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-fn one(app: App, api: &Api) -> crate::error::Result<Response> {
-    let tag = etag::header(app.tag())?;
-    Ok(([tag], Json(AppJson::of(app, api))).into_response())
+) -> Answer<NoContent> {
+    service::apps::delete(&api.services, &by, app.id, deletion, if_match.tag()).await?;
+    Ok(NoContent)
 }

@@ -1,18 +1,21 @@
 //! Dead letters of an app: read, replayed, resolved. Their shape is that which scripts see.
 
+mod shapes;
+
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use self::shapes::{Letter, WholeLetter};
+use super::answer::Accepted;
 use super::error::Answer;
 use super::gate::Caller;
-use super::query::{Given, OfApp, Parameters, Path, Query};
+use super::query::{Given, OfApp, Parameter, Parameters, Path, Query};
 use super::{Api, List, body};
 use crate::error::{Error, Result};
-use crate::id::{DeliveryId, ScriptId, TriggerId};
+use crate::id::{AppId, DeliveryId, ScriptId, TriggerId};
 use crate::model::dead_letter::LetterFilter;
 use crate::model::event::Source;
 use crate::model::page::PageQuery;
@@ -26,6 +29,17 @@ pub(super) struct ListQuery {
 }
 
 impl Parameters for ListQuery {
+    fn describe() -> Vec<Parameter> {
+        let mut known = vec![
+            Parameter::flag("unresolved", "Only those that nobody resolved."),
+            Parameter::one_of("source", "Those of events from this source.", &sources()),
+            Parameter::id("trigger_id", "Those of this trigger."),
+            Parameter::id("script_id", "Those of this script."),
+        ];
+        known.extend(PageQuery::describe());
+        known
+    }
+
     fn read(given: &mut Given) -> Result<Self> {
         let filter = LetterFilter {
             unresolved: given.take("unresolved", "true or false")?.unwrap_or(false),
@@ -37,12 +51,18 @@ impl Parameters for ListQuery {
     }
 }
 
-pub(super) async fn list(State(api): State<Api>, OfApp(app): OfApp, Query(query): Query<ListQuery>) -> Answer<Response> {
+pub(super) async fn list(
+    State(api): State<Api>,
+    OfApp(app): OfApp,
+    Query(query): Query<ListQuery>,
+) -> Answer<Json<List<Letter>>> {
     let page = service::dead_letters::list(&api.services, app.id, &query.filter, &query.page).await?;
-    Ok(List::of(page, |letter| shown(&letter)).into_response())
+    Ok(List::of(page, |letter| Letter(shown(&letter))))
 }
 
-#[derive(Debug, Serialize)]
+/// How many dead letters there are, and how many that nobody resolved.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DeadLetterCount", example = json!({ "all": 7, "unresolved": 2 }))]
 pub(super) struct Count {
     all: u64,
     unresolved: u64,
@@ -57,8 +77,15 @@ pub(super) async fn get(
     State(api): State<Api>,
     OfApp(app): OfApp,
     Path((_, id)): Path<(String, DeliveryId)>,
-) -> Answer<Json<Value>> {
-    Ok(Json(shown_whole(&service::dead_letters::get(&api.services, app.id, id).await?)))
+) -> Answer<Json<WholeLetter>> {
+    Ok(Json(whole(&api, app.id, id).await?))
+}
+
+/// The delivery that a letter's event has anew.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ReplayedDeadLetter", example = json!({ "delivery_id": "01990a70-2222-7a10-8f3c-5e2d1c0b9a88" }))]
+pub(super) struct NewDelivery {
+    delivery_id: DeliveryId,
 }
 
 pub(super) async fn replay(
@@ -66,17 +93,29 @@ pub(super) async fn replay(
     OfApp(app): OfApp,
     Path((_, id)): Path<(String, DeliveryId)>,
     Caller(by): Caller,
-) -> Answer<Response> {
-    let delivery = service::dead_letters::replay(&api.services, Some(by.user_id), app.id, id).await?;
-    Ok((StatusCode::ACCEPTED, Json(json!({ "delivery_id": delivery }))).into_response())
+) -> Answer<Accepted<NewDelivery>> {
+    let delivery_id = service::dead_letters::replay(&api.services, Some(&*by), app.id, id).await?;
+    Ok(Accepted(NewDelivery { delivery_id }))
 }
 
 /// Which letters are replayed together; without a word those that nobody resolved.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "DeadLettersToReplay", example = json!({ "source": "queue" }))]
 pub(super) struct Which {
     source: Option<String>,
     trigger_id: Option<TriggerId>,
     script_id: Option<ScriptId>,
+}
+
+/// What became of letters that were to be replayed together.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ReplayedDeadLetters", example = json!({ "replayed": 12, "trigger_gone": 1, "more": false }))]
+pub(super) struct ReplayedJson {
+    replayed: usize,
+    /// How many cannot be, because their trigger is gone.
+    trigger_gone: usize,
+    /// Whether there are more that can.
+    more: bool,
 }
 
 pub(super) async fn replay_many(
@@ -84,17 +123,21 @@ pub(super) async fn replay_many(
     OfApp(app): OfApp,
     Caller(by): Caller,
     body::Json(which): body::Json<Which>,
-) -> Answer<Json<Replayed>> {
+) -> Answer<Json<ReplayedJson>> {
     let filter = LetterFilter {
         unresolved: true,
         source: which.source.as_deref().map(source).transpose()?,
         trigger_id: which.trigger_id,
         script_id: which.script_id,
     };
-    Ok(Json(service::dead_letters::replay_matching(&api.services, by.user_id, app.id, &filter).await?))
+    let done = service::dead_letters::replay_matching(&api.services, &by, app.id, &filter).await?;
+    let Replayed { replayed, trigger_gone, more } = done;
+    Ok(Json(ReplayedJson { replayed, trigger_gone, more }))
 }
 
-#[derive(Deserialize)]
+/// Why a letter is done.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "DeadLetterResolution", example = json!({ "reason": "the order was cancelled" }))]
 pub(super) struct Resolve {
     reason: String,
 }
@@ -105,15 +148,21 @@ pub(super) async fn resolve(
     Path((_, id)): Path<(String, DeliveryId)>,
     Caller(by): Caller,
     body::Json(resolve): body::Json<Resolve>,
-) -> Answer<Json<Value>> {
-    service::dead_letters::resolve(&api.services, Some(by.user_id), app.id, id, &resolve.reason).await?;
-    Ok(Json(shown_whole(&service::dead_letters::get(&api.services, app.id, id).await?)))
+) -> Answer<Json<WholeLetter>> {
+    service::dead_letters::resolve(&api.services, Some(&*by), app.id, id, &resolve.reason).await?;
+    Ok(Json(whole(&api, app.id, id).await?))
+}
+
+async fn whole(api: &Api, app: AppId, id: DeliveryId) -> Result<WholeLetter> {
+    Ok(WholeLetter(shown_whole(&service::dead_letters::get(&api.services, app, id).await?)))
+}
+
+/// The words of the sources that dead letters have.
+fn sources() -> Vec<&'static str> {
+    Source::ALL.into_iter().filter(|source| *source != Source::DeadLetter).map(Source::as_str).collect()
 }
 
 fn source(word: &str) -> Result<Source> {
-    let known = || Source::ALL.into_iter().filter(|source| *source != Source::DeadLetter);
-    known().find(|source| source.as_str() == word).ok_or_else(|| {
-        let words: Vec<_> = known().map(Source::as_str).collect();
-        Error::invalid("source", format!("source is one of {}", words.join(", ")))
-    })
+    let known = Source::from_word(word).filter(|source| *source != Source::DeadLetter);
+    known.ok_or_else(|| Error::invalid("source", format!("source is one of {}", sources().join(", "))))
 }

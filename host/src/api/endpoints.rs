@@ -4,102 +4,159 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{self, MethodFilter, MethodRouter};
 
+use super::describe::{Described, Operation};
+use super::openapi::schemas::Schemas;
 use super::{
-    Api, apps, dead_letters, execute, executions, grants, limits, node, queues, routes, scripts, secrets, sessions, triggers,
+    Api, apps, archive, audit, dead_letters, domains, execute, executions, grants, keys, limits, members, node, openapi, queues,
+    routes, scripts, secrets, sessions, triggers, users,
 };
-use crate::model::access::Rule::{self, App, Instance, Known, Public, SignedIn, SomeApp};
-use crate::model::access::Scope::{AppAdmin, InstanceAdmin, LogRead, RouteWrite, ScriptRead, ScriptWrite};
+use crate::model::access::Rule::{self, App, Instance, LoggedIn, Public, SignedIn, SomeApp};
+use crate::model::access::Scope::{AppAdmin, DomainManage, InstanceAdmin, LogRead, RouteWrite, ScriptRead, ScriptWrite};
 
 /// One operation. There is no way to make one without a rule.
 pub(super) struct Endpoint {
     pub(super) method: Method,
     pub(super) path: &'static str,
     pub(super) rule: Rule,
+    pub(super) summary: &'static str,
+    /// The handler's name with its module; the operation is named after it.
+    pub(super) handler: &'static str,
+    /// Statuses of failures that neither the rule nor the handler's arguments tell of.
+    pub(super) failures: &'static [u16],
+    /// The query parameters that it knows; `None`: any.
+    pub(super) query: Option<Vec<&'static str>>,
+    /// What the handler's types say of it.
+    pub(super) describe: fn(&mut Schemas) -> Operation,
     pub(super) route: MethodRouter<Api>,
+}
+
+impl Endpoint {
+    /// What else may go wrong.
+    fn or(self, failures: &'static [u16]) -> Self {
+        Self { failures, ..self }
+    }
 }
 
 #[rustfmt::skip]
 pub(super) fn table() -> Vec<Endpoint> {
     vec![
-        get   ("/healthz",                                            Public,                 node::healthz),
-        get   ("/version",                                            Public,                 node::version),
-        get   ("/api/v1/limits",                                      Public,                 limits::list),
-        get   ("/api/v1/admin/node",                                  Instance(InstanceAdmin), node::status),
+        get   ("/healthz",                                                       Public,                  node::healthz,              "Says whether this node can work.").or(&[503]),
+        get   ("/version",                                                       Public,                  node::version,              "Names product, SDK, API, schema and component versions."),
+        get   ("/api/v1/openapi.json",                                           Public,                  openapi::serve,             "Gives this document."),
+        get   ("/api/v1/limits",                                                 Public,                  limits::list,               "Lists the bounds that hold here, with their units."),
+        get   ("/api/v1/admin/node",                                             Instance(InstanceAdmin), node::status,               "Says what this node does now and what it has dropped."),
 
-        post  ("/api/v1/admin/auth/login",                            Public,                 sessions::login),
-        post  ("/api/v1/admin/auth/logout",                           SignedIn,               sessions::logout),
-        get   ("/api/v1/admin/auth/me",                               SignedIn,               sessions::me),
+        post  ("/api/v1/admin/auth/login",                                       Public,                  sessions::login,            "Logs in: a token, as a bearer and as the session cookie.").or(&[401, 429, 503]),
+        post  ("/api/v1/admin/auth/logout",                                      LoggedIn,                sessions::logout,           "Ends the login that asks."),
+        get   ("/api/v1/admin/auth/me",                                          SignedIn,                sessions::me,               "Says who asks, and with which credential."),
+        post  ("/api/v1/admin/auth/password",                                    LoggedIn,                sessions::change_password,  "Changes one's own password, and ends one's other logins.").or(&[429, 503]),
+        get   ("/api/v1/admin/auth/sessions",                                    LoggedIn,                sessions::list,             "Lists one's own logins, newest first."),
+        delete("/api/v1/admin/auth/sessions/{session_id}",                       LoggedIn,                sessions::end,              "Ends one of one's own logins."),
 
-        get   ("/api/v1/admin/apps",                                  SomeApp(ScriptRead),    apps::list),
-        post  ("/api/v1/admin/apps",                                  Instance(InstanceAdmin), apps::create),
-        get   ("/api/v1/admin/apps/{app}",                            App(ScriptRead),        apps::get),
-        patch ("/api/v1/admin/apps/{app}",                            App(AppAdmin),          apps::update),
-        delete("/api/v1/admin/apps/{app}",                            App(AppAdmin),          apps::delete),
-        get   ("/api/v1/admin/apps/{app}/grants",                     App(ScriptRead),        grants::get),
-        put   ("/api/v1/admin/apps/{app}/grants",                     App(AppAdmin),          grants::replace),
-        patch ("/api/v1/admin/apps/{app}/grants",                     App(AppAdmin),          grants::merge),
-        get   ("/api/v1/admin/apps/{app}/secrets",                    App(AppAdmin),          secrets::list),
-        put   ("/api/v1/admin/apps/{app}/secrets/{name}",             App(AppAdmin),          secrets::put),
-        delete("/api/v1/admin/apps/{app}/secrets/{name}",             App(AppAdmin),          secrets::delete),
+        get   ("/api/v1/admin/api-keys",                                         LoggedIn,                keys::list,                 "Lists one's own API keys, without their tokens."),
+        post  ("/api/v1/admin/api-keys",                                         LoggedIn,                keys::create,               "Makes an API key; its token is told this once.").or(&[404]),
+        get   ("/api/v1/admin/api-keys/{key_id}",                                LoggedIn,                keys::get,                  "Reads one of one's own API keys, without its token."),
+        delete("/api/v1/admin/api-keys/{key_id}",                                LoggedIn,                keys::delete,               "Takes an API key back, at once."),
 
-        get   ("/api/v1/admin/scripts",                               SomeApp(ScriptRead),    scripts::list),
-        post  ("/api/v1/admin/scripts",                               SomeApp(ScriptWrite),   scripts::create),
-        post  ("/api/v1/admin/scripts/check",                         SomeApp(ScriptWrite),   scripts::check),
-        get   ("/api/v1/admin/scripts/{script_id}",                   App(ScriptRead),        scripts::get),
-        put   ("/api/v1/admin/scripts/{script_id}",                   App(ScriptWrite),       scripts::publish),
-        delete("/api/v1/admin/scripts/{script_id}",                   App(ScriptWrite),       scripts::delete),
-        get   ("/api/v1/admin/scripts/{script_id}/used_by",           App(ScriptRead),        scripts::used_by),
-        get   ("/api/v1/admin/scripts/{script_id}/versions",          App(ScriptRead),        scripts::versions),
-        get   ("/api/v1/admin/scripts/{script_id}/versions/{number}", App(ScriptRead),        scripts::version),
-        get   ("/api/v1/admin/scripts/{script_id}/executions",        App(LogRead),           executions::list),
-        get   ("/api/v1/admin/scripts/{script_id}/logs",              App(LogRead),           executions::logs),
+        get   ("/api/v1/admin/users",                                            Instance(InstanceAdmin), users::list,                "Lists the people of the instance."),
+        post  ("/api/v1/admin/users",                                            Instance(InstanceAdmin), users::create,              "Adds a person.").or(&[409, 503]),
+        get   ("/api/v1/admin/users/{user_id}",                                  Instance(InstanceAdmin), users::get,                 "Reads a person."),
+        patch ("/api/v1/admin/users/{user_id}",                                  Instance(InstanceAdmin), users::update,              "Changes a person: name, password, role, whether they may log in.").or(&[409, 503]),
+        delete("/api/v1/admin/users/{user_id}",                                  Instance(InstanceAdmin), users::delete,              "Deletes a person with their logins and API keys.").or(&[409]),
+        get   ("/api/v1/admin/audit",                                            Instance(InstanceAdmin), audit::list,                "Reads the audit log, newest first."),
 
-        get   ("/api/v1/admin/scripts/{script_id}/routes",            App(ScriptRead),        routes::list),
-        post  ("/api/v1/admin/scripts/{script_id}/routes",            App(RouteWrite),        routes::create),
-        delete("/api/v1/admin/scripts/{script_id}/routes/{route_id}", App(RouteWrite),        routes::delete),
-        post  ("/api/v1/admin/routes:match",                          SomeApp(ScriptRead),    routes::find),
+        get   ("/api/v1/admin/apps",                                             SomeApp(ScriptRead),     apps::list,                 "Lists the apps that are the caller's to see."),
+        post  ("/api/v1/admin/apps",                                             Instance(InstanceAdmin), apps::create,               "Makes an app.").or(&[409]),
+        post  ("/api/v1/admin/apps:import",                                      Instance(InstanceAdmin), archive::import,            "Makes an app of an archive.").or(&[409, 503]),
+        get   ("/api/v1/admin/apps/{app}",                                       App(ScriptRead),         apps::get,                  "Reads an app."),
+        patch ("/api/v1/admin/apps/{app}",                                       App(AppAdmin),           apps::update,               "Changes an app: slug, name, who may call it from browsers.").or(&[409]),
+        delete("/api/v1/admin/apps/{app}",                                       App(AppAdmin),           apps::delete,               "Deletes an app.").or(&[409]),
+        get   ("/api/v1/admin/apps/{app}/export",                                App(AppAdmin),           archive::export,            "Gives the app as an archive.").or(&[503]),
+        get   ("/api/v1/admin/apps/{app}/audit",                                 App(AppAdmin),           audit::of_app,              "Reads the app's part of the audit log, newest first."),
+        get   ("/api/v1/admin/apps/{app}/members",                               App(ScriptRead),         members::list,              "Lists who works in the app."),
+        put   ("/api/v1/admin/apps/{app}/members/{user_id}",                     App(AppAdmin),           members::put,               "Makes a person a member, or changes what they are; by id or name."),
+        delete("/api/v1/admin/apps/{app}/members/{user_id}",                     App(AppAdmin),           members::delete,            "Takes a person out of the app; by id or name."),
+        get   ("/api/v1/admin/apps/{app}/domains",                               App(ScriptRead),         domains::list,              "Lists the domains that the app claims."),
+        post  ("/api/v1/admin/apps/{app}/domains",                               App(DomainManage),       domains::create,            "Claims a domain, and says how to prove it.").or(&[409]),
+        get   ("/api/v1/admin/apps/{app}/domains/{domain_id}",                   App(ScriptRead),         domains::get,               "Reads a domain."),
+        post  ("/api/v1/admin/apps/{app}/domains/{domain_id}/verify",            App(DomainManage),       domains::verify,            "Looks for the proof of a domain now.").or(&[409, 503]),
+        delete("/api/v1/admin/apps/{app}/domains/{domain_id}",                   App(DomainManage),       domains::delete,            "Gives a domain up."),
+        get   ("/api/v1/admin/apps/{app}/grants",                                App(ScriptRead),         grants::get,                "Reads what the app allows its scripts."),
+        put   ("/api/v1/admin/apps/{app}/grants",                                App(AppAdmin),           grants::replace,            "Says anew what the app allows: a capability that is not named is not granted."),
+        patch ("/api/v1/admin/apps/{app}/grants",                                App(AppAdmin),           grants::merge,              "Changes the capabilities that are named; the others stay."),
+        get   ("/api/v1/admin/apps/{app}/secrets",                               App(AppAdmin),           secrets::list,              "Lists the names of the secrets."),
+        put   ("/api/v1/admin/apps/{app}/secrets/{name}",                        App(AppAdmin),           secrets::put,               "Sets a secret."),
+        delete("/api/v1/admin/apps/{app}/secrets/{name}",                        App(AppAdmin),           secrets::delete,            "Deletes a secret."),
 
-        get   ("/api/v1/admin/apps/{app}/triggers",                   Known(AppAdmin),        triggers::list),
-        post  ("/api/v1/admin/apps/{app}/triggers/kv",                Known(AppAdmin),        triggers::create::<triggers::Kv>),
-        post  ("/api/v1/admin/apps/{app}/triggers/docs",              Known(AppAdmin),        triggers::create::<triggers::Docs>),
-        post  ("/api/v1/admin/apps/{app}/triggers/files",             Known(AppAdmin),        triggers::create::<triggers::Files>),
-        post  ("/api/v1/admin/apps/{app}/triggers/cron",              Known(AppAdmin),        triggers::create::<triggers::Cron>),
-        post  ("/api/v1/admin/apps/{app}/triggers/pubsub",            Known(AppAdmin),        triggers::create::<triggers::Pubsub>),
-        post  ("/api/v1/admin/apps/{app}/triggers/queue",             Known(AppAdmin),        triggers::create::<triggers::Queue>),
-        post  ("/api/v1/admin/apps/{app}/triggers/email",             Known(AppAdmin),        triggers::create::<triggers::Email>),
-        post  ("/api/v1/admin/apps/{app}/triggers/dead_letter",       Known(AppAdmin),        triggers::create::<triggers::DeadLetter>),
-        post  ("/api/v1/admin/apps/{app}/triggers/cron:preview",      Known(AppAdmin),        triggers::preview),
-        get   ("/api/v1/admin/apps/{app}/triggers/{trigger_id}",      Known(AppAdmin),        triggers::get),
-        patch ("/api/v1/admin/apps/{app}/triggers/{trigger_id}",      Known(AppAdmin),        triggers::update),
-        delete("/api/v1/admin/apps/{app}/triggers/{trigger_id}",      Known(AppAdmin),        triggers::delete),
-        post  ("/api/v1/admin/apps/{app}/triggers/{trigger_id}/run",  Known(AppAdmin),        triggers::run),
+        get   ("/api/v1/admin/scripts",                                          SomeApp(ScriptRead),     scripts::list,              "Lists scripts, of one app or of all that are the caller's to see.").or(&[404]),
+        post  ("/api/v1/admin/scripts",                                          SomeApp(ScriptWrite),    scripts::create,            "Checks a source and makes a script of it.").or(&[503]),
+        post  ("/api/v1/admin/scripts/check",                                    SomeApp(ScriptWrite),    scripts::check,             "Checks a source and stores nothing.").or(&[503]),
+        get   ("/api/v1/admin/scripts/{script_id}",                              App(ScriptRead),         scripts::get,               "Reads a script with its source."),
+        put   ("/api/v1/admin/scripts/{script_id}",                              App(ScriptWrite),        scripts::publish,           "Publishes a version and makes it the active one.").or(&[409, 503]),
+        delete("/api/v1/admin/scripts/{script_id}",                              App(ScriptWrite),        scripts::delete,            "Deletes a script with its versions, routes and triggers.").or(&[409]),
+        get   ("/api/v1/admin/scripts/{script_id}/used_by",                      App(ScriptRead),         scripts::used_by,           "Lists the scripts that import it."),
+        get   ("/api/v1/admin/scripts/{script_id}/versions",                     App(ScriptRead),         scripts::versions,          "Lists its versions, newest first."),
+        get   ("/api/v1/admin/scripts/{script_id}/versions/{number}",            App(ScriptRead),         scripts::version,           "Reads a version with its source."),
+        get   ("/api/v1/admin/scripts/{script_id}/executions",                   App(LogRead),            executions::list,           "Lists its executions, newest first."),
+        get   ("/api/v1/admin/scripts/{script_id}/logs",                         App(LogRead),            executions::logs,           "Lists what it logged, newest first."),
 
-        get   ("/api/v1/admin/apps/{app}/queues",                     Known(AppAdmin),        queues::list),
-        post  ("/api/v1/admin/apps/{app}/queues/{name}/messages",     Known(AppAdmin),        queues::send),
-        post  ("/api/v1/admin/apps/{app}/queues/{name}/purge",        Known(AppAdmin),        queues::purge),
-        get   ("/api/v1/admin/apps/{app}/topics",                     Known(AppAdmin),        queues::topics),
-        post  ("/api/v1/admin/apps/{app}/topics/{topic}/messages",    Known(AppAdmin),        queues::publish),
+        get   ("/api/v1/admin/scripts/{script_id}/routes",                       App(ScriptRead),         routes::list,               "Lists its routes."),
+        post  ("/api/v1/admin/scripts/{script_id}/routes",                       App(RouteWrite),         routes::create,             "Leads a path to the script."),
+        delete("/api/v1/admin/scripts/{script_id}/routes/{route_id}",            App(RouteWrite),         routes::delete,             "Deletes a route."),
+        post  ("/api/v1/admin/routes:match",                                     SomeApp(ScriptRead),     routes::find,               "Says which route and script would answer a request, or why none.").or(&[404]),
 
-        get   ("/api/v1/admin/apps/{app}/dead_letters",               Known(AppAdmin),        dead_letters::list),
-        get   ("/api/v1/admin/apps/{app}/dead_letters/count",         Known(AppAdmin),        dead_letters::count),
-        post  ("/api/v1/admin/apps/{app}/dead_letters/replay",        Known(AppAdmin),        dead_letters::replay_many),
-        get   ("/api/v1/admin/apps/{app}/dead_letters/{letter_id}",   Known(AppAdmin),        dead_letters::get),
-        post  ("/api/v1/admin/apps/{app}/dead_letters/{letter_id}/replay", Known(AppAdmin),   dead_letters::replay),
-        post  ("/api/v1/admin/apps/{app}/dead_letters/{letter_id}/resolve", Known(AppAdmin),  dead_letters::resolve),
+        get   ("/api/v1/admin/apps/{app}/triggers",                              App(AppAdmin),           triggers::list,             "Lists the triggers of every kind."),
+        post  ("/api/v1/admin/apps/{app}/triggers/kv",                           App(AppAdmin),           triggers::create::<triggers::Kv>, "Has a script run on writes to KV collections."),
+        post  ("/api/v1/admin/apps/{app}/triggers/docs",                         App(AppAdmin),           triggers::create::<triggers::Docs>, "Has a script run on writes to document collections."),
+        post  ("/api/v1/admin/apps/{app}/triggers/files",                        App(AppAdmin),           triggers::create::<triggers::Files>, "Has a script run on writes to file collections."),
+        post  ("/api/v1/admin/apps/{app}/triggers/cron",                         App(AppAdmin),           triggers::create::<triggers::Cron>, "Has a script run on the ticks of a schedule."),
+        post  ("/api/v1/admin/apps/{app}/triggers/pubsub",                       App(AppAdmin),           triggers::create::<triggers::Pubsub>, "Has a script run on messages of a topic."),
+        post  ("/api/v1/admin/apps/{app}/triggers/queue",                        App(AppAdmin),           triggers::create::<triggers::Queue>, "Has a script run on messages of a queue, as their one consumer."),
+        post  ("/api/v1/admin/apps/{app}/triggers/email",                        App(AppAdmin),           triggers::create::<triggers::Email>, "Has a script run on mail that comes in."),
+        post  ("/api/v1/admin/apps/{app}/triggers/dead_letter",                  App(AppAdmin),           triggers::create::<triggers::DeadLetter>, "Has a script run on dead letters."),
+        post  ("/api/v1/admin/apps/{app}/triggers/cron:preview",                 App(AppAdmin),           triggers::preview,          "Says when a schedule would tick next."),
+        get   ("/api/v1/admin/apps/{app}/triggers/{trigger_id}",                 App(AppAdmin),           triggers::get,              "Reads a trigger."),
+        patch ("/api/v1/admin/apps/{app}/triggers/{trigger_id}",                 App(AppAdmin),           triggers::update,           "Switches a trigger on or off, or changes how it retries."),
+        delete("/api/v1/admin/apps/{app}/triggers/{trigger_id}",                 App(AppAdmin),           triggers::delete,           "Deletes a trigger."),
+        post  ("/api/v1/admin/apps/{app}/triggers/{trigger_id}/run",             App(AppAdmin),           triggers::run,              "Fires a schedule now.").or(&[503]),
 
-        post  ("/api/v1/execute/{script_id}",                         App(ScriptWrite),       execute::run),
-        get   ("/api/v1/executions/{execution_id}",                   App(LogRead),           executions::get),
+        get   ("/api/v1/admin/apps/{app}/queues",                                App(AppAdmin),           queues::list,               "Lists the queues, and what waits in them."),
+        post  ("/api/v1/admin/apps/{app}/queues/{name}/messages",                App(AppAdmin),           queues::send,               "Sends a message to a queue.").or(&[503]),
+        post  ("/api/v1/admin/apps/{app}/queues/{name}/purge",                   App(AppAdmin),           queues::purge,              "Throws away what waits in a queue."),
+        get   ("/api/v1/admin/apps/{app}/topics",                                App(AppAdmin),           queues::topics,             "Lists the topics that something was published to."),
+        post  ("/api/v1/admin/apps/{app}/topics/{topic}/messages",               App(AppAdmin),           queues::publish,            "Publishes a message to a topic.").or(&[503]),
+
+        get   ("/api/v1/admin/apps/{app}/dead_letters",                          App(AppAdmin),           dead_letters::list,         "Lists the dead letters, newest first."),
+        get   ("/api/v1/admin/apps/{app}/dead_letters/count",                    App(AppAdmin),           dead_letters::count,        "Counts the dead letters."),
+        post  ("/api/v1/admin/apps/{app}/dead_letters/replay",                   App(AppAdmin),           dead_letters::replay_many,  "Has many delivered again, a batch at a time.").or(&[503]),
+        get   ("/api/v1/admin/apps/{app}/dead_letters/{letter_id}",              App(AppAdmin),           dead_letters::get,          "Reads a dead letter with its attempts."),
+        post  ("/api/v1/admin/apps/{app}/dead_letters/{letter_id}/replay",       App(AppAdmin),           dead_letters::replay,       "Has its event delivered again, and resolves it.").or(&[503]),
+        post  ("/api/v1/admin/apps/{app}/dead_letters/{letter_id}/resolve",      App(AppAdmin),           dead_letters::resolve,      "Declares a dead letter done."),
+
+        post  ("/api/v1/execute/{script_id}",                                    App(ScriptWrite),        execute::run,               "Runs a script now; the answer is the script's own."),
+        get   ("/api/v1/executions/{execution_id}",                              App(LogRead),            executions::get,            "Reads an execution with its log."),
     ]
 }
 
 macro_rules! methods {
     ($($name:ident $method:ident),* $(,)?) => {$(
-        fn $name<H, T>(path: &'static str, rule: Rule, handler: H) -> Endpoint
+        fn $name<H, T>(path: &'static str, rule: Rule, handler: H, summary: &'static str) -> Endpoint
         where
-            H: Handler<T, Api>,
+            H: Handler<T, Api> + Described<T>,
             T: 'static,
         {
-            Endpoint { method: Method::$method, path, rule, route: routing::on(MethodFilter::$method, handler) }
+            let known = <H as Described<T>>::query();
+            Endpoint {
+                method: Method::$method,
+                path,
+                rule,
+                summary,
+                handler: std::any::type_name::<H>(),
+                failures: &[],
+                query: known.map(|known| known.into_iter().map(|parameter| parameter.name).collect()),
+                describe: <H as Described<T>>::operation,
+                route: routing::on(MethodFilter::$method, handler),
+            }
         }
     )*};
 }
@@ -123,14 +180,27 @@ mod tests {
     #[test]
     fn what_strangers_may_call_is_this_list() {
         let public: Vec<_> = table().into_iter().filter(|e| e.rule == Public).map(|e| e.path).collect();
-        assert_eq!(public, ["/healthz", "/version", "/api/v1/limits", "/api/v1/admin/auth/login"]);
+        assert_eq!(public, ["/healthz", "/version", "/api/v1/openapi.json", "/api/v1/limits", "/api/v1/admin/auth/login"]);
     }
 
     #[test]
-    fn a_rule_about_the_path_has_a_path_that_names_something() {
+    fn a_rule_about_an_app_has_a_path_that_names_a_thing_of_one() {
         for endpoint in table() {
-            let named = endpoint.path.contains('{');
-            assert_eq!(matches!(endpoint.rule, App(_) | Known(_)), named, "{} {}", endpoint.method, endpoint.path);
+            let named = ["{app}", "{script_id}", "{execution_id}"].into_iter().any(|name| endpoint.path.contains(name));
+            assert_eq!(matches!(endpoint.rule, App(_)), named, "{} {}", endpoint.method, endpoint.path);
         }
+    }
+
+    #[test]
+    fn a_summary_is_one_sentence() {
+        for Endpoint { summary, path, .. } in table() {
+            assert!(summary.ends_with('.') && summary.starts_with(|c: char| c.is_ascii_uppercase()), "{path}: {summary}");
+        }
+    }
+
+    #[test]
+    fn only_a_script_is_asked_anything() {
+        let free: Vec<_> = table().into_iter().filter(|e| e.query.is_none()).map(|e| e.path).collect();
+        assert_eq!(free, ["/api/v1/execute/{script_id}"]);
     }
 }

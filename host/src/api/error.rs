@@ -9,9 +9,12 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::describe::Content;
+use super::openapi::schemas::Schemas;
 use crate::error::{Error, Kind};
 use crate::id::RequestId;
 use crate::limits;
@@ -158,18 +161,31 @@ fn causes(error: &Error) -> String {
     text
 }
 
-#[derive(Serialize)]
+/// A failure of the platform's own, on either plane.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Error")]
 struct Envelope<'a> {
     error: Body<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
 struct Body<'a> {
+    /// Stable, snake_case: for programs.
     code: &'a str,
+    /// For people: what is wrong, where, and how to mend it.
     message: &'a str,
+    /// That of the header `x-request-id`.
     request_id: RequestId,
+    /// What the message speaks of, for programs: the field, the other thing, the bound.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "serde_json::Map<String, Value>")]
     details: Option<&'a Value>,
+}
+
+/// The envelope as the API's description has it.
+pub(super) fn described(schemas: &mut Schemas) -> Content {
+    schemas.answer::<Envelope<'static>>()
 }
 
 #[cfg(test)]

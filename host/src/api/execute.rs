@@ -3,25 +3,28 @@
 //! The answer comes from a tenant and is given on the origin of the administration. So it may not set cookies here,
 //! and a browser that shows it gives it an origin of its own, without scripts.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, FromRequest, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::describe::{Content, Input, Operation, Output};
 use super::error::{Answer, Failed};
-use super::gate::{self, Caller};
-use super::query::Path;
+use super::gate::{self, Caller, OfStanding};
+use super::openapi::schemas::Schemas;
+use super::query::{Parameter, Path};
 use super::{Api, body};
 use crate::error::{Error, Kind, Result};
 use crate::id::{ExecutionId, RequestId, ScriptId};
 use crate::limits;
-use crate::model::access::{self, Scope};
+use crate::model::access::Scope;
 use crate::model::execution::{Failure, FailureCode};
 use crate::model::invocation::{self, Call, Deployed, InvocationType};
 use crate::model::script::{self, Script};
@@ -52,13 +55,56 @@ const WITHHELD: [HeaderName; 18] = [
     super::edge::REQUEST_ID,
 ];
 
+/// A request of any shape: it is the script's.
+pub(super) struct Whole(Request);
+
+impl<S: Send + Sync> FromRequest<S> for Whole {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(request))
+    }
+}
+
+impl Input for Whole {
+    fn query() -> Option<Vec<Parameter>> {
+        None
+    }
+
+    fn describe(operation: &mut Operation, _: &mut Schemas) {
+        let example = Some(json!({ "name": "Ada" }));
+        operation.body = Some(Content { media_type: "*/*", schema: json!({}), example });
+        operation.body_is_optional = true;
+        operation.fails(&[400, 408, 413]);
+    }
+}
+
+/// An answer of any shape: the script made it.
+pub(super) struct ScriptAnswer(Response);
+
+impl IntoResponse for ScriptAnswer {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl Output for ScriptAnswer {
+    fn describe(operation: &mut Operation, _: &mut Schemas) {
+        let content = Content { media_type: "*/*", schema: json!({}), example: Some(json!({ "hello": "Ada" })) };
+        operation.answers("2XX", "What the script answered.", Some(content)).headers.push("Picloud-Execution-Id");
+        operation.answers("default", "What the script answered, of any other status.", None).headers.push("Picloud-Execution-Id");
+        operation.fails(&[422, 502, 503, 504, 507]);
+    }
+}
+
 pub(super) async fn run(
     State(api): State<Api>,
     Path(script_id): Path<ScriptId>,
-    Caller(caller): Caller,
+    Caller(by): Caller,
+    OfStanding(standing): OfStanding,
     Extension(request_id): Extension<RequestId>,
-    request: Request,
-) -> Answer<Response> {
+    Whole(request): Whole,
+) -> Answer<ScriptAnswer> {
     let script = deployed(service::scripts::get(&api.services, script_id).await?)?;
     let (parts, body) = request.into_parts();
     let body = body::read(&parts.headers, body, limits::REQUEST_BODY_BYTES_MAX).await?;
@@ -68,9 +114,9 @@ pub(super) async fn run(
     let ended = api.invoker.run(call).await;
     let execution_id = HeaderValue::try_from(execution_id.to_string()).map_err(Error::internal)?;
     match ended.result {
-        Ok(answer) => Ok(answered(answer, execution_id)?),
+        Ok(answer) => Ok(ScriptAnswer(answered(answer, execution_id)?)),
         Err(failure) => {
-            let mut failed = failed(failure, access::grants(caller.role, Scope::LogRead));
+            let mut failed = failed(failure, by.decide_on(standing, Scope::LogRead).is_ok());
             failed.set_header(EXECUTION_ID, execution_id);
             Err(failed)
         }

@@ -2,10 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::error::Answer;
 use super::query::{Path, Query};
@@ -18,11 +19,14 @@ use crate::model::page::PageQuery;
 use crate::service;
 use crate::service::executions::Followed;
 
-#[derive(Debug, Serialize)]
-struct ExecutionJson {
+/// The record of one run of a script.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Execution", example = example())]
+pub(super) struct ExecutionJson {
     id: ExecutionId,
     app_id: AppId,
     script_id: ScriptId,
+    /// Number of the version that ran.
     version: i32,
     request_id: RequestId,
     /// Of what an event caused: the event, the trigger (none for a call that nobody waited for), the attempt.
@@ -33,14 +37,49 @@ struct ExecutionJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     attempt: Option<u32>,
     outcome: Outcome,
+    /// Of the answer, as over HTTP.
     status: u16,
     usage: Usage,
+    /// Null when it answered.
     error: Option<Failure>,
     started_at: DateTime<Utc>,
     /// Of one execution that was asked for by its id.
     #[serde(skip_serializing_if = "Option::is_none")]
     logs: Option<Vec<LineJson>>,
+    /// Lines that were too many.
     logs_dropped: u32,
+}
+
+fn example() -> Value {
+    json!({
+        "id": "01990a70-1111-7a10-8f3c-5e2d1c0b9a88",
+        "app_id": "01990a6e-7777-7a10-8f3c-5e2d1c0b9a88",
+        "script_id": "01990a6e-8888-7a10-8f3c-5e2d1c0b9a88",
+        "version": 3,
+        "request_id": "01990a6f-0001-7a10-8f3c-5e2d1c0b9a88",
+        "outcome": "responded",
+        "status": 200,
+        "usage": {
+            "fuel": 41_873,
+            "memory_peak_bytes": 2_621_440,
+            "host_calls": 1,
+            "bytes_in": 17,
+            "bytes_out": 25,
+            "wall_us": 412
+        },
+        "error": null,
+        "started_at": "2026-01-02T03:04:05.678901Z",
+        "logs_dropped": 0
+    })
+}
+
+fn example_with_logs() -> Value {
+    let mut whole = example();
+    if let Some(fields) = whole.as_object_mut() {
+        let line = json!({ "at": "2026-01-02T03:04:05.678999Z", "level": "info", "message": "hello", "data": { "n": 1 } });
+        fields.insert("logs".to_owned(), json!([line]));
+    }
+    whole
 }
 
 impl ExecutionJson {
@@ -90,8 +129,9 @@ impl From<Execution> for ExecutionJson {
 }
 
 /// An execution that ended; of an event's, what else there is of that event.
-#[derive(Debug, Serialize)]
-struct FollowedJson {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ExecutionRecord")]
+pub(super) struct FollowedJson {
     #[serde(flatten)]
     execution: ExecutionJson,
     /// Every execution of the event, this one among them.
@@ -103,8 +143,9 @@ struct FollowedJson {
 }
 
 /// An execution that was promised and has not ended.
-#[derive(Debug, Serialize)]
-struct AcceptedJson {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AcceptedExecution")]
+pub(super) struct AcceptedJson {
     id: ExecutionId,
     app_id: AppId,
     event_id: EventId,
@@ -115,12 +156,25 @@ struct AcceptedJson {
     delivery: Option<Progress>,
 }
 
-#[derive(Debug, Serialize)]
+/// What there is of an execution.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "FollowedExecution", example = example_with_logs())]
+pub(super) enum Found {
+    Ended(Box<FollowedJson>),
+    Accepted(AcceptedJson),
+}
+
+/// A line that a script logged.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "LogLine")]
 struct LineJson {
     at: DateTime<Utc>,
     level: LogLevel,
     message: String,
+    /// Any JSON value.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Value")]
     data: Option<Box<RawValue>>,
 }
 
@@ -131,12 +185,26 @@ impl From<LogLine> for LineJson {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct EntryJson {
+/// A logged line, with the execution that it is of.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "LogEntry", example = entry_example())]
+pub(super) struct EntryJson {
     execution_id: ExecutionId,
+    /// Its place in the execution's log, from 0.
     seq: i32,
     #[serde(flatten)]
     line: LineJson,
+}
+
+fn entry_example() -> Value {
+    json!({
+        "execution_id": "01990a70-1111-7a10-8f3c-5e2d1c0b9a88",
+        "seq": 0,
+        "at": "2026-01-02T03:04:05.678999Z",
+        "level": "info",
+        "message": "hello",
+        "data": { "n": 1 }
+    })
 }
 
 impl From<LogEntry> for EntryJson {
@@ -145,7 +213,7 @@ impl From<LogEntry> for EntryJson {
     }
 }
 
-pub(super) async fn get(State(api): State<Api>, Path(id): Path<ExecutionId>) -> Answer<Response> {
+pub(super) async fn get(State(api): State<Api>, Path(id): Path<ExecutionId>) -> Answer<Json<Found>> {
     // What this caller just ran may still wait to be written.
     api.invoker.flush_records().await;
     let mut followed = service::executions::follow(&api.services, id).await?;
@@ -154,38 +222,35 @@ pub(super) async fn get(State(api): State<Api>, Path(id): Path<ExecutionId>) -> 
         api.invoker.flush_records().await;
         followed = service::executions::follow(&api.services, id).await?;
     }
-    Ok(match followed.ok_or_else(|| Error::not_found("execution"))? {
+    Ok(Json(match followed.ok_or_else(|| Error::not_found("execution"))? {
         Followed::Recorded { execution, attempts, delivery } => {
             let attempts = execution.event_id.map(|_| attempts.into_iter().map(ExecutionJson::from).collect());
-            Json(FollowedJson { execution: ExecutionJson::with_logs(*execution), attempts, delivery }).into_response()
+            Found::Ended(Box::new(FollowedJson { execution: ExecutionJson::with_logs(*execution), attempts, delivery }))
         }
         Followed::Accepted { app_id, event, accepted_at, delivery } => {
-            let outcome = None;
-            Json(AcceptedJson { id, app_id, event_id: event, outcome, accepted_at, delivery }).into_response()
+            Found::Accepted(AcceptedJson { id, app_id, event_id: event, outcome: None, accepted_at, delivery })
         }
-    })
+    }))
 }
 
 pub(super) async fn list(
     State(api): State<Api>,
     Path(script): Path<ScriptId>,
     Query(page): Query<PageQuery>,
-) -> Answer<Response> {
-    service::scripts::get(&api.services, script).await?;
+) -> Answer<Json<List<ExecutionJson>>> {
     api.invoker.flush_records().await;
     let page = service::executions::list(&api.services, script, &page).await?;
-    Ok(List::of(page, ExecutionJson::from).into_response())
+    Ok(List::of(page, ExecutionJson::from))
 }
 
 pub(super) async fn logs(
     State(api): State<Api>,
     Path(script): Path<ScriptId>,
     Query(page): Query<PageQuery>,
-) -> Answer<Response> {
-    service::scripts::get(&api.services, script).await?;
+) -> Answer<Json<List<EntryJson>>> {
     api.invoker.flush_records().await;
     let page = service::executions::logs(&api.services, script, &page).await?;
-    Ok(List::of(page, EntryJson::from).into_response())
+    Ok(List::of(page, EntryJson::from))
 }
 
 /// A line's data as the JSON it is; cut data is no JSON any more, and is shown as text.
@@ -195,8 +260,6 @@ fn as_json(data: String) -> Option<Box<RawValue>> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

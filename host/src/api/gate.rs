@@ -1,23 +1,32 @@
 //! The gate in front of every handler: finds out who calls and holds the endpoint's rule against them, before any
 //! byte of the body is read.
 //!
-//! Two credentials: a bearer token, or the session cookie of a browser. A browser sends its cookie whoever asks for
-//! the request, so a write with a cookie must also come from our own pages.
+//! Where the rule is about an app, the gate finds the app of what the path names, judges the caller's part in it, and hands the
+//! app over: a handler never looks for it, so it cannot forget to ask. Then it refuses query parameters that nobody knows, and
+//! lets `idempotency` see what is to be done once only.
+//!
+//! Two credentials: a bearer token (a session's or an API key), or the session cookie of a browser. A browser sends its cookie
+//! whoever asks for the request, so a write with a cookie must also come from our own pages.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Request, State};
+use axum::RequestExt;
+use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
 use super::error::{Answer, Failed};
-use super::{Api, Config};
+use super::query::Given;
+use super::{Api, Config, idempotency};
 use crate::error::{Error, Kind, Result};
-use crate::model::access::{self, Denial, Principal, Rule};
+use crate::id::{ExecutionId, RequestId, ScriptId};
+use crate::model::access::{self, Denial, Origin, Principal, Rule, Scope, Standing};
+use crate::model::app::App;
 use crate::service;
+use crate::service::access::Named;
 
 const COOKIE: &str = "picloud_session";
 /// Over https the browser itself holds it to this host, to `/` and to https.
@@ -36,34 +45,91 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
+/// How the caller stands to the app of the path. Only behind a rule about one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OfStanding(pub(crate) Standing);
+
+impl<S: Send + Sync> FromRequestParts<S> for OfStanding {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Answer<Self> {
+        let standing = parts.extensions.get::<Standing>().copied();
+        standing.map(Self).ok_or_else(|| Error::internal("an endpoint of no app asked for a standing").into())
+    }
+}
+
+/// Where the request came from, whoever calls.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whence(pub(crate) Origin);
+
+impl<S: Send + Sync> FromRequestParts<S> for Whence {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Answer<Self> {
+        Ok(Self(origin(parts)))
+    }
+}
+
+fn origin(parts: &Parts) -> Origin {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    let forwarded = parts.headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
+    let address = peer.map(|peer| access::caller_address(peer, forwarded));
+    Origin { address, request_id: parts.extensions.get::<RequestId>().copied() }
+}
+
 /// What a gate needs to know.
 #[derive(Debug, Clone)]
 pub(super) struct Gate {
     pub(super) api: Api,
     pub(super) rule: Rule,
+    /// The query parameters that the endpoint knows; `None`: any.
+    pub(super) query: Option<Arc<[&'static str]>>,
 }
 
 pub(super) async fn enforce(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
-    if gate.rule != Rule::Public {
-        match admit(&gate, request.method(), request.headers()).await {
-            Ok(caller) => request.extensions_mut().insert(caller),
-            Err(error) => return Failed::from(error).into_response(),
-        };
+    match admit(&gate, &mut request).await {
+        Ok(None) => next.run(request).await,
+        Ok(Some(caller)) => {
+            let named_otherwise = content_location(&request);
+            let mut response = idempotency::once(&gate.api, &caller.0, request, next).await;
+            if let Some(location) = named_otherwise {
+                response.headers_mut().insert(header::CONTENT_LOCATION, location);
+            }
+            response
+        }
+        Err(failed) => failed.into_response(),
     }
-    next.run(request).await
 }
 
-async fn admit(gate: &Gate, method: &Method, headers: &HeaderMap) -> Result<Caller> {
-    let config = &gate.api.config;
+/// Whoever may go on; nobody in particular at a public endpoint.
+async fn admit(gate: &Gate, request: &mut Request) -> Answer<Option<Caller>> {
+    if gate.rule == Rule::Public {
+        refuse_unknown_parameters(gate, request)?;
+        return Ok(None);
+    }
+    let caller = identify(gate, request).await?;
+    if let Rule::App(scope) = gate.rule {
+        let (app, standing) = app_of(gate, request, &caller.0, scope).await?;
+        request.extensions_mut().insert(app);
+        request.extensions_mut().insert(standing);
+    }
+    refuse_unknown_parameters(gate, request)?;
+    request.extensions_mut().insert(caller.clone());
+    Ok(Some(caller))
+}
+
+async fn identify(gate: &Gate, request: &mut Request) -> Result<Caller> {
+    let Whence(origin) = request.extract_parts().await.map_err(|_: Failed| Error::internal("a request without an origin"))?;
+    let (config, headers) = (&gate.api.config, request.headers());
     let credential = credential(headers, config);
     let principal = match &credential {
         Some(Credential::Bearer(token) | Credential::Cookie(token)) => {
-            service::sessions::authenticate(&gate.api.services, token).await?
+            service::sessions::authenticate(&gate.api.services, token, origin).await?
         }
         None => None,
     };
     access::decide(principal.as_ref(), gate.rule).map_err(denied)?;
-    if matches!(credential, Some(Credential::Cookie(_))) && !method.is_safe() && !is_same_origin(headers, config) {
+    if matches!(credential, Some(Credential::Cookie(_))) && !request.method().is_safe() && !is_same_origin(headers, config) {
         return Err(Error::new(
             Kind::Forbidden,
             "cross_origin",
@@ -73,6 +139,52 @@ async fn admit(gate: &Gate, method: &Method, headers: &HeaderMap) -> Result<Call
     principal.map(|p| Caller(Arc::new(p))).ok_or_else(|| denied(Denial::Unauthenticated))
 }
 
+/// The app of what the path names.
+async fn app_of(gate: &Gate, request: &mut Request, by: &Principal, scope: Scope) -> Result<(App, Standing)> {
+    let params: Option<RawPathParams> = request.extract_parts().await.ok();
+    let named = |name: &str| params.as_ref()?.iter().find(|(param, _)| *param == name).map(|(_, value)| value);
+    let services = &gate.api.services;
+    if let Some(app) = named("app") {
+        return service::access::find(services, by, Named::App(app), scope).await;
+    }
+    if let Some(id) = named("script_id") {
+        let id: ScriptId = id.parse().map_err(|_| Error::not_found("script"))?;
+        return service::access::find(services, by, Named::Script(id), scope).await;
+    }
+    let id = named("execution_id").ok_or_else(|| Error::internal("a rule about an app has a path that names none"))?;
+    let id: ExecutionId = id.parse().map_err(|_| Error::not_found("execution"))?;
+    // Whoever has just called a script may ask for its record before it is written.
+    gate.api.invoker.flush_records().await;
+    match service::access::find(services, by, Named::Execution(id), scope).await {
+        Err(error) if error.kind == Kind::NotFound => {
+            // One that was promised may have ended, and gone from the events, since.
+            gate.api.invoker.flush_records().await;
+            service::access::find(services, by, Named::Execution(id), scope).await
+        }
+        found => found,
+    }
+}
+
+fn refuse_unknown_parameters(gate: &Gate, request: &Request) -> Answer<()> {
+    match &gate.query {
+        Some(known) => Ok(Given::read(request.uri())?.only(known)?),
+        None => Ok(()),
+    }
+}
+
+/// Where the thing is, when its app was named by a slug that it has no more.
+fn content_location(request: &Request) -> Option<HeaderValue> {
+    let app = request.extensions().get::<App>()?;
+    let path = request.uri().path();
+    let (before, rest) = path.split_once("/apps/")?;
+    let (named, after) = rest.split_once('/').map_or((rest, None), |(named, after)| (named, Some(after)));
+    if named == app.slug || named.parse::<crate::id::AppId>().is_ok() {
+        return None;
+    }
+    let slash = if after.is_some() { "/" } else { "" };
+    HeaderValue::try_from(format!("{before}/apps/{}{slash}{}", app.slug, after.unwrap_or_default())).ok()
+}
+
 fn denied(denial: Denial) -> Error {
     match denial {
         Denial::Unauthenticated => Error::new(
@@ -80,8 +192,8 @@ fn denied(denial: Denial) -> Error {
             "unauthenticated",
             "log in, and send the token as `authorization: Bearer …` or as the session cookie",
         ),
-        Denial::Forbidden(scope) => Error::new(Kind::Forbidden, "forbidden", format!("this needs the scope {}", scope.as_str()))
-            .with_details(json!({ "scope": scope.as_str() })),
+        Denial::Forbidden(scope) => service::access::forbidden(scope),
+        Denial::LoginNeeded => service::access::login_needed(),
         Denial::Hidden => Error::not_found("thing, or none of yours"),
     }
 }

@@ -1,18 +1,22 @@
 //! The bounds, for people and programs to read.
 
 use axum::Json;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::limits;
 
-#[derive(Debug, Serialize)]
+/// Every bound that concerns people.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(example = example())]
 pub(super) struct Limits {
     items: Vec<Limit>,
 }
 
 /// `default` holds where nobody asked for more; `ceiling` is the most anyone may ask for. Both are the same where the
 /// bound is not for asking. `floor`, where there is one, is the least.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Limit {
     name: &'static str,
     unit: &'static str,
@@ -21,6 +25,19 @@ struct Limit {
     #[serde(skip_serializing_if = "Option::is_none")]
     floor: Option<u64>,
     about: &'static str,
+}
+
+fn example() -> Value {
+    json!({
+        "items": [{
+            "name": "timeout_ms",
+            "unit": "ms",
+            "default": 10_000,
+            "ceiling": 300_000,
+            "floor": 10,
+            "about": "wall clock of one invocation, host calls included"
+        }]
+    })
 }
 
 pub(super) async fn list() -> Json<Limits> {
@@ -132,6 +149,7 @@ fn all() -> Vec<Limit> {
         fixed("execution_keep_s", "s", EXECUTION_KEEP_S, "how long records of executions and their logs are kept"),
         fixed("api_body_bytes", "bytes", API_BODY_BYTES_MAX, "body of a request to this API"),
         asked("api_page_items", "items", (1, API_PAGE_ITEMS_DEFAULT.into(), API_PAGE_ITEMS_MAX.into()), "one page of a list of this API"),
+        fixed("users", "users", USERS_MAX, "people of one instance"),
         fixed("username_chars", "characters", USERNAME_CHARS_MAX, "name of a user"),
         fixed("password_bytes", "bytes", PASSWORD_BYTES_MAX, "a password"),
         fixed("session_idle_s", "s", SESSION_IDLE_S, "a session ends this long after its last use"),

@@ -1,18 +1,24 @@
 //! The control plane: who owns what, under `/api/v1`, and the dashboard beside it.
 //!
 //! `endpoints` is the table: no operation exists without a row, no row without an access rule. `gate` holds the rule
-//! before a handler runs or a byte of the body is read; `body` and `query` read what came, strictly; a handler calls one
-//! thing of `service` or `invoke` and shapes the answer; `error` and `edge` make every failure one envelope with a
-//! request id. JSON shapes live here alone.
+//! before a handler runs or a byte of the body is read, and hands over the app that it is about; `idempotency` has done once
+//! what comes twice; `body` and `query` read what came, strictly; a handler calls one thing of `service` or `invoke` and shapes
+//! the answer (`answer`); `error` and `edge` make every failure one envelope with a request id. JSON shapes live here alone, and
+//! `openapi` is the document that `describe` reads from handlers' types.
 //!
 //! Invariants: nothing here holds SQL, opens a transaction or reads a script's source. What a script answers never
 //! becomes a page of this origin (`execute`). A handler keeps no state: a crash between two requests loses nothing that
 //! was answered.
 
+mod answer;
 mod apps;
+mod archive;
+mod audit;
 mod body;
 mod dashboard;
 mod dead_letters;
+mod describe;
+mod domains;
 mod edge;
 mod endpoints;
 mod error;
@@ -21,8 +27,12 @@ mod execute;
 mod executions;
 mod gate;
 mod grants;
+mod idempotency;
+mod keys;
 mod limits;
+mod members;
 mod node;
+mod openapi;
 mod query;
 mod queues;
 mod routes;
@@ -30,12 +40,15 @@ mod scripts;
 mod secrets;
 mod sessions;
 mod triggers;
+mod users;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::Method;
 use axum::middleware::from_fn_with_state;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 use crate::invoke::Invoker;
@@ -95,7 +108,7 @@ pub fn router(services: Arc<Services>, invoker: Arc<Invoker>, config: Config) ->
     let api = Api { services, invoker, config: Arc::new(config) };
     let mut router = Router::new();
     for endpoint in endpoints::table() {
-        let gate = gate::Gate { api: api.clone(), rule: endpoint.rule };
+        let gate = gate::Gate { api: api.clone(), rule: endpoint.rule, query: endpoint.query.map(Arc::from) };
         router = router.route(endpoint.path, endpoint.route.route_layer(from_fn_with_state(gate, gate::enforce)));
     }
     router
@@ -120,6 +133,32 @@ struct List<T> {
 impl<T> List<T> {
     fn of<U>(page: Page<U>, shape: impl FnMut(U) -> T) -> axum::Json<Self> {
         axum::Json(Self { items: page.items.into_iter().map(shape).collect(), cursor: page.cursor })
+    }
+}
+
+/// `{T}List`, with the example of an item as its example.
+impl<T: JsonSchema> JsonSchema for List<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}List", T::schema_name()).into()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        format!("{}::List<{}>", module_path!(), T::schema_id()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let item = generator.subschema_for::<T>();
+        let examples: Vec<_> = openapi::schemas::example(&item, generator.definitions()).into_iter().collect();
+        json_schema!({
+            "type": "object",
+            "description": "A page of a list.",
+            "properties": {
+                "items": { "type": "array", "items": item },
+                "cursor": { "type": ["string", "null"], "description": "Asks for the next page; null on the last one." },
+            },
+            "required": ["items", "cursor"],
+            "examples": [{ "items": examples, "cursor": null }],
+        })
     }
 }
 

@@ -4,28 +4,34 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Value, json};
 use sqlx::{Connection, PgPool};
 
 use super::Api;
 use super::error::Answer;
 use crate::error::{Error, Kind};
-use crate::invoke::NodeStatus;
+use crate::invoke::{NodeStatus, RecorderStatus};
+use crate::model::script::SDK_VERSION;
 use crate::{limits, store};
-
-/// The version of the script contract: `ctx.sdk_version`.
-const SDK: &str = "2.0";
 const API: &str = "v1";
 
-#[derive(Debug, Serialize)]
+/// Whether this node can work.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(example = json!({ "status": "ok" }))]
 pub(super) struct Health {
+    /// `ok`
     status: &'static str,
 }
 
-#[derive(Debug, Serialize)]
+/// What this node is.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(example = version_example())]
 pub(super) struct Version {
     product: &'static str,
     version: &'static str,
+    /// Of the script contract: `ctx.sdk_version`.
     sdk: &'static str,
     api: &'static str,
     /// Number of the newest migration.
@@ -70,30 +76,121 @@ pub(super) async fn version(State(api): State<Api>) -> Json<Version> {
     Json(Version {
         product: "PiCloud",
         version: env!("CARGO_PKG_VERSION"),
-        sdk: SDK,
+        sdk: SDK_VERSION,
         api: API,
         schema: store::schema_version(),
         component: api.invoker.status().component,
     })
 }
 
-#[derive(Debug, Serialize)]
+fn version_example() -> Value {
+    json!({
+        "product": "PiCloud",
+        "version": "1.0.0",
+        "sdk": "2.0",
+        "api": "v1",
+        "schema": 16,
+        "component": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+    })
+}
+
+/// What this node does now and what it has dropped.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "NodeStatus", example = status_example())]
 pub(super) struct Status {
-    #[serde(flatten)]
-    node: NodeStatus,
+    /// Hex hash of the warm component.
+    component: String,
+    /// Invocations that may run at once, on the node and for one app.
+    places: usize,
+    places_per_app: usize,
+    running: usize,
+    waiting: usize,
+    /// Calls answered 503 `overloaded` since the start.
+    refused: u64,
+    /// The same of handlers of events, which have places of their own and wait for them.
+    event_places: usize,
+    events_running: usize,
+    events_waiting: usize,
+    /// Prepared scripts held in memory.
+    programs: usize,
+    recorder: Recorder,
     database: Connections,
 }
 
+/// What became of the records of executions since the start.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RecorderStatus")]
+struct Recorder {
+    written: u64,
+    /// Records lost: the queue was full, or the database refused them for too long.
+    dropped: u64,
+    /// Records kept whose log lines were lost, because the lines waiting were too many bytes.
+    dropped_logs: u64,
+    queued: usize,
+}
+
 /// Connections to the database: open, of these unused, and how many there may be.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DatabaseConnections")]
 struct Connections {
     open: u32,
     idle: usize,
     max: u32,
 }
 
+fn status_example() -> Value {
+    json!({
+        "component": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "places": 32,
+        "places_per_app": 16,
+        "running": 1,
+        "waiting": 0,
+        "refused": 0,
+        "event_places": 16,
+        "events_running": 0,
+        "events_waiting": 0,
+        "programs": 12,
+        "recorder": { "written": 4711, "dropped": 0, "dropped_logs": 0, "queued": 0 },
+        "database": { "open": 2, "idle": 1, "max": 10 }
+    })
+}
+
+impl Status {
+    fn of(node: NodeStatus, database: Connections) -> Self {
+        let NodeStatus {
+            component,
+            places,
+            places_per_app,
+            running,
+            waiting,
+            refused,
+            event_places,
+            events_running,
+            events_waiting,
+            programs,
+            recorder,
+        } = node;
+        let RecorderStatus { written, dropped, dropped_logs, queued } = recorder;
+        let recorder = Recorder { written, dropped, dropped_logs, queued };
+        Self {
+            component,
+            places,
+            places_per_app,
+            running,
+            waiting,
+            refused,
+            event_places,
+            events_running,
+            events_waiting,
+            programs,
+            recorder,
+            database,
+        }
+    }
+}
+
 pub(super) async fn status(State(api): State<Api>) -> Json<Status> {
     let db = &api.services.db;
     let database = Connections { open: db.size(), idle: db.num_idle(), max: limits::DATABASE_CONNECTIONS_MAX };
-    Json(Status { node: api.invoker.status(), database })
+    Json(Status::of(api.invoker.status(), database))
 }

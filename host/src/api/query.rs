@@ -2,17 +2,17 @@
 
 use std::str::FromStr;
 
-use axum::extract::{FromRequestParts, Query as Pairs, RawPathParams};
+use axum::extract::{FromRequestParts, Query as Pairs};
+use axum::http::Uri;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::Api;
 use super::error::{Answer, Failed};
 use crate::error::{Error, Kind, Result};
+use crate::limits;
 use crate::model::app::{App, Deletion};
 use crate::model::page::PageQuery;
-use crate::service;
 
 /// The path's parameters. One that is not of its type names nothing: 404.
 #[derive(Debug)]
@@ -31,24 +31,57 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// The app that the path names, by id or slug; before the body is looked at, so that what names nothing is 404 whatever is sent.
+/// The app of what the path names, as the gate found it and permitted it. Only behind a rule about one.
 #[derive(Debug)]
 pub(crate) struct OfApp(pub(crate) App);
 
-impl FromRequestParts<Api> for OfApp {
+impl<S: Send + Sync> FromRequestParts<S> for OfApp {
     type Rejection = Failed;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Answer<Self> {
-        let params = RawPathParams::from_request_parts(parts, api).await.ok();
-        let named = params.as_ref().and_then(|params| params.iter().find(|(name, _)| *name == "app"));
-        let (_, app) = named.ok_or_else(|| Error::not_found("app"))?;
-        Ok(Self(service::apps::get(&api.services, app).await?))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Answer<Self> {
+        let app = parts.extensions.get::<App>().cloned();
+        app.map(Self).ok_or_else(|| Error::internal("an endpoint of no app asked for its app").into())
     }
 }
 
-/// What an endpoint understands of its query string.
+/// What an endpoint understands of its query string. The gate refuses every parameter that is not described.
 pub(crate) trait Parameters: Sized {
+    /// Those that `read` takes, and no other.
+    fn describe() -> Vec<Parameter>;
+
     fn read(given: &mut Given) -> Result<Self>;
+}
+
+/// A query parameter, as the API's description tells of it. All of them may be left out.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Parameter {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    /// JSON Schema of its value.
+    pub(crate) schema: Value,
+}
+
+impl Parameter {
+    pub(crate) fn new(name: &'static str, about: &'static str, schema: Value) -> Self {
+        Self { name, about, schema }
+    }
+
+    pub(crate) fn text(name: &'static str, about: &'static str) -> Self {
+        Self::new(name, about, json!({ "type": "string" }))
+    }
+
+    pub(crate) fn id(name: &'static str, about: &'static str) -> Self {
+        Self::new(name, about, json!({ "type": "string", "format": "uuid" }))
+    }
+
+    /// False when it is left out.
+    pub(crate) fn flag(name: &'static str, about: &'static str) -> Self {
+        Self::new(name, about, json!({ "type": "boolean", "default": false }))
+    }
+
+    pub(crate) fn one_of(name: &'static str, about: &'static str, words: &[&str]) -> Self {
+        Self::new(name, about, json!({ "type": "string", "enum": words }))
+    }
 }
 
 /// A query string of exactly the parameters of `T`; 422 names every other one.
@@ -58,13 +91,10 @@ pub(crate) struct Query<T>(pub(crate) T);
 impl<T: Parameters, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Failed;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Answer<Self> {
-        let Ok(Pairs(pairs)) = Pairs::<Vec<(String, String)>>::from_request_parts(parts, state).await else {
-            return Err(Error::new(Kind::Invalid, "invalid", "the query string cannot be read").into());
-        };
-        let mut given = Given { pairs };
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Answer<Self> {
+        let mut given = Given::read(&parts.uri)?;
         let value = T::read(&mut given)?;
-        given.finish()?;
+        given.only(&[])?;
         Ok(Self(value))
     }
 }
@@ -76,6 +106,14 @@ pub(crate) struct Given {
 }
 
 impl Given {
+    /// All that came; 422 for a query string that is none.
+    pub(crate) fn read(uri: &Uri) -> Result<Self> {
+        match Pairs::<Vec<(String, String)>>::try_from_uri(uri) {
+            Ok(Pairs(pairs)) => Ok(Self { pairs }),
+            Err(_) => Err(Error::new(Kind::Invalid, "invalid", "the query string cannot be read")),
+        }
+    }
+
     /// The parameter of that name, if it came; `expected` says what it must be ("a number").
     pub(crate) fn take<V: FromStr>(&mut self, name: &'static str, expected: &str) -> Result<Option<V>> {
         let mut found = self.pairs.extract_if(.., |(given, _)| given == name);
@@ -86,8 +124,10 @@ impl Given {
         text.parse().map(Some).map_err(|_| invalid(name, format!("`{name}` must be {expected}")))
     }
 
-    fn finish(self) -> Result<()> {
+    /// 422 that names every parameter which is left and not among these.
+    pub(crate) fn only(self, known: &[&str]) -> Result<()> {
         let mut unknown: Vec<_> = self.pairs.into_iter().map(|(name, _)| name).collect();
+        unknown.retain(|name| !known.contains(&name.as_str()));
         unknown.sort_unstable();
         unknown.dedup();
         if unknown.is_empty() {
@@ -105,6 +145,19 @@ fn invalid(name: &str, message: String) -> Error {
 
 /// `limit` and `cursor`.
 impl Parameters for PageQuery {
+    fn describe() -> Vec<Parameter> {
+        let limit = json!({
+            "type": "integer",
+            "minimum": 1,
+            "maximum": limits::API_PAGE_ITEMS_MAX,
+            "default": limits::API_PAGE_ITEMS_DEFAULT,
+        });
+        vec![
+            Parameter::text("cursor", "The `cursor` of the page before; left out: the first page."),
+            Parameter::new("limit", "How many items the page has at most.", limit),
+        ]
+    }
+
     fn read(given: &mut Given) -> Result<Self> {
         Self::new(given.take("cursor", "text")?, given.take("limit", "a number")?)
     }
@@ -112,6 +165,10 @@ impl Parameters for PageQuery {
 
 /// `force=true`: also with all that it still holds.
 impl Parameters for Deletion {
+    fn describe() -> Vec<Parameter> {
+        vec![Parameter::flag("force", "Also with all that it still holds.")]
+    }
+
     fn read(given: &mut Given) -> Result<Self> {
         let force = given.take("force", "true or false")?.unwrap_or(false);
         Ok(if force { Self::WithContents } else { Self::OnlyEmpty })
@@ -147,6 +204,16 @@ mod tests {
         assert_eq!(failed.error().details.as_ref().unwrap()["unknown_parameters"], json!(["ap", "zz"]));
         let failed = read::<Deletion>("forced=true").await.unwrap_err();
         assert_eq!(failed.error().message, "unknown query parameter: forced");
+    }
+
+    #[test]
+    fn what_is_described_is_known() {
+        let given = |query: &str| Given::read(&format!("/x?{query}").parse().unwrap()).unwrap();
+        let known: Vec<_> = PageQuery::describe().into_iter().map(|parameter| parameter.name).collect();
+        assert!(given("limit=x&cursor=y").only(&known).is_ok());
+        let refused = given("limit=1&zz=1&ap=2").only(&known).unwrap_err();
+        assert_eq!(refused.details.unwrap()["unknown_parameters"], json!(["ap", "zz"]));
+        assert!(Given::read(&"/x".parse().unwrap()).unwrap().only(&[]).is_ok());
     }
 
     #[tokio::test]

@@ -1,20 +1,25 @@
 //! Scripts and their versions.
 
+mod examples;
+
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
+use super::answer::{Created, NoContent, Tagged};
 use super::error::Answer;
-use super::etag::{self, IfMatch};
+use super::etag::IfMatch;
 use super::gate::Caller;
-use super::query::{Given, Parameters, Path, Query};
+use super::query::{Given, Parameter, Parameters, Path, Query};
 use super::{Api, List, body};
 use crate::error::{self, Error, Result};
 use crate::id::{AppId, ScriptId, UserId};
 use crate::invoke::Verdict;
+use crate::limits;
+use crate::model::access::Scope;
 use crate::model::import;
 use crate::model::page::PageQuery;
 use crate::model::script::{self, AskedLimits, Diagnostic, Kind, Limits, NewScript, NewVersion, Script, Summary, VersionSummary};
@@ -23,15 +28,20 @@ use crate::service;
 /// The name under which `check` reads a source that has none yet.
 const UNNAMED: &str = "unnamed";
 
-#[derive(Debug, Serialize)]
-struct ScriptJson {
+/// A script with the active version of it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Script", example = examples::script())]
+pub(super) struct ScriptJson {
     id: ScriptId,
     app_id: AppId,
     name: String,
     kind: Kind,
     description: String,
+    /// Number of the active version, from 1.
     version: i32,
+    /// SHA-256 of the source, hex.
     digest: String,
+    /// Interfaces that it can reach, by itself and through modules.
     capabilities: Vec<String>,
     /// Modules that it imports by itself. Of one script, not of lists.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,7 +56,8 @@ struct ScriptJson {
 }
 
 /// Where to go from a script: paths on this plane.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ScriptLinks")]
 struct Links {
     #[serde(rename = "self")]
     itself: String,
@@ -126,12 +137,18 @@ impl ScriptJson {
     }
 }
 
-#[derive(Debug, Serialize)]
+/// A version of a script; it never changes.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ScriptVersion", example = examples::version())]
 pub(super) struct VersionJson {
     script_id: ScriptId,
+    /// Its number, from 1.
     version: i32,
+    /// SHA-256 of the source, hex.
     digest: String,
+    /// Interfaces that it can reach, by itself and through modules.
     capabilities: Vec<String>,
+    /// Modules that it imports by itself. Of one version that was asked for by its number.
     #[serde(skip_serializing_if = "Option::is_none")]
     imports: Option<Vec<String>>,
     limits: Limits,
@@ -156,10 +173,16 @@ impl VersionJson {
     }
 }
 
-#[derive(Deserialize)]
+/// A script to be made.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(
+    rename = "NewScript",
+    example = json!({ "app_id": "shop", "name": "hello", "source": "#{ hello: 1 }", "limits": { "timeout_ms": 2000 } })
+)]
 pub(super) struct Create {
     /// Id or slug.
     app_id: String,
+    /// `a-z 0-9 _ -`, first a letter or digit; unique in the app.
     name: String,
     source: String,
     #[serde(default)]
@@ -170,17 +193,26 @@ pub(super) struct Create {
     limits: Option<LimitsAsked>,
 }
 
-#[derive(Deserialize)]
+/// A version to be published.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "NewScriptVersion", example = json!({ "source": "#{ hello: \"world\" }" }))]
 pub(super) struct Publish {
     source: String,
+    /// Left out: as it is.
     description: Option<String>,
+    /// Left out: as they are.
     limits: Option<LimitsAsked>,
 }
 
-#[derive(Default, Deserialize)]
+/// Bounds of one invocation; what is left out is as it is, or has its default. `GET /api/v1/limits` names the ceilings.
+#[derive(Default, Deserialize, JsonSchema)]
+#[schemars(rename = "AskedScriptLimits")]
 struct LimitsAsked {
+    #[schemars(range(min = limits::FUEL_MIN, max = limits::FUEL_CEILING))]
     fuel: Option<u64>,
+    #[schemars(range(min = limits::MEMORY_MB_MIN, max = limits::MEMORY_MB_CEILING))]
     memory_mb: Option<u64>,
+    #[schemars(range(min = limits::TIMEOUT_MS_MIN, max = limits::TIMEOUT_MS_CEILING))]
     timeout_ms: Option<u64>,
 }
 
@@ -191,21 +223,28 @@ impl From<Option<LimitsAsked>> for AskedLimits {
     }
 }
 
-#[derive(Deserialize)]
+/// A source to be looked at.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "SourceToCheck", example = json!({ "source": "kv::collection(\"users\").get(\"ada\")" }))]
 pub(super) struct Check {
+    /// As which messages name it.
     name: Option<String>,
     source: String,
     #[serde(default)]
     kind: Kind,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize)]
+/// What was found in a source.
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "CheckedSource", example = json!({ "ok": true, "capabilities": ["kv"], "imports": [], "diagnostics": [] }))]
 pub(super) struct Checked {
+    /// Whether it would be taken, as far as that is seen without the app.
     ok: bool,
     /// Interfaces that the source itself can reach.
     capabilities: Vec<String>,
     /// Modules that it imports, by name.
     imports: Vec<String>,
+    /// What is wrong with it.
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -224,34 +263,48 @@ impl From<Verdict> for Checked {
 }
 
 /// `?app=` id or slug.
-pub(super) struct OfApp {
+pub(super) struct ListQuery {
     app: Option<String>,
     page: PageQuery,
 }
 
-impl Parameters for OfApp {
+impl Parameters for ListQuery {
+    fn describe() -> Vec<Parameter> {
+        let mut known = vec![Parameter::text("app", "Those of this app, by id or slug.")];
+        known.extend(PageQuery::describe());
+        known
+    }
+
     fn read(given: &mut Given) -> Result<Self> {
         Ok(Self { app: given.take("app", "an id or slug")?, page: PageQuery::read(given)? })
     }
 }
 
-pub(super) async fn list(State(api): State<Api>, Query(query): Query<OfApp>) -> Answer<Response> {
+pub(super) async fn list(
+    State(api): State<Api>,
+    Caller(by): Caller,
+    Query(query): Query<ListQuery>,
+) -> Answer<Json<List<ScriptJson>>> {
     let app = match query.app {
-        Some(app) => Some(service::apps::get(&api.services, &app).await?.id),
+        Some(app) => Some(service::access::app(&api.services, &by, &app, Scope::ScriptRead).await?.id),
         None => None,
     };
-    let page = service::scripts::list(&api.services, app, &query.page).await?;
-    Ok(List::of(page, ScriptJson::from).into_response())
+    let page = service::scripts::list(&api.services, &by, app, &query.page).await?;
+    Ok(List::of(page, ScriptJson::from))
 }
 
-pub(super) async fn create(State(api): State<Api>, Caller(by): Caller, body::Json(new): body::Json<Create>) -> Answer<Response> {
+pub(super) async fn create(
+    State(api): State<Api>,
+    Caller(by): Caller,
+    body::Json(new): body::Json<Create>,
+) -> Answer<Created<ScriptJson>> {
     let Create { app_id, name, source, kind, description, limits } = new;
-    let app_id = service::apps::get(&api.services, &app_id).await.map_err(|error| named_in_body(error, &app_id))?.id;
+    let app = service::access::app(&api.services, &by, &app_id, Scope::ScriptWrite).await;
+    let app_id = app.map_err(|error| named_in_body(error, &app_id))?.id;
     let new = NewScript { app_id, name, source, kind, description, limits: limits.into() };
-    let script = api.invoker.create(by.user_id, new).await?;
+    let script = api.invoker.create(&by, new).await?;
     let location = format!("/api/v1/admin/scripts/{}", script.id);
-    let tag = etag::header(script.tag())?;
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], [tag], Json(ScriptJson::without_source(script))).into_response())
+    Ok(Created { location, tag: Some(script.tag()), body: ScriptJson::without_source(script) })
 }
 
 pub(super) async fn check(State(api): State<Api>, body::Json(asked): body::Json<Check>) -> Answer<Json<Checked>> {
@@ -261,18 +314,18 @@ pub(super) async fn check(State(api): State<Api>, body::Json(asked): body::Json<
     Ok(Json(api.invoker.check(name, asked.kind, &asked.source).await?.into()))
 }
 
-pub(super) async fn get(State(api): State<Api>, Path(id): Path<ScriptId>) -> Answer<Response> {
+pub(super) async fn get(State(api): State<Api>, Path(id): Path<ScriptId>) -> Answer<Tagged<ScriptJson>> {
     let script = service::scripts::get(&api.services, id).await?;
-    Ok(([etag::header(script.tag())?], Json(ScriptJson::with_source(script))).into_response())
+    Ok(Tagged { tag: script.tag(), body: ScriptJson::with_source(script) })
 }
 
 pub(super) async fn versions(
     State(api): State<Api>,
     Path(id): Path<ScriptId>,
     Query(page): Query<PageQuery>,
-) -> Answer<Response> {
+) -> Answer<Json<List<VersionJson>>> {
     let page = service::scripts::versions(&api.services, id, &page).await?;
-    Ok(List::of(page, |version| VersionJson::of(id, version)).into_response())
+    Ok(List::of(page, |version| VersionJson::of(id, version)))
 }
 
 pub(super) async fn version(State(api): State<Api>, Path((id, number)): Path<(ScriptId, i32)>) -> Answer<Json<VersionJson>> {
@@ -285,10 +338,10 @@ pub(super) async fn publish(
     Caller(by): Caller,
     if_match: IfMatch,
     body::Json(new): body::Json<Publish>,
-) -> Answer<Response> {
+) -> Answer<Tagged<ScriptJson>> {
     let new = NewVersion { source: new.source, description: new.description, limits: new.limits.into() };
-    let script = api.invoker.publish(by.user_id, id, new, if_match.tag()).await?;
-    Ok(([etag::header(script.tag())?], Json(ScriptJson::without_source(script))).into_response())
+    let script = api.invoker.publish(&by, id, new, if_match.tag()).await?;
+    Ok(Tagged { tag: script.tag(), body: ScriptJson::without_source(script) })
 }
 
 pub(super) async fn delete(
@@ -296,13 +349,14 @@ pub(super) async fn delete(
     Path(id): Path<ScriptId>,
     Caller(by): Caller,
     if_match: IfMatch,
-) -> Answer<StatusCode> {
-    service::scripts::delete(&api.services, by.user_id, id, if_match.tag()).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Answer<NoContent> {
+    service::scripts::delete(&api.services, &by, id, if_match.tag()).await?;
+    Ok(NoContent)
 }
 
 /// A script that imports another.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ScriptUser")]
 struct User {
     id: ScriptId,
     name: String,
@@ -313,7 +367,8 @@ struct User {
 }
 
 /// All of them: an app's scripts are few.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ScriptUsers", example = examples::users())]
 pub(super) struct Users {
     items: Vec<User>,
 }

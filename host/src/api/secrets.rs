@@ -2,24 +2,37 @@
 
 use axum::Json;
 use axum::extract::{FromRequest, Request, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
+use super::answer::{NoContent, Stored};
+use super::describe::{Input, Operation};
 use super::error::Answer;
 use super::gate::Caller;
+use super::openapi::schemas::Schemas;
 use super::query::{OfApp, Path, Query};
 use super::{Api, List, body};
 use crate::model::page::PageQuery;
 use crate::model::secret::{About, Secret};
 use crate::service;
 
-#[derive(Debug, Serialize)]
-struct SecretJson {
+/// A secret, without its value.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Secret", example = example())]
+pub(super) struct SecretJson {
     name: String,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+}
+
+fn example() -> serde_json::Value {
+    json!({
+        "name": "mail-api-key",
+        "created_at": "2026-01-02T03:04:05.678901Z",
+        "updated_at": "2026-01-03T03:04:05.678901Z"
+    })
 }
 
 impl From<About> for SecretJson {
@@ -29,7 +42,9 @@ impl From<About> for SecretJson {
     }
 }
 
-#[derive(Deserialize)]
+/// The value of a secret.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "NewSecret", example = json!({ "value": "not a real key" }))]
 struct Put {
     value: String,
 }
@@ -51,8 +66,18 @@ impl<S: Send + Sync> FromRequest<S> for Value {
     }
 }
 
-pub(super) async fn list(State(api): State<Api>, OfApp(app): OfApp, Query(page): Query<PageQuery>) -> Answer<Response> {
-    Ok(List::of(service::secrets::list(&api.services, app.id, &page).await?, SecretJson::from).into_response())
+impl Input for Value {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        <body::Json<Put> as Input>::describe(operation, schemas);
+    }
+}
+
+pub(super) async fn list(
+    State(api): State<Api>,
+    OfApp(app): OfApp,
+    Query(page): Query<PageQuery>,
+) -> Answer<Json<List<SecretJson>>> {
+    Ok(List::of(service::secrets::list(&api.services, app.id, &page).await?, SecretJson::from))
 }
 
 pub(super) async fn put(
@@ -61,10 +86,9 @@ pub(super) async fn put(
     Path((_, name)): Path<(String, String)>,
     Caller(by): Caller,
     Value(secret): Value,
-) -> Answer<Response> {
-    let (about, new) = service::secrets::set_by_user(&api.services, by.user_id, app.id, &name, &secret).await?;
-    let status = if new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(SecretJson::from(about))).into_response())
+) -> Answer<Stored<SecretJson>> {
+    let (about, new) = service::secrets::set_by_user(&api.services, &by, app.id, &name, &secret).await?;
+    Ok(if new { Stored::New(about.into()) } else { Stored::Changed(about.into()) })
 }
 
 pub(super) async fn delete(
@@ -72,7 +96,7 @@ pub(super) async fn delete(
     OfApp(app): OfApp,
     Path((_, name)): Path<(String, String)>,
     Caller(by): Caller,
-) -> Answer<Response> {
-    service::secrets::delete_by_user(&api.services, by.user_id, app.id, &name).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+) -> Answer<NoContent> {
+    service::secrets::delete_by_user(&api.services, &by, app.id, &name).await?;
+    Ok(NoContent)
 }

@@ -1,59 +1,93 @@
 //! Triggers: one way to register for each kind, so that each body is checked against its own shape; one list for all.
 
+mod bodies;
+
 use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Value, json};
 
+use super::answer::{Accepted, Created, NoContent, Tagged};
 use super::error::Answer;
-use super::etag::{self, IfMatch};
+use super::etag::IfMatch;
 use super::gate::Caller;
-use super::query::{Given, OfApp, Parameters, Path, Query};
+use super::query::{Given, OfApp, Parameter, Parameters, Path, Query};
 use super::{Api, List, body};
 use crate::error::{Error, Result};
 use crate::id::{AppId, EventId, ScriptId, TriggerId, UserId};
 use crate::limits::SCHEDULE_PREVIEW_TICKS;
 use crate::model::event::{Op, Source};
 use crate::model::page::{Page, PageQuery};
-use crate::model::retry::{Retry, RetryChange};
+use crate::model::retry::Retry;
 use crate::model::schedule::Schedule;
-use crate::model::trigger::{Counts, Filter, NewRule, NewTrigger, Rule, State as TriggerState, Trigger, TriggerChange};
+use crate::model::trigger::{Counts, Filter, NewTrigger, Rule, State as TriggerState, Trigger};
 use crate::service;
 use crate::service::triggers::Which;
 
-#[derive(Debug, Serialize)]
-struct TriggerJson {
+pub(super) use self::bodies::{Change, Cron, DeadLetter, Docs, Email, Files, Kv, Preview, Pubsub, Queue};
+
+/// What has a script run on events; beside what all have the fields of its kind.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Trigger", example = example())]
+pub(super) struct TriggerJson {
     id: TriggerId,
     app_id: AppId,
     script_id: ScriptId,
     kind: Source,
     #[serde(flatten)]
     rule: RuleJson,
+    /// `async`
     dispatch_mode: &'static str,
     #[serde(flatten)]
     retry: Retry,
     /// False for one that stopped, too.
     enabled: bool,
+    /// `active`, `disabled` or `stopped`.
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     stopped: Option<Stopped>,
+    /// As whom it runs; null once that person is gone.
     registered_by: Option<UserId>,
     counts: Counts,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
 
-#[derive(Debug, Serialize)]
+fn example() -> Value {
+    json!({
+        "id": "01990a6e-aaaa-7a10-8f3c-5e2d1c0b9a88",
+        "app_id": "01990a6e-7777-7a10-8f3c-5e2d1c0b9a88",
+        "script_id": "01990a6e-8888-7a10-8f3c-5e2d1c0b9a88",
+        "kind": "queue",
+        "queue": "orders",
+        "dispatch_mode": "async",
+        "max_attempts": 5,
+        "backoff": "exponential",
+        "base_delay_ms": 1_000,
+        "max_delay_ms": 600_000,
+        "jitter": true,
+        "enabled": true,
+        "state": "active",
+        "registered_by": "01990a6e-5a40-7c3e-9d0b-0d8f3b1c2a4e",
+        "counts": { "succeeded": 128, "failed": 3, "dead": 0, "last_at": "2026-01-03T03:04:05.678901Z" },
+        "created_at": "2026-01-02T03:04:05.678901Z",
+        "updated_at": "2026-01-02T03:04:05.678901Z"
+    })
+}
+
+/// Why it does not run any more.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "StoppedTrigger")]
 struct Stopped {
     reason: String,
     at: DateTime<Utc>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 enum RuleJson {
     Changes {
@@ -85,8 +119,9 @@ enum RuleJson {
     },
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
+/// Which dead letters; null where any will do.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DeadLetterFilter")]
 struct FilterJson {
     source: Option<String>,
     trigger_id: Option<TriggerId>,
@@ -151,63 +186,17 @@ impl RuleJson {
     }
 }
 
-/// What every kind has beside its own fields.
-macro_rules! body {
-    ($(#[$doc:meta])* $name:ident { $($field:ident: $kind:ty),* $(,)? } |$own:ident| $rule:expr) => {
-        $(#[$doc])*
-        #[derive(Deserialize)]
-        pub(super) struct $name {
-            script_id: ScriptId,
-            $($field: $kind,)*
-            dispatch_mode: Option<String>,
-            max_attempts: Option<u32>,
-            backoff: Option<String>,
-            base_delay_ms: Option<u32>,
-            max_delay_ms: Option<u32>,
-            jitter: Option<bool>,
-        }
-
-        impl From<$name> for NewTrigger {
-            fn from($own: $name) -> Self {
-                let retry = RetryChange {
-                    max_attempts: $own.max_attempts,
-                    backoff: $own.backoff,
-                    base_delay_ms: $own.base_delay_ms,
-                    max_delay_ms: $own.max_delay_ms,
-                    jitter: $own.jitter,
-                };
-                Self { script_id: $own.script_id, dispatch_mode: $own.dispatch_mode, retry, rule: $rule }
-            }
-        }
-    };
-}
-
-body!(Kv { collection: String, ops: Option<Vec<String>> }
-    |new| NewRule::Changes { of: Source::Kv, collection: new.collection, ops: new.ops });
-body!(Docs { collection: String, ops: Option<Vec<String>> }
-    |new| NewRule::Changes { of: Source::Docs, collection: new.collection, ops: new.ops });
-body!(Files { collection: String, ops: Option<Vec<String>> }
-    |new| NewRule::Changes { of: Source::Files, collection: new.collection, ops: new.ops });
-body!(Cron { schedule: String, timezone: Option<String> }
-    |new| NewRule::Cron { schedule: new.schedule, timezone: new.timezone });
-body!(Pubsub { topic: String } | new | NewRule::Pubsub { topic: new.topic });
-body!(Queue { queue: String } | new | NewRule::Queue { queue: new.queue });
-body!(Email { secret: String } | new | NewRule::Email { secret: new.secret });
-body!(DeadLetter { filter: Option<FilterJson> } |new| {
-    let FilterJson { source, trigger_id, script_id } = new.filter.unwrap_or_default();
-    NewRule::DeadLetter { source, trigger_id, script_id }
-});
-
 /// Registers a trigger of the kind that the body is of.
 pub(super) async fn create<T: Into<NewTrigger>>(
     State(api): State<Api>,
     OfApp(app): OfApp,
     Caller(by): Caller,
     body::Json(new): body::Json<T>,
-) -> Answer<Response> {
-    let trigger = service::triggers::create(&api.services, by.user_id, app.id, new.into()).await?;
+) -> Answer<Created<TriggerJson>> {
+    let trigger = service::triggers::create(&api.services, &by, app.id, new.into()).await?;
     let location = format!("/api/v1/admin/apps/{}/triggers/{}", app.id, trigger.id);
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], one(&api, trigger, Counts::default())?).into_response())
+    let Tagged { tag, body } = one(&api, trigger, Counts::default());
+    Ok(Created { location, tag: Some(tag), body })
 }
 
 #[derive(Debug)]
@@ -216,45 +205,53 @@ pub(super) struct ListQuery {
     which: Which,
 }
 
+/// The words of the kinds of triggers.
+fn kinds() -> Vec<&'static str> {
+    let kinds = Source::ALL.into_iter().filter(|source| !matches!(source, Source::Http | Source::Invoke));
+    kinds.map(Source::as_str).collect()
+}
+
 impl Parameters for ListQuery {
+    fn describe() -> Vec<Parameter> {
+        let mut known =
+            vec![Parameter::one_of("kind", "Those of this kind.", &kinds()), Parameter::id("script_id", "Those of this script.")];
+        known.extend(PageQuery::describe());
+        known
+    }
+
     fn read(given: &mut Given) -> Result<Self> {
         let kind = given.take::<String>("kind", "text")?;
         let kind = kind.map(|word| {
-            let known = Source::ALL.into_iter().filter(|source| !matches!(source, Source::Http | Source::Invoke));
-            known.clone().find(|source| source.as_str() == word).ok_or_else(|| {
-                let words: Vec<_> = known.map(Source::as_str).collect();
-                Error::invalid("kind", format!("kind is one of {}", words.join(", ")))
-            })
+            let kind = Source::from_word(&word).filter(|kind| kinds().contains(&kind.as_str()));
+            kind.ok_or_else(|| Error::invalid("kind", format!("kind is one of {}", kinds().join(", "))))
         });
         let which = Which { kind: kind.transpose()?, script: given.take("script_id", "an id")? };
         Ok(Self { page: PageQuery::read(given)?, which })
     }
 }
 
-pub(super) async fn list(State(api): State<Api>, OfApp(app): OfApp, Query(query): Query<ListQuery>) -> Answer<Response> {
+pub(super) async fn list(
+    State(api): State<Api>,
+    OfApp(app): OfApp,
+    Query(query): Query<ListQuery>,
+) -> Answer<Json<List<TriggerJson>>> {
     let page = service::triggers::list(&api.services, app.id, query.which, &query.page).await?;
     let counts = counts_of(&api, &page).await?;
     let shape = |trigger: Trigger| {
         let counts = counts.get(&trigger.id).copied().unwrap_or_default();
         TriggerJson::of(trigger, counts)
     };
-    Ok(List::of(page, shape).into_response())
+    Ok(List::of(page, shape))
 }
 
-pub(super) async fn get(State(api): State<Api>, OfApp(app): OfApp, Path((_, id)): Path<(String, TriggerId)>) -> Answer<Response> {
+pub(super) async fn get(
+    State(api): State<Api>,
+    OfApp(app): OfApp,
+    Path((_, id)): Path<(String, TriggerId)>,
+) -> Answer<Tagged<TriggerJson>> {
     let trigger = service::triggers::get(&api.services, app.id, id).await?;
     let counts = service::triggers::counts(&api.services, &[id]).await?;
-    Ok(one(&api, trigger, counts.first().map(|(_, counts)| *counts).unwrap_or_default())?)
-}
-
-#[derive(Deserialize)]
-pub(super) struct Change {
-    enabled: Option<bool>,
-    max_attempts: Option<u32>,
-    backoff: Option<String>,
-    base_delay_ms: Option<u32>,
-    max_delay_ms: Option<u32>,
-    jitter: Option<bool>,
+    Ok(one(&api, trigger, counts.first().map(|(_, counts)| *counts).unwrap_or_default()))
 }
 
 pub(super) async fn update(
@@ -264,18 +261,10 @@ pub(super) async fn update(
     Caller(by): Caller,
     if_match: IfMatch,
     body::Json(change): body::Json<Change>,
-) -> Answer<Response> {
-    let retry = RetryChange {
-        max_attempts: change.max_attempts,
-        backoff: change.backoff,
-        base_delay_ms: change.base_delay_ms,
-        max_delay_ms: change.max_delay_ms,
-        jitter: change.jitter,
-    };
-    let change = TriggerChange { enabled: change.enabled, retry };
-    let trigger = service::triggers::update(&api.services, by.user_id, app.id, id, change, if_match.tag()).await?;
+) -> Answer<Tagged<TriggerJson>> {
+    let trigger = service::triggers::update(&api.services, &by, app.id, id, change.into(), if_match.tag()).await?;
     let counts = service::triggers::counts(&api.services, &[id]).await?;
-    Ok(one(&api, trigger, counts.first().map(|(_, counts)| *counts).unwrap_or_default())?)
+    Ok(one(&api, trigger, counts.first().map(|(_, counts)| *counts).unwrap_or_default()))
 }
 
 pub(super) async fn delete(
@@ -283,13 +272,15 @@ pub(super) async fn delete(
     OfApp(app): OfApp,
     Path((_, id)): Path<(String, TriggerId)>,
     Caller(by): Caller,
-) -> Answer<StatusCode> {
-    service::triggers::delete(&api.services, by.user_id, app.id, id).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Answer<NoContent> {
+    service::triggers::delete(&api.services, &by, app.id, id).await?;
+    Ok(NoContent)
 }
 
-#[derive(Debug, Serialize)]
-struct Ran {
+/// The event of a tick that a person caused.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "FiredSchedule", example = json!({ "event_id": "01990a70-0001-7a10-8f3c-5e2d1c0b9a88" }))]
+pub(super) struct Ran {
     event_id: EventId,
 }
 
@@ -299,22 +290,26 @@ pub(super) async fn run(
     OfApp(app): OfApp,
     Path((_, id)): Path<(String, TriggerId)>,
     Caller(by): Caller,
-) -> Answer<Response> {
-    let event_id = service::schedules::run_now(&api.services, by.user_id, app.id, id).await?;
-    Ok((StatusCode::ACCEPTED, Json(Ran { event_id })).into_response())
+) -> Answer<Accepted<Ran>> {
+    let event_id = service::schedules::run_now(&api.services, &by, app.id, id).await?;
+    Ok(Accepted(Ran { event_id }))
 }
 
-#[derive(Deserialize)]
-pub(super) struct Preview {
-    schedule: String,
-    timezone: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
+/// When a schedule ticks next, in UTC.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PreviewedSchedule", example = previewed_example())]
 pub(super) struct Previewed {
     schedule: String,
     timezone: &'static str,
     next_ticks: Vec<DateTime<Utc>>,
+}
+
+fn previewed_example() -> Value {
+    json!({
+        "schedule": "0 30 6 * * MON-FRI",
+        "timezone": "Europe/Vienna",
+        "next_ticks": ["2026-01-05T05:30:00Z", "2026-01-06T05:30:00Z"]
+    })
 }
 
 /// The next ticks of a schedule that need not be registered.
@@ -328,14 +323,13 @@ pub(super) async fn preview(
     Ok(Json(Previewed { timezone: schedule.timezone(), schedule: schedule.as_str().to_owned(), next_ticks }))
 }
 
-fn one(api: &Api, trigger: Trigger, counts: Counts) -> Result<Response> {
-    let tag = etag::header(trigger.tag())?;
+fn one(api: &Api, trigger: Trigger, counts: Counts) -> Tagged<TriggerJson> {
+    let tag = trigger.tag();
     let schedule = match &trigger.rule {
         Rule::Cron { schedule, .. } => Some(schedule.clone()),
         _ => None,
     };
-    let shown = TriggerJson::of(trigger, counts).with_ticks(schedule.as_ref(), api.services.now());
-    Ok(([tag], Json(shown)).into_response())
+    Tagged { tag, body: TriggerJson::of(trigger, counts).with_ticks(schedule.as_ref(), api.services.now()) }
 }
 
 async fn counts_of(api: &Api, page: &Page<Trigger>) -> Result<HashMap<TriggerId, Counts>> {

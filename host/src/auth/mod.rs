@@ -1,6 +1,7 @@
-//! What proves who somebody is: password hashes and bearer tokens. Knows no user and no database.
+//! What proves who somebody is: password hashes and bearer tokens, and how often it may be tried. Knows no user and no database.
 
 pub mod password;
+pub mod throttle;
 pub mod token;
 
 use rand::TryRng;
@@ -9,7 +10,7 @@ use rand::rngs::SysRng;
 use crate::error::{Error, Result};
 
 /// Bytes from the operating system; it fails only where the system has no entropy to give.
-fn random<const N: usize>() -> Result<[u8; N]> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     SysRng.try_fill_bytes(&mut bytes).map_err(Error::internal)?;
     Ok(bytes)

@@ -2,6 +2,7 @@
 //! at once, with a bounded queue: a flood of logins costs neither the memory nor the event loop.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
@@ -22,6 +23,7 @@ const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 pub struct Hasher {
     running: Arc<Semaphore>,
     waiting: Semaphore,
+    computed: AtomicU64,
 }
 
 impl Default for Hasher {
@@ -29,6 +31,7 @@ impl Default for Hasher {
         Self {
             running: Arc::new(Semaphore::new(limits::PASSWORD_HASHES_AT_ONCE)),
             waiting: Semaphore::new(limits::PASSWORD_HASHES_AT_ONCE + limits::PASSWORD_HASHES_WAITING_MAX),
+            computed: AtomicU64::new(0),
         }
     }
 }
@@ -59,12 +62,18 @@ impl Hasher {
         Ok(is_right && is_known)
     }
 
+    /// How many hashes were computed since the start: what logins cost, whoever they are for.
+    pub fn computed(&self) -> u64 {
+        self.computed.load(Ordering::Relaxed)
+    }
+
     async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let _place = self.waiting.try_acquire().map_err(|_| {
             Error::new(Kind::Overloaded, "overloaded", "too many logins at once; try again in a few seconds")
                 .with_details(serde_json::json!({ "retry_after_s": 3 }))
         })?;
         let running = Arc::clone(&self.running).acquire_owned().await.map_err(Error::internal)?;
+        self.computed.fetch_add(1, Ordering::Relaxed);
         // The permit goes with the work: a caller that gives up does not make room for one more.
         let done = spawn_blocking(move || {
             let done = work();
@@ -109,6 +118,7 @@ mod tests {
         for password in ["", "a", "correct horse battery"] {
             assert!(!hasher.verify(password, None).await.unwrap());
         }
+        assert_eq!(hasher.computed(), 3);
         // The refusal is "wrong password", reached by computing: not "cannot read this hash".
         let refused = Argon2::default().verify_password(b"x", NOBODY).unwrap_err();
         assert_eq!(refused, argon2::password_hash::Error::PasswordInvalid);

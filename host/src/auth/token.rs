@@ -1,30 +1,78 @@
-//! Session tokens: `pics_` and 32 random bytes in hex. The prefix lets people and scanners tell one when they see it.
-//! Only its SHA-256 is stored: 256 random bits need no slow hash, and a stolen database holds no login.
+//! Bearer tokens, all random: `pics_` and 64 hex digits for a session, `pic_` and 76 for an API key. The prefixes let people
+//! and scanners tell one when they see it.
+//!
+//! Only a token's SHA-256 is stored: 256 random bits need no slow hash, and a stolen database lets nobody in. A key's first
+//! 12 digits are stored in clear beside it: they find its row, and let a person tell their keys apart.
 
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 use crate::error::Result;
+use crate::model::text;
 
-const PREFIX: &str = "pics_";
-const RANDOM_BYTES: usize = 32;
+const SESSION: &str = "pics_";
+const KEY: &str = "pic_";
+const SECRET_DIGITS: usize = 64;
+/// `pic_` and as many digits are a key's prefix.
+const PREFIX_DIGITS: usize = 12;
 
 /// What is stored of a token.
 pub type Hash = [u8; 32];
 
-/// A new token. To be shown once.
-pub fn mint() -> Result<String> {
-    let random = super::random::<RANDOM_BYTES>()?;
-    let mut token = String::with_capacity(PREFIX.len() + 2 * RANDOM_BYTES);
-    token.push_str(PREFIX);
-    token.extend(random.iter().map(|byte| format!("{byte:02x}")));
-    Ok(token)
+/// What a token says it is, in the form in which it can be looked for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Presented<'t> {
+    Session(Hash),
+    Key { prefix: &'t str, hash: Hash },
 }
 
-/// The stored form of a token; `None` for text that cannot be one.
-pub fn hash(token: &str) -> Option<Hash> {
-    let random = token.strip_prefix(PREFIX)?;
-    let is_hex = random.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    (random.len() == 2 * RANDOM_BYTES && is_hex).then(|| Sha256::digest(token).into())
+/// A new API key.
+pub struct NewKey {
+    /// To be shown once.
+    pub token: String,
+    pub prefix: String,
+    pub hash: Hash,
+}
+
+/// A new session token, to be shown once, and its stored form.
+pub fn mint_session() -> Result<(String, Hash)> {
+    let token = format!("{SESSION}{}", text::hex(&super::random::<{ SECRET_DIGITS / 2 }>()?));
+    let hash = hash(&token);
+    Ok((token, hash))
+}
+
+pub fn mint_key() -> Result<NewKey> {
+    let prefix = format!("{KEY}{}", text::hex(&super::random::<{ PREFIX_DIGITS / 2 }>()?));
+    let token = format!("{prefix}{}", text::hex(&super::random::<{ SECRET_DIGITS / 2 }>()?));
+    let hash = hash(&token);
+    Ok(NewKey { token, prefix, hash })
+}
+
+/// A random text of 64 hex digits: what proves that two places are of one hand.
+pub fn mint_proof() -> Result<String> {
+    Ok(text::hex(&super::random::<{ SECRET_DIGITS / 2 }>()?))
+}
+
+/// What a text may be the token of; `None` for text that cannot be one.
+pub fn read(token: &str) -> Option<Presented<'_>> {
+    let is_hex = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    if let Some(digits) = token.strip_prefix(SESSION) {
+        return (digits.len() == SECRET_DIGITS && is_hex(digits)).then(|| Presented::Session(hash(token)));
+    }
+    let digits = token.strip_prefix(KEY)?;
+    if digits.len() != PREFIX_DIGITS + SECRET_DIGITS || !is_hex(digits) {
+        return None;
+    }
+    Some(Presented::Key { prefix: token.get(..KEY.len() + PREFIX_DIGITS)?, hash: hash(token) })
+}
+
+/// Whether a stored hash is that one, in a time that says nothing.
+pub fn is_same(stored: &[u8], hash: &Hash) -> bool {
+    stored.ct_eq(hash).into()
+}
+
+fn hash(token: &str) -> Hash {
+    Sha256::digest(token).into()
 }
 
 #[cfg(test)]
@@ -32,28 +80,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_differ_and_have_a_stored_form() {
-        let (one, two) = (mint().unwrap(), mint().unwrap());
+    fn tokens_differ_and_read_back() {
+        let ((one, stored), (two, _)) = (mint_session().unwrap(), mint_session().unwrap());
         assert_ne!(one, two);
         assert_eq!(one.len(), 69);
-        assert_eq!(hash(&one), hash(&one));
-        assert_ne!(hash(&one).unwrap(), hash(&two).unwrap());
+        assert_eq!(read(&one), Some(Presented::Session(stored)));
+        let (one, two) = (mint_key().unwrap(), mint_key().unwrap());
+        assert_ne!((&one.token, &one.prefix), (&two.token, &two.prefix));
+        assert_eq!((one.token.len(), one.prefix.len()), (80, 16));
+        assert_eq!(read(&one.token), Some(Presented::Key { prefix: &one.prefix, hash: one.hash }));
+        assert!(is_same(&one.hash, &one.hash) && !is_same(&one.hash, &two.hash) && !is_same(&[], &one.hash));
     }
 
     #[test]
-    fn what_cannot_be_a_token_has_none() {
-        let token = mint().unwrap();
-        for bad in [
-            "",
-            "pics_",
-            "x",
-            &token[1..],
-            &token[..68],
-            &format!("{token}0"),
-            &token.to_uppercase(),
-            &token.replace("pics", "pict"),
-        ] {
-            assert_eq!(hash(bad), None, "{bad}");
+    fn what_cannot_be_a_token_is_none() {
+        let (session, key) = (mint_session().unwrap().0, mint_key().unwrap().token);
+        for token in [session, key] {
+            for bad in [
+                "",
+                "pics_",
+                "pic_",
+                "x",
+                &token[1..],
+                &token[..token.len() - 1],
+                &format!("{token}0"),
+                &token.to_uppercase(),
+                &token.replace("pic", "pit"),
+                &format!("{}é", &token[..token.len() - 2]),
+            ] {
+                assert_eq!(read(bad), None, "{bad}");
+            }
         }
     }
 }

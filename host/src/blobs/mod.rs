@@ -149,9 +149,15 @@ impl Blobs {
     /// What the system refuses; nothing being there is fine.
     pub async fn remove_app(&self, app: AppId) -> io::Result<()> {
         let volume = self.volume.clone();
-        blocking(&self.writing, move || match volume.dir.remove_dir_all(app.to_string()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+        blocking(&self.writing, move || {
+            loop {
+                match volume.dir.remove_dir_all(app.to_string()) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    // What is dropped half way removes itself meanwhile: there may be more.
+                    Err(_) if volume.dir.exists(app.to_string()) => {}
+                    _ => return Ok(()),
+                }
+            }
         })
         .await?
     }

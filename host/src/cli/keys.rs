@@ -1,19 +1,15 @@
 //! `picloud keys rotate`: replaces the keys that lock secrets. May be killed and repeated at any moment.
 
-use std::path::Path;
 use std::time::Instant;
 
 use serde::Serialize;
 
-use super::data_dir::{self, Access, DataDir};
-use super::database::{self, Database, Plan, Source};
 use super::failure::{Exit, Failure, Result, exit_of};
-use super::terminal::{print, print_json, progress, say, table};
-use crate::clock::Clock;
+use super::operator::Operator;
+use super::terminal::{print, print_json, progress, table};
 use crate::config::Settings;
 use crate::id::DataKeyId;
 use crate::service::{self, Services};
-use crate::{postgres, vault};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -53,9 +49,9 @@ struct Done {
 
 pub(super) async fn rotate(settings: Settings, what: What, json: bool) -> Result<()> {
     let began = Instant::now();
-    let (data_dir, database) = open(&settings).await?;
-    let done = replace(&settings, data_dir.path(), &database, what).await;
-    database.close().await;
+    let operator = Operator::open(&settings).await?;
+    let done = replace(operator.services(&settings)?, what).await;
+    operator.close().await;
     let mut done = done?;
     done.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     if json {
@@ -66,43 +62,8 @@ pub(super) async fn rotate(settings: Settings, what: What, json: bool) -> Result
     Ok(())
 }
 
-/// The database that a node with these settings has: its own, or that of the node that runs.
-async fn open(settings: &Settings) -> Result<(DataDir, Database)> {
-    let path = data_dir::locate(settings)?;
-    let missing = |what: &str| {
-        let at = path.display();
-        Failure::new(Exit::DataDirectory, format!("{at} {what}: name the data directory of the node with PICLOUD_DATA_DIR"))
-    };
-    let source = database::choose(settings, false)?;
-    if settings.secret_key.is_none() && !path.join(vault::KEY_FILE).is_file() {
-        return Err(missing("holds no key file, and PICLOUD_SECRET_KEY is not set"));
-    }
-    let (plan, access) = match source {
-        Source::External(options) => (Plan::External(options), Access::Shared),
-        Source::Embedded if !data_dir::is_marked(&path) => return Err(missing("is not the data directory of a node")),
-        Source::Embedded => match data_dir::holder(&path) {
-            Some(pid) => {
-                say(&format!("a node runs in {} (process {pid}): this works in its database, beside it", path.display()));
-                let path = path.canonicalize().map_err(|e| missing(&format!("cannot be used ({e})")))?;
-                (Plan::Running(Box::new(postgres::connect_options(&path))), Access::Shared)
-            }
-            None => (database::plan(Source::Embedded, &path, settings)?, Access::Exclusive),
-        },
-    };
-    let data_dir = DataDir::open(path.clone(), access)?;
-    Ok((data_dir, database::open(plan).await?))
-}
-
-async fn replace(settings: &Settings, data_dir: &Path, database: &Database, what: What) -> Result<Done> {
+async fn replace(services: Services, what: What) -> Result<Done> {
     let failed = |error| Failure::of(exit_of(&error), "replacing keys", &error);
-    let platform = service::Settings {
-        apps_domain: settings.apps_domain.clone(),
-        data_dir: data_dir.to_owned(),
-        secret_key: settings.secret_key.clone(),
-        egress: Default::default(),
-        smtp: None,
-    };
-    let services = Services::new(database.pool.clone(), Clock::system(), platform).map_err(failed)?;
     services.check_keys().await.map_err(failed)?;
     let mut done = Done {
         data_key: None,

@@ -1,7 +1,7 @@
 //! The commands: they read the settings, put a node together from the layers below, and end it in order.
 //!
 //! `node` is the composition root of `dev` and `serve`, with `data_dir`, `database` and `listen` for its parts and
-//! `seed` for what a first start finds; `keys`, `doctor`, `precompile`, `settings` and `version` do one
+//! `seed` for what a first start finds; `admin`, `app`, `audit`, `keys`, `doctor`, `precompile`, `settings` and `version` do one
 //! thing and end. `failure` gives
 //! every way to fail one line and an exit code; `terminal` is what people see.
 //!
@@ -10,6 +10,9 @@
 //! records, the pool, PostgreSQL. A kill at any point loses nothing that was acknowledged: what must last is committed
 //! before it is answered.
 
+mod admin;
+mod app;
+mod audit;
 mod connection;
 mod data_dir;
 mod database;
@@ -18,17 +21,20 @@ mod failure;
 mod keys;
 mod listen;
 mod node;
+mod operator;
 mod precompile;
 mod seed;
 mod settings;
 mod terminal;
 mod version;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::config::Settings;
+use crate::model::archive::Wanted;
 use crate::telemetry;
 use failure::{EXIT_CODES, Exit, Failure, Result};
 
@@ -84,6 +90,21 @@ enum Command {
         #[command(subcommand)]
         command: Keys,
     },
+    /// Let somebody in who can reach the database: a new password, or one more owner.
+    Admin {
+        #[command(subcommand)]
+        command: Admin,
+    },
+    /// Put an app into one file, or make an app of one.
+    App {
+        #[command(subcommand)]
+        command: App,
+    },
+    /// Check the log of every change that was made through the platform.
+    Audit {
+        #[command(subcommand)]
+        command: Audit,
+    },
     /// Say what every setting is now, and where it comes from.
     Config {
         /// As one JSON document.
@@ -116,6 +137,77 @@ enum Keys {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum Admin {
+    /// Set a person's password, end their logins, and let them log in again.
+    #[command(after_help = admin::EXAMPLES)]
+    ResetPassword {
+        #[command(flatten)]
+        whom: admin::Whom,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Make one more owner of the instance.
+    #[command(after_help = admin::EXAMPLES)]
+    CreateOwner {
+        #[command(flatten)]
+        whom: admin::Whom,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum App {
+    /// Write an app into an archive: everything but its secrets and members.
+    #[command(after_help = app::EXPORT_EXAMPLES)]
+    Export {
+        /// The app.
+        slug: String,
+        /// Where to; `-` is standard output. SLUG.picloud.tar.zst if left out.
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Replace a file that is there.
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Make a new app of an archive.
+    #[command(after_help = app::IMPORT_EXAMPLES)]
+    Import {
+        /// The archive.
+        file: PathBuf,
+        /// Another slug than the archive's.
+        #[arg(long)]
+        slug: Option<String>,
+        /// Another name than the archive's.
+        #[arg(long)]
+        name: Option<String>,
+        /// The result as one JSON document.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Audit {
+    /// Read the whole log and find what was altered, removed or put in.
+    #[command(after_help = audit::EXAMPLES)]
+    Verify {
+        /// A hash that an earlier check gave: its row must still be there.
+        #[arg(long, value_name = "HASH")]
+        expect: Option<String>,
+        /// The result as one JSON document.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
 /// The program: reads the command line, does what it says, and gives the exit code.
 pub fn main() -> ExitCode {
     return_large_blocks();
@@ -133,6 +225,22 @@ pub fn main() -> ExitCode {
         Command::Keys { command: Keys::Rotate { master, json, settings } } => {
             let what = if master { keys::What::Master } else { keys::What::Data };
             on_runtime(settings, move |settings| keys::rotate(settings, what, json))
+        }
+        Command::Admin { command } => {
+            let (what, whom, settings) = match command {
+                Admin::ResetPassword { whom, settings } => (admin::What::ResetPassword, whom, settings),
+                Admin::CreateOwner { whom, settings } => (admin::What::CreateOwner, whom, settings),
+            };
+            on_runtime(settings, move |settings| admin::run(settings, what, whom))
+        }
+        Command::App { command: App::Export { slug, output, force, settings } } => {
+            on_runtime(settings, move |settings| app::export(settings, slug, output, force))
+        }
+        Command::App { command: App::Import { file, slug, name, json, settings } } => {
+            on_runtime(settings, move |settings| app::import(settings, file, Wanted { slug, name }, json))
+        }
+        Command::Audit { command: Audit::Verify { expect, json, settings } } => {
+            on_runtime(settings, move |settings| audit::verify(settings, expect, json))
         }
         Command::Doctor { json, settings } => return doctor::run(&settings, json),
         Command::Config { json, settings } => {

@@ -144,6 +144,7 @@ async fn start(settings: &Settings, mode: Mode, shutdown: &Shutdown) -> std::res
     let (database, sandbox) = tokio::try_join!(database::open(plan), sandbox)?;
     let platform = service::Settings {
         apps_domain: settings.apps_domain.clone(),
+        reserved_hosts: settings.reserved_hosts(),
         data_dir: data_dir.path().to_owned(),
         secret_key: settings.secret_key.clone(),
         egress: egress(&listeners.addresses, &database),
@@ -155,7 +156,7 @@ async fn start(settings: &Settings, mode: Mode, shutdown: &Shutdown) -> std::res
     }
 }
 
-async fn open_sandbox(places: Option<usize>, data_dir: PathBuf) -> Result<Sandbox> {
+pub(super) async fn open_sandbox(places: Option<usize>, data_dir: PathBuf) -> Result<Sandbox> {
     let probe = Probe::take();
     let pool = probe.choose(places);
     tracing::info!(

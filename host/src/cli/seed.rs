@@ -12,10 +12,10 @@ use super::listen::Addresses;
 use super::node::Mode;
 use crate::auth::password;
 use crate::config::Settings;
-use crate::id::{AppId, ScriptId, UserId};
+use crate::id::{AppId, ScriptId};
 use crate::invoke::Invoker;
+use crate::model::access::Principal;
 use crate::model::app::NewApp;
-use crate::model::page::PageQuery;
 use crate::model::script::{AskedLimits, Kind, NewScript};
 use crate::service::routes::NewRoute;
 use crate::service::{self, Services};
@@ -160,10 +160,14 @@ async fn publish(services: &Services, invoker: &Invoker, username: &str) -> erro
     let by = user(services, username).await?;
     let app = match app(services).await? {
         Some(app) => app,
-        None => service::apps::create(services, by, NewApp { slug: APP.to_owned(), name: "Hello".to_owned() }).await?.id,
+        None => {
+            service::apps::create(services, &by, NewApp { slug: APP.to_owned(), name: "Hello".to_owned(), takeover: false })
+                .await?
+                .id
+        }
     };
     for (name, description, source, paths) in SCRIPTS {
-        let script = match script(services, app, name).await? {
+        let script = match script(services, app, name) {
             Some(script) => script,
             None => {
                 let new = NewScript {
@@ -174,12 +178,12 @@ async fn publish(services: &Services, invoker: &Invoker, username: &str) -> erro
                     description: description.to_owned(),
                     limits: AskedLimits::default(),
                 };
-                invoker.create(by, new).await?.id
+                invoker.create(&by, new).await?.id
             }
         };
         for path in paths {
             let new = NewRoute { path: (*path).to_owned(), ..NewRoute::default() };
-            match service::routes::create(services, by, script, new).await {
+            match service::routes::create(services, &by, script, new).await {
                 Err(error) if error.kind != error::Kind::Conflict => return Err(error),
                 _ => {}
             }
@@ -215,14 +219,13 @@ pub(super) async fn tour(services: &Services, addresses: &Addresses, settings: &
 
 async fn hello_script(services: &Services) -> error::Result<Option<ScriptId>> {
     match app(services).await? {
-        Some(app) => script(services, app, APP).await,
+        Some(app) => Ok(script(services, app, APP)),
         None => Ok(None),
     }
 }
 
-async fn script(services: &Services, app: AppId, name: &str) -> error::Result<Option<ScriptId>> {
-    let scripts = service::scripts::list(services, Some(app), &PageQuery::default()).await?;
-    Ok(scripts.items.into_iter().find(|script| script.name == name).map(|script| script.id))
+fn script(services: &Services, app: AppId, name: &str) -> Option<ScriptId> {
+    services.routing.current().script_of(app, name).map(|script| script.script_id)
 }
 
 async fn app(services: &Services) -> error::Result<Option<AppId>> {
@@ -233,10 +236,10 @@ async fn app(services: &Services) -> error::Result<Option<AppId>> {
     }
 }
 
-async fn user(services: &Services, username: &str) -> error::Result<UserId> {
+async fn user(services: &Services, username: &str) -> error::Result<Principal> {
     let mut db = services.db.acquire().await?;
     let found = store::users::credentials(&mut db, username).await?;
-    found.map(|(user, _)| user.id).ok_or_else(|| error::Error::not_found("user"))
+    found.map(|(user, _)| Principal::operator_as(&user)).ok_or_else(|| error::Error::not_found("user"))
 }
 
 #[cfg(test)]

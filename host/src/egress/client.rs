@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
@@ -16,7 +18,7 @@ use crate::error::{Error, Kind, Result};
 use crate::id::AppId;
 use crate::limits;
 use crate::model::grant::{Capability, Grants, Need};
-use crate::model::http::{Request, Response, Target};
+use crate::model::http::{Redirects, Request, Response, Target};
 
 /// One for each process.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub struct Client {
     own: Own,
     tls: Tls,
     gate: Gate,
+    /// Looks at proofs that are under way.
+    proofs: Gate,
 }
 
 /// Where a client's requests go, and where they never do.
@@ -47,7 +51,67 @@ pub struct Traveller<'a> {
 impl Client {
     pub fn new(settings: Settings) -> Self {
         let Settings { network, own } = settings;
-        Self { network, own, tls: Tls::default(), gate: Gate::new(limits::HTTP_CALLS_PER_APP_MAX) }
+        let (gate, proofs) = (Gate::new(limits::HTTP_CALLS_PER_APP_MAX), Gate::new(limits::DOMAIN_PROOFS_PER_APP_MAX));
+        Self { network, own, tls: Tls::default(), gate, proofs }
+    }
+
+    /// The TXT records of a name, at most `DOMAIN_TXT_RECORDS_MAX`, within `DOMAIN_PROOF_MS`: none when there is no such name.
+    ///
+    /// # Errors
+    /// 429 `rate_limited`: too many looks at once for the app. 504 `timed_out`, 503 `unavailable`: the DNS could not be asked.
+    pub async fn txt(&self, app: AppId, name: &str) -> Result<Vec<String>> {
+        let _place = self.enter_to_look(app).await?;
+        let until = Instant::now() + Duration::from_millis(limits::DOMAIN_PROOF_MS);
+        let late = || timed_out(format!("nothing was heard of `{name}` within {} ms; try again", limits::DOMAIN_PROOF_MS));
+        timeout_at(until, self.network.txt(name)).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// What is answered at a plain URL (`http://`) of a public host, within `DOMAIN_PROOF_MS`: no grant counts, no redirect is
+    /// followed.
+    ///
+    /// # Errors
+    /// 403 `denied`: the host leads to an address that is not public, or to this node itself. 413 `request_too_large`: more
+    /// than `DOMAIN_PROOF_ANSWER_BYTES_MAX`. 429 `rate_limited`: too many looks at once for the app. 504 `timed_out`, 503
+    /// `unavailable` as [`Client::send`].
+    pub async fn probe(&self, app: AppId, url: &str) -> Result<Response> {
+        let place = self.enter_to_look(app).await?;
+        let until = Instant::now() + Duration::from_millis(limits::DOMAIN_PROOF_MS);
+        let request = Request {
+            method: "GET".to_owned(),
+            target: Target::parse(url)?,
+            // Not packed: what is sent is what is read.
+            headers: vec![("accept-encoding".to_owned(), "identity".to_owned())],
+            body: None,
+            redirects: Redirects::Answer,
+            timeout_ms: limits::HTTP_TIMEOUT_MS_DEFAULT,
+        };
+        let host = request.target.host();
+        let late = || timed_out(format!("`{host}` gave no whole answer within {} ms", limits::DOMAIN_PROOF_MS));
+        timeout_at(until, self.ask_in_public(&request, &place, until)).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    async fn enter_to_look(&self, app: AppId) -> Result<Place> {
+        let until = Instant::now() + Duration::from_millis(limits::DOMAIN_PROOF_WAIT_MS);
+        timeout_at(until, self.proofs.enter(app)).await.unwrap_or_else(|_| {
+            let message = format!("{} looks at proofs of the app are under way; try again", limits::DOMAIN_PROOFS_PER_APP_MAX);
+            Err(Error::new(Kind::RateLimited, "rate_limited", message))
+        })
+    }
+
+    async fn ask_in_public(&self, request: &Request, place: &Place, until: Instant) -> Result<Response> {
+        let (target, bytes_max) = (&request.target, limits::DOMAIN_PROOF_ANSWER_BYTES_MAX);
+        let judged = self.judge(target, &[], place).await?.map_err(|refusal| not_public(target.host(), refusal))?;
+        let (read, write) = self.connect(target, &judged, until).await?.into_split();
+        let mut stream = tokio::io::join(read.take(bytes_max), write);
+        let answered = exchange(&mut stream, request).await;
+        if stream.reader().limit() == 0 {
+            let message = format!("`{}` answered with more than {bytes_max} bytes", target.host());
+            return Err(Error::new(Kind::TooLarge, "request_too_large", message));
+        }
+        match answered? {
+            Answered::Whole(response) => Ok(response),
+            Answered::Elsewhere { .. } => Err(Error::internal("a redirect was taken that was not to be followed")),
+        }
     }
 
     /// Sends a request and reads the whole answer, within the request's time. Any status is an answer.
@@ -100,7 +164,13 @@ impl Client {
         traveller.allowance.take()?;
         let until = Instant::now() + Duration::from_millis(limits::HTTP_CONNECT_MS);
         let late = |_| timed_out(format!("no connection to `{}` within {} ms", target.host(), limits::HTTP_CONNECT_MS));
-        let judged = timeout_at(until, self.judge(traveller, target, place)).await.map_err(late)??;
+        let judged = timeout_at(until, self.judge(target, traveller.grants.networks(), place)).await.map_err(late)??;
+        let judged = judged.map_err(|refusal| denied(target.host(), refusal))?;
+        if let Some(network) = judged.through {
+            // A literal is an address, which does not belong into the log.
+            let host = if target.address().is_some() { "(an address)" } else { target.host() };
+            tracing::info!(app.id = %traveller.app, host, %network, "a script reaches the local network by its app's grant");
+        }
         let stream = timeout_at(until, self.connect(target, &judged, until)).await.map_err(late)??;
         if !target.is_secure() {
             return exchange(stream, request).await;
@@ -110,7 +180,8 @@ impl Client {
         exchange(stream, request).await
     }
 
-    async fn judge(&self, traveller: Traveller<'_>, target: &Target, place: &Place) -> Result<policy::Judged> {
+    /// Where the target may be connected to: `networks` are those of the local network that count as granted.
+    async fn judge(&self, target: &Target, networks: &[IpNet], place: &Place) -> Result<Result<policy::Judged, Refusal>> {
         let (host, port) = (target.host(), target.port());
         let addresses = match target.address() {
             Some(address) => vec![address],
@@ -124,14 +195,7 @@ impl Client {
         };
         let own = self.own_at(port, place).await?;
         let is_this_machine = |address| self.network.is_this_machine(address);
-        let judged = policy::judge(&addresses, port, traveller.grants.networks(), &own, &is_this_machine)
-            .map_err(|refusal| denied(host, refusal))?;
-        if let Some(network) = judged.through {
-            // A literal is an address, which does not belong into the log.
-            let host = if target.address().is_some() { "(an address)" } else { host };
-            tracing::info!(app.id = %traveller.app, host, %network, "a script reaches the local network by its app's grant");
-        }
-        Ok(judged)
+        Ok(policy::judge(&addresses, port, networks, &own, &is_this_machine))
     }
 
     /// What is ours, as far as it concerns that port: a database known by name is looked up only then.
@@ -174,6 +238,17 @@ fn denied(host: &str, refusal: Refusal) -> Error {
         }
         Refusal::Never(class) => format!("`{host}` leads to {}, which no script reaches", class.words()),
         Refusal::Own => format!("`{host}` leads to this node itself or to its database, which no script reaches"),
+    };
+    Error::new(Kind::Forbidden, "denied", message)
+}
+
+/// In other words, for what no grant is asked.
+fn not_public(host: &str, refusal: Refusal) -> Error {
+    let message = match refusal {
+        Refusal::Ungranted(class) | Refusal::Never(class) => {
+            format!("`{host}` leads to {}, where nothing is looked up", class.words())
+        }
+        Refusal::Own => format!("`{host}` leads to this node itself"),
     };
     Error::new(Kind::Forbidden, "denied", message)
 }

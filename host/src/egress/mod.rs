@@ -1,8 +1,10 @@
 //! The way out: script traffic leaves through [`Client::send`], mail through [`smtp::Relay::send`], and nothing elsewhere.
 //!
 //! `policy` judges addresses and is pure, `redirect` says what a redirect makes of a request, `network` looks names up and
-//! connects, `tls` holds the certificate authorities, `exchange` is one request and its answer on one connection, `gate` counts.
-//! `smtp` speaks to the one mail relay that the owner of the node has named.
+//! connects, `dns` asks name servers for TXT records, `tls` holds the certificate authorities, `exchange` is one request and its
+//! answer on one connection, `gate` counts. `smtp` speaks to the one mail relay that the owner of the node has named.
+//! [`Client::txt`] and [`Client::probe`] look for proofs of domains: on behalf of an app too, with no grant and to public
+//! addresses only.
 //!
 //! Invariants, for each hop of a call of `http`:
 //! - The host is granted; its name is looked up once; every address is judged; the connection goes to one of exactly those.
@@ -14,6 +16,7 @@
 //! A crash, or a deadline that drops the call, closes the connection; what the other side did by then, it did.
 
 mod client;
+mod dns;
 mod exchange;
 mod gate;
 mod network;

@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
+use super::dns::{self, Servers};
 use super::gate::Place;
+use crate::error::{Error, Result};
 use crate::limits;
 
 /// What the client stands on.
@@ -26,6 +28,8 @@ pub enum Network {
 pub struct Table {
     /// What the resolver answers for a name: the first time, the second, and so on; the last answer stays.
     pub names: HashMap<String, Vec<Vec<IpAddr>>>,
+    /// TXT records of names. Of any other name there are none.
+    pub txt: Mutex<HashMap<String, Vec<String>>>,
     /// Where a connection to an address is really made. To any other address there is none.
     pub servers: HashMap<SocketAddr, SocketAddr>,
     /// Addresses of this machine.
@@ -63,6 +67,20 @@ impl Network {
         }
     }
 
+    /// The TXT records of a name, of a bounded number: none when there is no such name. As in [`dns::txt`].
+    pub(super) async fn txt(&self, name: &str) -> Result<Vec<String>> {
+        match self {
+            Self::System { lookups } => {
+                let _held = lookups.acquire().await.map_err(Error::internal)?;
+                dns::txt(Servers::of_system().await?, name).await
+            }
+            Self::Table(table) => {
+                table.note(format!("TXT {name}"));
+                Ok(table.txt.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned().unwrap_or_default())
+            }
+        }
+    }
+
     /// Connects to exactly that address.
     pub(super) async fn connect(&self, socket: SocketAddr) -> io::Result<TcpStream> {
         match self {
@@ -94,6 +112,12 @@ impl Table {
         self.note(name.to_owned());
         let answers = self.names.get(name).ok_or(io::ErrorKind::NotFound)?;
         Ok(answers.get(before).or(answers.last()).cloned().unwrap_or_default())
+    }
+
+    /// Sets what TXT records a name has from now on.
+    pub fn publish(&self, name: &str, records: &[&str]) {
+        let records = records.iter().map(|record| (*record).to_owned()).collect();
+        self.txt.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), records);
     }
 
     pub fn seen(&self) -> Vec<String> {

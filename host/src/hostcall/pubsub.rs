@@ -12,7 +12,7 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     instance.func_wrap_async("publish", |store, (topic, message): (String, Vec<u8>)| {
         let need = Need::new(Capability::Pubsub, &topic);
         Box::new(door::outward(store, need, topic.len() + message.len(), async move |reach| {
-            let id = service::topics::publish(&reach.services, reach.app_id, reach.origin(), &topic, message).await?;
+            let id = service::topics::publish(&reach.services, None, reach.app_id, reach.origin(), &topic, message).await?;
             let id = id.to_string();
             Ok(Given { bytes: id.len(), value: id })
         }))

@@ -15,7 +15,7 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         let bytes_out = name.len() + message.len() + options.dedup_key.as_ref().map_or(0, String::len);
         Box::new(door::outward(store, need(&name), bytes_out, async move |reach| {
             let options = options_from_guest(options);
-            let id = service::queues::send(&reach.services, reach.app_id, reach.origin(), &name, message, options).await?;
+            let id = service::queues::send(&reach.services, None, reach.app_id, reach.origin(), &name, message, options).await?;
             let id = id.to_string();
             Ok(Given { bytes: id.len(), value: id })
         }))

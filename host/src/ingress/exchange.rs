@@ -1,6 +1,6 @@
 //! A request as a script sees it, and a script's answer as a client does.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
@@ -17,6 +17,7 @@ use super::credentials;
 use super::refusal::Refusal;
 use super::{EXECUTION_ID, REQUEST_ID};
 use crate::limits;
+use crate::model::access;
 use crate::model::execution::FailureCode;
 use crate::model::invocation::{Answer, Request};
 
@@ -212,15 +213,8 @@ fn is_platforms(name: &HeaderName) -> bool {
     *name == REQUEST_ID || *name == EXECUTION_ID || name.as_str().starts_with("picloud-")
 }
 
-/// The address that called. A reverse proxy on this machine is believed about who called it: the last of its
-/// `X-Forwarded-For`, which is the one that it wrote itself. Nobody else is.
 fn remote_addr(parts: &Parts) -> String {
     let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() else { return String::new() };
-    let peer = peer.ip().to_canonical();
-    let forwarded = || {
-        let value = parts.headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
-        value.rsplit(',').next()?.trim().parse::<IpAddr>().ok()
-    };
-    let address = if peer.is_loopback() { forwarded().unwrap_or(peer) } else { peer };
-    address.to_string()
+    let forwarded = parts.headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
+    access::caller_address(peer.ip(), forwarded).to_string()
 }

@@ -9,6 +9,8 @@
 //!   called. A caller never learns more of a failure than its code.
 //! - `/healthz` is answered on hosts that are no app's. An app's host is the app's alone: its `/healthz` is its own.
 //! - Below `/.well-known/picloud/email/` of an app's host the platform answers itself: mail comes in there.
+//! - A host under a slug that an app had before is sent on (308) to the same under its slug now, whatever is asked for. No
+//!   other host that is no app's has anything of an app: the token of a claimed domain least of all (`service::domains`).
 //! - A route that is `async` stores the call and answers 202 with the id of the execution to come.
 //! - HEAD runs the GET route and loses the body. OPTIONS that no route takes is answered with `Allow`.
 //!
@@ -39,7 +41,7 @@ use crate::invoke::Invoker;
 use crate::limits;
 use crate::model::event::{Origin, Source};
 use crate::model::invocation::{Call, Deployed, InvocationType, Request as CallRequest};
-use crate::model::route::{AppTable, Directory, DispatchMode, Lookup};
+use crate::model::route::{AppTable, Directory, DispatchMode, Lookup, PathFault};
 use crate::service::{self, Services, mail_in};
 use refusal::Refusal;
 
@@ -200,11 +202,14 @@ fn decide(directory: &Directory, parts: &Parts) -> Decision {
     if header_bytes(&parts.headers) > limits::REQUEST_HEADER_BYTES_MAX {
         return refuse(None, Refusal::HEADERS_TOO_LARGE);
     }
-    let host = match host(parts) {
+    let asked_host = match host(parts) {
         Ok(host) => host,
         Err(refusal) => return refuse(None, refusal),
     };
-    let Some((app, host)) = directory.app(host) else {
+    let Some((app, host)) = directory.app(asked_host) else {
+        if let Some((app, now)) = directory.moved(asked_host) {
+            return send_on(app, &now, parts);
+        }
         return match (path, &parts.method) {
             ("/healthz", &Method::GET | &Method::HEAD) => Decision::Answer { app: None, response: healthy() },
             ("/healthz", _) => refuse(None, Refusal::method_not_allowed(&["GET", "HEAD"])),
@@ -237,6 +242,30 @@ fn decide(directory: &Directory, parts: &Parts) -> Decision {
     }
 }
 
+/// To the same under the app's name of now, without a scheme: it stays what it is, and the port too, since whatever stands
+/// before this plane is reached there. 308 keeps method and body; nobody may remember it, for the old slug may become somebody
+/// else's.
+fn send_on(app: &Arc<AppTable>, now: &str, parts: &Parts) -> Decision {
+    let app = app.clone();
+    if cors::asked_method(&app.cors_origins, parts).is_some() {
+        // A browser follows no redirect of a preflight, but one of the request after it.
+        let response = cors::preflight(&app.cors_origins, parts, None);
+        return Decision::Answer { app: Some(app), response };
+    }
+    let target = parts.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
+    let port = port(parts).map(|port| format!(":{port}")).unwrap_or_default();
+    match HeaderValue::try_from(format!("//{now}{port}{target}")) {
+        Ok(location) if target.starts_with('/') => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+            response.headers_mut().insert(header::LOCATION, location);
+            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            Decision::Answer { app: Some(app), response }
+        }
+        _ => Decision::Refuse { app: Some(app), refusal: Refusal::malformed_path(PathFault::NotAbsolute) },
+    }
+}
+
 fn header_bytes(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }
@@ -251,6 +280,14 @@ fn host(parts: &Parts) -> Result<&str, Refusal> {
         (Some(_), Some(_)) => Err(Refusal::MANY_HOSTS),
         (None, _) if parts.version == Version::HTTP_11 => Err(Refusal::NO_HOST),
         (host, _) => Ok(host.and_then(|host| host.to_str().ok()).unwrap_or_default()),
+    }
+}
+
+/// The port that [`host`] was asked at, if it names one.
+fn port(parts: &Parts) -> Option<u16> {
+    match parts.uri.authority() {
+        Some(authority) => authority.port_u16(),
+        None => parts.headers.get(header::HOST)?.to_str().ok()?.rsplit_once(':')?.1.parse().ok(),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::model::script::Limits;
 
 const PAGE: &str = "https://page.example";
 
-/// An app `hello` with `GET /get`, `ANY /any/:x`, `POST /files/*`.
+/// An app `hello`, `old` before, with the domain `shop.example.com`, and with `GET /get`, `ANY /any/:x`, `POST /files/*`.
 fn directory(cors_origins: &[&str]) -> Directory {
     let now = DateTime::UNIX_EPOCH;
     let (app_id, script_id) = (AppId::at(now), ScriptId::at(now));
@@ -44,7 +44,9 @@ fn directory(cors_origins: &[&str]) -> Directory {
     let routes = vec![route(Some("GET"), "/get"), route(None, "/any/:x"), route(Some("POST"), "/files/*")];
     let cors_origins = cors_origins.iter().copied().map(str::to_owned).collect();
     let app = SourceApp { id: app_id, slug: "hello".to_owned(), cors_origins, grants: Grants::default() };
-    Directory::new("localhost", Source { apps: vec![app], scripts: vec![script], routes })
+    let domains = vec![("shop.example.com".parse().unwrap(), app_id)];
+    let former_slugs = vec![("old".to_owned(), app_id)];
+    Directory::new("localhost", Source { apps: vec![app], scripts: vec![script], routes, domains, former_slugs })
 }
 
 fn parts(method: &str, target: &str, headers: &[(&str, &str)]) -> Parts {
@@ -96,11 +98,56 @@ fn host_then_path_then_method_decide() {
         ("GET", "/get", "", 404),
         ("GET", "http://hello.localhost/get", "other.localhost", 200),
         ("GET", "http://other.localhost/get", "hello.localhost", 404),
+        ("GET", "/get", "Shop.Example.com:443", 200),
+        ("GET", "/get", "www.shop.example.com", 404),
+        ("GET", "/get", "example.com", 404),
     ] {
         assert_eq!(status(method, target, &[("host", host)]), expected, "{method} {host} {target}");
     }
     assert_eq!(status("GET", "/get", &[]), 400);
     assert_eq!(status("GET", "/get", &[HELLO, HELLO]), 400);
+}
+
+#[test]
+fn a_former_slug_sends_on_with_labels_port_path_and_query() {
+    for (method, target, host, location) in [
+        ("GET", "/get", "old.localhost", "//hello.localhost/get"),
+        ("GET", "/get?a=1&b=%2F", "OLD.localhost:8080", "//hello.localhost:8080/get?a=1&b=%2F"),
+        ("POST", "/none/at/all", "a.b.old.localhost.", "//a.b.hello.localhost/none/at/all"),
+        ("DELETE", "//evil.example/x", "old.localhost", "//hello.localhost//evil.example/x"),
+        ("GET", "/healthz", "old.localhost:", "//hello.localhost/healthz"),
+        ("POST", "/.well-known/picloud/email/x", "old.localhost:99999", "//hello.localhost/.well-known/picloud/email/x"),
+        ("GET", "http://old.localhost:81/get", "hello.localhost", "//hello.localhost:81/get"),
+        ("GET", "http://u:p@old.localhost?q", "hello.localhost", "//hello.localhost/?q"),
+        ("OPTIONS", "/get", "old.localhost", "//hello.localhost/get"),
+        ("GET", "/%0d%0aset-cookie:%20a=1", "old.localhost", "//hello.localhost/%0d%0aset-cookie:%20a=1"),
+    ] {
+        let (status, response) = decided(&directory(&[]), &parts(method, target, &[("host", host)]));
+        assert_eq!((status, text(&response, "location")), (308, Some(location)), "{method} {host} {target}");
+        assert_eq!(text(&response, "cache-control"), Some("no-store"));
+    }
+    for host in [
+        "old.localhost:80:80",
+        "old.localhost/x",
+        "old.localhost@evil.example",
+        "u@old.localhost",
+        "old.localhost:8o",
+        "x\told.localhost",
+    ] {
+        let (status, response) = decided(&directory(&[]), &parts("GET", "/get", &[("host", host)]));
+        assert_eq!((status, text(&response, "location")), (404, None), "{host}");
+    }
+    assert_eq!(status("OPTIONS", "*", &[("host", "old.localhost")]), 400);
+}
+
+#[test]
+fn a_page_is_sent_on_too() {
+    let directory = directory(&[PAGE]);
+    let asks = [("host", "old.localhost"), ("origin", PAGE), ("access-control-request-method", "PUT")];
+    let (status, response) = decided(&directory, &parts("OPTIONS", "/get", &asks));
+    assert_eq!((status, text(&response, "access-control-allow-methods")), (204, Some("PUT")), "a preflight is not redirected");
+    let (status, response) = decided(&directory, &parts("PUT", "/get", &asks[..2]));
+    assert_eq!((status, text(&response, "access-control-allow-origin")), (308, Some(PAGE)));
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //! A crash loses records that were not yet written, never an acknowledged write of a script.
 
 mod admission;
+mod import;
 mod nested;
 mod programs;
 mod publish;

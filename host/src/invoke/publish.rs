@@ -10,8 +10,9 @@ use tokio::time::timeout;
 
 use super::Invoker;
 use crate::error::{Error, Kind};
-use crate::id::{AppId, ScriptId, UserId};
+use crate::id::{AppId, ScriptId};
 use crate::limits::{PREPARATION_WAIT_MS, PUBLISH_ATTEMPTS_MAX};
+use crate::model::access::Principal;
 use crate::model::import::{self, Graph, Import, Node};
 use crate::model::script::{self, Code, Dependent, Diagnostic, Image, NewScript, NewVersion, Prepared, Script};
 use crate::service::{self, Services};
@@ -102,7 +103,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    async fn store(self, services: &Services, by: UserId, prepared: Prepared) -> Result<Script, Error> {
+    async fn store(self, services: &Services, by: &Principal, prepared: Prepared) -> Result<Script, Error> {
         match self {
             Self::Script(new) => service::scripts::create(services, by, new.clone(), prepared).await,
             Self::Version { of, new, if_match } => {
@@ -123,20 +124,20 @@ impl Invoker {
 
     /// Publishes the first version of a new script. A source that does not parse is 422 `syntax_error` with line, column and
     /// message in `details`; imports as `Graph::closure`; the rest as `service::scripts::create`.
-    pub async fn create(&self, by: UserId, new: NewScript) -> Result<Script, Error> {
+    pub async fn create(&self, by: &Principal, new: NewScript) -> Result<Script, Error> {
         new.check()?;
         self.publish_draft(by, Draft::Script(&new)).await
     }
 
     /// Publishes the next version of a script, and prepares anew what imports it. Errors as in [`Invoker::create`] and
     /// `service::scripts::publish`.
-    pub async fn publish(&self, by: UserId, id: ScriptId, new: NewVersion, if_match: Option<&str>) -> Result<Script, Error> {
+    pub async fn publish(&self, by: &Principal, id: ScriptId, new: NewVersion, if_match: Option<&str>) -> Result<Script, Error> {
         let script = service::scripts::get(&self.inner.services, id).await?;
         new.check()?;
         self.publish_draft(by, Draft::Version { of: &script, new: &new, if_match }).await
     }
 
-    async fn publish_draft(&self, by: UserId, draft: Draft<'_>) -> Result<Script, Error> {
+    async fn publish_draft(&self, by: &Principal, draft: Draft<'_>) -> Result<Script, Error> {
         let services = &self.inner.services;
         let (own, imports) = match self.check(draft.name(), draft.kind(), draft.source()).await? {
             Verdict::Good { capabilities, imports } => (capabilities, imports),

@@ -39,6 +39,8 @@ impl App {
 pub struct NewApp {
     pub slug: String,
     pub name: String,
+    /// Also a slug that still leads to the app that had it before.
+    pub takeover: bool,
 }
 
 impl NewApp {
@@ -55,6 +57,8 @@ pub struct AppChange {
     pub slug: Option<String>,
     pub name: Option<String>,
     pub cors_origins: Option<Vec<String>>,
+    /// As in [`NewApp`].
+    pub takeover: bool,
 }
 
 impl AppChange {
@@ -63,6 +67,14 @@ impl AppChange {
         self.name.as_deref().map_or(Ok(()), check_name)?;
         self.cors_origins.as_deref().map_or(Ok(()), check_cors_origins)
     }
+}
+
+/// A slug that an app had before. It leads to that app until somebody takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormerSlug {
+    pub slug: String,
+    pub app_id: AppId,
+    pub retired_at: DateTime<Utc>,
 }
 
 /// Whether an app that still holds scripts may be deleted with all it holds.

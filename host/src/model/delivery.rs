@@ -8,6 +8,7 @@ use super::execution::{Failure, Outcome};
 use super::retry::Retry;
 use crate::id::{AppId, DeliveryId, ExecutionId, RequestId, ScriptId, TriggerId, UserId};
 use crate::model::access::Role;
+use crate::model::member::AppRole;
 
 /// A delivery that this node holds under a lease, with all that its attempt needs.
 #[derive(Debug, Clone)]
@@ -45,6 +46,8 @@ pub enum To {
 pub struct Registrant {
     pub user_id: UserId,
     pub role: Role,
+    /// In the trigger's app.
+    pub app_role: Option<AppRole>,
     pub is_active: bool,
 }
 
@@ -73,7 +76,7 @@ impl Claim {
 }
 
 /// Why no attempt is left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeadReason {
     /// The last attempt failed.
@@ -81,6 +84,7 @@ pub enum DeadReason {
     /// The chain of events that led to it is too long; nothing was attempted.
     DepthExceeded,
     /// The nodes that had claimed it ended before it did, more than `DELIVERY_LOST_MAX` times.
+    #[schemars(description = "The nodes that had claimed it ended before it did, too often.")]
     Abandoned,
     /// There is no such script any more.
     ScriptGone,
@@ -157,7 +161,8 @@ pub enum End {
 }
 
 /// What is still to be done for an execution that was accepted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "DeliveryProgress")]
 pub struct Progress {
     pub id: DeliveryId,
     /// `due`, `claimed`, `held` or `dead`.

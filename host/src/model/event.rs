@@ -5,8 +5,9 @@ use chrono::{DateTime, Utc};
 use crate::id::{AppId, EventId, ExecutionId, RequestId, ScriptId, TriggerId};
 
 /// Where an event is from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "EventSource")]
 pub enum Source {
     Kv,
     Docs,
@@ -59,8 +60,9 @@ impl Source {
 }
 
 /// What happened to an entry, a document or a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "ChangeOp")]
 pub enum Op {
     Insert,
     Update,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{AppId, EventId, ExecutionId, RequestId, ScriptId, TriggerId};
 
 /// How an invocation ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The script answered a request (with any status, `throw #{statusCode: …}` included).
@@ -57,7 +57,7 @@ impl Outcome {
 }
 
 /// What went wrong, as the caller's `error.code`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureCode {
     ScriptError,
@@ -110,7 +110,8 @@ impl FailureCode {
 }
 
 /// One step of a call chain, innermost first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "CallFrame")]
 pub struct Frame {
     pub function: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -120,7 +121,8 @@ pub struct Frame {
 }
 
 /// Why an invocation did not answer. For the record and for readers with `log:read`; the public sees `code` alone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "ScriptFailure")]
 pub struct Failure {
     pub code: FailureCode,
     pub message: String,
@@ -141,7 +143,7 @@ impl Failure {
 }
 
 /// What an invocation used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Usage {
     pub fuel: u64,
     pub memory_peak_bytes: u64,
@@ -153,7 +155,7 @@ pub struct Usage {
     pub wall_us: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LogLevel {
     Trace,

@@ -1,20 +1,26 @@
 //! What the platform is about, as plain data and pure rules: no async, no IO, no SQL.
 
 pub mod access;
+pub mod api_key;
 pub mod app;
+pub mod archive;
+pub mod audit;
 pub mod dead_letter;
 pub mod delivery;
 pub mod docs;
+pub mod domain;
 pub mod email;
 pub mod event;
 pub mod execution;
 pub mod files;
 pub mod grant;
 pub mod http;
+pub mod idempotency;
 pub mod import;
 pub mod invocation;
 pub mod kv;
 pub mod listing;
+pub mod member;
 pub mod page;
 pub mod queue;
 pub mod retry;

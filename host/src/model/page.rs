@@ -77,6 +77,12 @@ impl PageQuery {
         self.cursor.as_deref().map(|c| parse(c).ok_or_else(foreign)).transpose()
     }
 
+    /// Where a list by sequence number goes on, if this is not its first page; 422 for a cursor that is not one of ours.
+    pub fn after_seq(&self) -> Result<Option<i64>> {
+        let parse = |c: &str| i64::from_str_radix(c, 16).ok().filter(|seq| *seq >= 0 && seq_cursor(*seq) == c);
+        self.cursor.as_deref().map(|c| parse(c).ok_or_else(foreign)).transpose()
+    }
+
     /// Where a list by number goes on, if this is not its first page; 422 for a cursor that is not one of ours.
     pub fn after_number(&self) -> Result<Option<i32>> {
         self.cursor.as_deref().map(|c| number_of(c).ok_or_else(foreign)).transpose()
@@ -95,6 +101,11 @@ pub fn check_limit(asked: u32, allowed: u32) -> Result<()> {
 /// The cursor of a list by number (not negative).
 pub fn number_cursor(number: i32) -> String {
     format!("{:08x}", number.max(0))
+}
+
+/// The cursor of a list by sequence number (not negative).
+pub fn seq_cursor(seq: i64) -> String {
+    format!("{:016x}", seq.max(0))
 }
 
 /// The cursor of a list by id.

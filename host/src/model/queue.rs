@@ -1,11 +1,13 @@
 //! Queues and topics as a person sees them.
 
 use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
 
 use crate::id::TriggerId;
 
 /// A queue: it is there while it holds something or has a consumer.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[schemars(example = queue_example())]
 pub struct Queue {
     pub name: String,
     /// Messages that could be delivered now, and those that have no active consumer.
@@ -21,7 +23,8 @@ pub struct Queue {
 }
 
 /// A topic that something was published to.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[schemars(example = topic_example())]
 pub struct Topic {
     pub name: String,
     pub published: u64,
@@ -30,4 +33,25 @@ pub struct Topic {
     pub last_at: DateTime<Utc>,
     /// Active triggers that are for it now.
     pub triggers: u64,
+}
+
+fn queue_example() -> Value {
+    json!({
+        "name": "orders",
+        "waiting": 3,
+        "delayed": 1,
+        "claimed": 2,
+        "dead": 0,
+        "trigger_id": "01990a6e-aaaa-7a10-8f3c-5e2d1c0b9a88"
+    })
+}
+
+fn topic_example() -> Value {
+    json!({
+        "name": "orders.paid",
+        "published": 128,
+        "unmatched": 4,
+        "last_at": "2026-01-02T03:04:05.678901Z",
+        "triggers": 2
+    })
 }

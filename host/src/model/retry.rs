@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::limits;
 
 /// How the wait grows from attempt to attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Backoff {
     Exponential,
@@ -37,14 +37,16 @@ impl Backoff {
 }
 
 /// A retry policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Retry {
     /// Attempts, the first included: 1..=`DELIVERY_ATTEMPTS_MAX`.
+    #[schemars(description = "Attempts, the first included.", range(min = 1, max = limits::DELIVERY_ATTEMPTS_MAX))]
     pub max_attempts: u32,
     pub backoff: Backoff,
     /// At most `max_delay_ms`.
     pub base_delay_ms: u32,
     /// At most `DELIVERY_DELAY_MS_MAX`.
+    #[schemars(description = "The longest wait.", range(max = limits::DELIVERY_DELAY_MS_MAX))]
     pub max_delay_ms: u32,
     pub jitter: bool,
 }

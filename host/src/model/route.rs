@@ -52,7 +52,7 @@ pub struct Route {
 }
 
 /// Whether a caller waits for the script.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DispatchMode {
     #[default]

@@ -10,8 +10,12 @@ use crate::id::{AppId, ScriptId, UserId};
 use crate::limits;
 use crate::model::text;
 
+/// The version of the script contract: `ctx.sdk_version`.
+pub const SDK_VERSION: &str = "2.0";
+
 /// What one invocation may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "ScriptLimits")]
 pub struct Limits {
     pub fuel: u64,
     pub memory_mb: u32,
@@ -25,8 +29,9 @@ impl Default for Limits {
 }
 
 /// `endpoint` answers requests; `module` holds functions for other scripts and cannot be routed to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "ScriptKind")]
 pub enum Kind {
     #[default]
     Endpoint,
@@ -49,7 +54,7 @@ impl Kind {
 }
 
 /// Where a source is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Diagnostic {
     pub message: String,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,7 +1,7 @@
 //! Triggers: which events run which script. Rules of what a person may write; whom an event is for is decided by the relay.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::event::{Op, Source};
 use super::retry::{Retry, RetryChange};
@@ -59,6 +59,24 @@ pub enum Rule {
     DeadLetter(Filter),
 }
 
+impl Rule {
+    /// What it listens to, in the words in which it is registered.
+    pub fn told(&self) -> Value {
+        match self {
+            Self::Changes { collection, ops, .. } => {
+                json!({ "collection": collection, "ops": ops.iter().map(|op| op.as_str()).collect::<Vec<_>>() })
+            }
+            Self::Cron { schedule, .. } => json!({ "schedule": schedule.as_str(), "timezone": schedule.timezone() }),
+            Self::Pubsub { topic } => json!({ "topic": topic }),
+            Self::Queue { queue } => json!({ "queue": queue }),
+            Self::Email { secret } => json!({ "secret": secret }),
+            Self::DeadLetter(Filter { source, trigger_id, script_id }) => {
+                json!({ "filter": { "source": source, "trigger_id": trigger_id, "script_id": script_id } })
+            }
+        }
+    }
+}
+
 /// Which dead letters; without a word, all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -95,7 +113,8 @@ impl State {
 pub const PRINCIPAL_LOST_RIGHT: &str = "the person who registered it may not administrate the app any more";
 
 /// What came of its deliveries so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "TriggerCounts")]
 pub struct Counts {
     pub succeeded: u64,
     /// Attempts, those of dead letters included.

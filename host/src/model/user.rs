@@ -4,12 +4,13 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use crate::error::{Error, Result};
-use crate::id::UserId;
+use crate::id::{SessionId, UserId};
 use crate::limits;
 use crate::model::text;
 
 /// What a person may do on the whole instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     Owner,
     Admin,
@@ -42,8 +43,60 @@ pub struct User {
     pub username: String,
     pub role: Role,
     pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
     /// Set while the person may not log in.
     pub deactivated_at: Option<DateTime<Utc>>,
+}
+
+impl User {
+    /// The entity tag: another one after every change.
+    pub fn tag(&self) -> String {
+        format!("{:x}", self.updated_at.timestamp_micros())
+    }
+
+    pub fn is_active(&self) -> bool {
+        self.deactivated_at.is_none()
+    }
+}
+
+/// A login that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+pub struct Session {
+    pub id: SessionId,
+    pub created_at: DateTime<Utc>,
+    /// In steps of five minutes.
+    pub last_used_at: DateTime<Utc>,
+    /// Unless it is used before then.
+    pub expires_at: DateTime<Utc>,
+    /// Where the login came from.
+    pub address: Option<String>,
+    /// What the client called itself.
+    pub user_agent: Option<String>,
+}
+
+/// A person to be added.
+pub struct NewUser {
+    pub username: String,
+    pub password: String,
+    pub role: Role,
+}
+
+/// What of a person changes; what is not named stays.
+#[derive(Default)]
+pub struct UserChange {
+    pub username: Option<String>,
+    pub password: Option<String>,
+    pub role: Option<Role>,
+    pub active: Option<bool>,
+}
+
+/// Whether someone of the role `by` may make a person of `role`, or change one: an owner is an owner's affair.
+pub fn may_manage(by: Role, role: Role) -> bool {
+    match by {
+        Role::Owner => true,
+        Role::Admin => role != Role::Owner,
+        Role::Member => false,
+    }
 }
 
 /// A user name: a letter or digit, then letters, digits and `. _ @ + -`, all ASCII (so that "the same name but for case"
@@ -93,6 +146,20 @@ mod tests {
         assert!(check_password(&"x".repeat(limits::PASSWORD_CHARS_MIN - 1)).is_err());
         assert!(check_password(&"x".repeat(limits::PASSWORD_BYTES_MAX)).is_ok());
         assert!(check_password(&"x".repeat(limits::PASSWORD_BYTES_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn owners_are_the_affair_of_owners() {
+        for (by, role, may) in [
+            (Role::Owner, Role::Owner, true),
+            (Role::Owner, Role::Member, true),
+            (Role::Admin, Role::Owner, false),
+            (Role::Admin, Role::Admin, true),
+            (Role::Admin, Role::Member, true),
+            (Role::Member, Role::Member, false),
+        ] {
+            assert_eq!(may_manage(by, role), may, "{by:?} {role:?}");
+        }
     }
 
     #[test]

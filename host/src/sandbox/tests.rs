@@ -82,6 +82,7 @@ fn reach() -> Reach {
     let db = sqlx::PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none").unwrap();
     let settings = service::Settings {
         apps_domain: "localhost".to_owned(),
+        reserved_hosts: Vec::new(),
         data_dir: PathBuf::from(env!("OUT_DIR")),
         secret_key: None,
         egress: Default::default(),

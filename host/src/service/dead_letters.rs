@@ -4,9 +4,11 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use super::Services;
+use super::audit::{self, Change};
 use crate::error::{Error, Kind, Result};
-use crate::id::{AppId, DeliveryId, UserId};
+use crate::id::{AppId, DeliveryId};
 use crate::limits;
+use crate::model::access::Principal;
 use crate::model::dead_letter::{DeadLetter, LetterDetail, LetterFilter, LetterQuery};
 use crate::model::event::Origin;
 use crate::model::page::{Page, PageQuery, check_limit, id_cursor};
@@ -40,11 +42,11 @@ pub async fn get(s: &Services, app: AppId, id: DeliveryId) -> Result<LetterDetai
 }
 
 /// Has the letter's event delivered again, and resolves the letter; the new delivery. 404; 409 `trigger_gone`.
-pub async fn replay(s: &Services, by: Option<UserId>, app: AppId, id: DeliveryId) -> Result<DeliveryId> {
+pub async fn replay(s: &Services, by: Option<&Principal>, app: AppId, id: DeliveryId) -> Result<DeliveryId> {
     replay_at(s, by, app, id, 0).await
 }
 
-async fn replay_at(s: &Services, by: Option<UserId>, app: AppId, id: DeliveryId, depth: i32) -> Result<DeliveryId> {
+async fn replay_at(s: &Services, by: Option<&Principal>, app: AppId, id: DeliveryId, depth: i32) -> Result<DeliveryId> {
     let done = replay_all(s, by, app, &[id], depth).await?;
     if let Some((_, new)) = done.first() {
         return Ok(*new);
@@ -55,7 +57,7 @@ async fn replay_at(s: &Services, by: Option<UserId>, app: AppId, id: DeliveryId,
 
 /// The same for the letters that a filter matches, `DEAD_LETTER_REPLAY_BATCH` of them at most, newest first; how many, how many cannot
 /// be because their trigger is gone, and whether there are more that can.
-pub async fn replay_matching(s: &Services, by: UserId, app: AppId, filter: &LetterFilter) -> Result<Replayed> {
+pub async fn replay_matching(s: &Services, by: &Principal, app: AppId, filter: &LetterFilter) -> Result<Replayed> {
     let rows = limits::DEAD_LETTER_REPLAY_BATCH;
     let (mut ids, forsaken) = {
         let mut db = s.db.acquire().await?;
@@ -78,7 +80,7 @@ pub struct Replayed {
 
 async fn replay_all(
     s: &Services,
-    by: Option<UserId>,
+    by: Option<&Principal>,
     app: AppId,
     ids: &[DeliveryId],
     depth: i32,
@@ -87,7 +89,15 @@ async fn replay_all(
     let done = super::unless_raced(|| {
         Box::pin(async move {
             let mut tx = store::begin(&s.db).await?;
-            let done = store::dead_letters::replay(&mut tx, s.now(), app, ids, by, depth).await?;
+            let author = by.map(|by| by.user_id);
+            let done = store::dead_letters::replay(&mut tx, s.now(), app, ids, author, depth).await?;
+            if by.is_some() && !done.is_empty() {
+                let of: Vec<_> = done.iter().map(|(letter, _)| letter.to_string()).collect();
+                let after =
+                    json!({ "dead_letters": of.len(), "deliveries": done.iter().map(|(_, new)| new).collect::<Vec<_>>() });
+                let change = changed("dead_letter.replay", app, of.join(" "), after);
+                audit::append(&mut tx, s.now(), by, change).await?;
+            }
             let doubt = s.events.doubt();
             tx.commit().await?;
             doubt.settle_changed();
@@ -98,22 +108,26 @@ async fn replay_all(
     .await?;
     s.events.kept.notify_one();
     if !done.is_empty() {
-        tracing::info!(app.id = %app, letters = done.len(), user.id = by.map(tracing::field::display), "dead letters replayed");
+        tracing::info!(app.id = %app, letters = done.len(), user.id = by.map(|by| tracing::field::display(by.user_id)), "dead letters replayed");
     }
     Ok(done)
 }
 
 /// Declares a letter done; whether nobody had. 404; 422 for a reason that is empty or longer than `DEAD_LETTER_REASON_CHARS_MAX`.
-pub async fn resolve(s: &Services, by: Option<UserId>, app: AppId, id: DeliveryId, reason: &str) -> Result<bool> {
+pub async fn resolve(s: &Services, by: Option<&Principal>, app: AppId, id: DeliveryId, reason: &str) -> Result<bool> {
     if reason.trim().is_empty() {
         return Err(Error::invalid("reason", "reason must not be empty: say why this needs no more attempts"));
     }
     text::at_most("reason", reason, limits::DEAD_LETTER_REASON_CHARS_MAX)?;
-    let mut db = s.db.acquire().await?;
-    let resolved = store::dead_letters::resolve(&mut db, s.now(), app, id, by, reason).await?;
+    let mut tx = store::begin(&s.db).await?;
+    let resolved = store::dead_letters::resolve(&mut tx, s.now(), app, id, by.map(|by| by.user_id), reason).await?;
     if !resolved {
-        store::dead_letters::get(&mut db, app, id).await?.ok_or_else(gone)?;
+        store::dead_letters::get(&mut tx, app, id).await?.ok_or_else(gone)?;
+    } else if by.is_some() {
+        let change = changed("dead_letter.resolve", app, id.to_string(), json!({ "reason": reason }));
+        audit::append(&mut tx, s.now(), by, change).await?;
     }
+    tx.commit().await?;
     s.events.kept.notify_one();
     Ok(resolved)
 }
@@ -215,6 +229,10 @@ fn parsed(json: &str) -> Value {
     let mut reader = serde_json::Deserializer::from_str(json);
     reader.disable_recursion_limit();
     Value::deserialize(&mut reader).unwrap_or_default()
+}
+
+fn changed(action: &'static str, app: AppId, target: String, after: Value) -> Change {
+    Change { action, app_id: Some(app), target, before: None, after: Some(after) }
 }
 
 fn gone() -> Error {

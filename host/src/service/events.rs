@@ -12,13 +12,15 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::json;
 use sqlx::PgConnection;
 use tokio::sync::Notify;
 
-use super::Services;
+use super::{Services, audit};
 use crate::error::{Error, Kind, Result};
 use crate::id::{AppId, EventId, RequestId};
 use crate::limits;
+use crate::model::access::Principal;
 use crate::model::event::{NewEvent, Op, Origin, Source, Target, Told};
 use crate::store;
 
@@ -186,14 +188,35 @@ pub(super) fn about(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(Error::internal)
 }
 
-/// Adds one event by itself, durably. 404 when the app is gone; 503 while it has too much waiting, or the database has no time.
-pub(super) async fn append(s: &Services, event: &NewEvent) -> Result<()> {
+/// Adds one event by itself, durably; of one that a person asked for, the audit log tells. 404 when the app is gone; 503 while it has too
+/// much waiting, or the database has no time.
+pub(super) async fn append(s: &Services, by: Option<&Principal>, event: &NewEvent) -> Result<()> {
     admit(s, event).await?;
+    if by.is_some() {
+        let mut tx = store::begin(&s.script_db).await.map_err(refusal)?;
+        store::events::append(&mut tx, event).await.map_err(refusal)?;
+        note(&mut tx, event.at, by, event).await?;
+        let doubt = s.events.doubt();
+        tx.commit().await?;
+        doubt.settle(true);
+        return Ok(());
+    }
     let mut db = s.script_db.acquire().await.map_err(refusal)?;
     let doubt = s.events.doubt();
     store::events::append(&mut db, event).await.map_err(refusal)?;
     doubt.settle(true);
     Ok(())
+}
+
+/// Notes an event that a person asked for.
+pub(super) async fn note(tx: &mut PgConnection, now: DateTime<Utc>, by: Option<&Principal>, event: &NewEvent) -> Result<()> {
+    if by.is_none() {
+        return Ok(());
+    }
+    let action = if event.source == Source::Pubsub { "topic.publish" } else { "queue.send" };
+    let after = Some(json!({ "event_id": event.id, "bytes": event.about.len() }));
+    let change = audit::Change { action, app_id: Some(event.app_id), target: event.name.clone(), before: None, after };
+    audit::append(tx, now, by, change).await
 }
 
 /// Whether the app may have one more event waiting; 503 otherwise.

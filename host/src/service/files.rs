@@ -314,7 +314,7 @@ pub(super) async fn open_blobs(s: &Services, data_dir: &std::path::Path) -> Resu
     Ok(blobs)
 }
 
-fn blobs(s: &Services) -> Result<&Blobs> {
+pub(super) fn blobs(s: &Services) -> Result<&Blobs> {
     s.blobs.get().ok_or_else(|| Error::internal("the directory of files is not open"))
 }
 
@@ -345,7 +345,7 @@ fn shown(name: &str) -> std::borrow::Cow<'_, str> {
 }
 
 /// The disk did not do what was asked. Logged here: whoever asked learns no cause.
-fn disk(error: io::Error) -> Error {
+pub(super) fn disk(error: io::Error) -> Error {
     tracing::error!(%error, "the disk that holds files failed");
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => unavailable("the disk that holds files is full"),

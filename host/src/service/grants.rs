@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use sqlx::PgConnection;
 
 use super::Services;
+use super::audit::{self, Change as Audited};
 use crate::error::{Error, Kind, Result};
-use crate::id::{AppId, UserId};
+use crate::id::AppId;
+use crate::model::access::Principal;
 use crate::model::app::App;
 use crate::model::grant::{Capability, Grants};
 use crate::service::apps::changed_meanwhile;
@@ -31,7 +33,7 @@ pub async fn get(s: &Services, app: AppId) -> Result<Grants> {
 /// run too. `if_match` is an `App::tag`: 412. 404; 422 as [`Grants::stated`].
 pub async fn put(
     s: &Services,
-    by: UserId,
+    by: &Principal,
     app: AppId,
     lists: BTreeMap<String, Vec<String>>,
     change: Change,
@@ -43,15 +45,24 @@ pub async fn put(
     if if_match.is_some_and(|tag| tag != app.tag()) {
         return Err(changed_meanwhile(&app));
     }
+    let before = store::apps::grants(&mut tx, app.id).await?.ok_or_else(gone)?;
     let grants = match change {
         Change::Replace => Grants::stated(lists)?,
-        Change::Merge => store::apps::grants(&mut tx, app.id).await?.ok_or_else(gone)?.with(lists)?,
+        Change::Merge => before.clone().with(lists)?,
     };
     app.updated_at = store::apps::put_grants(&mut tx, app.id, &grants, s.now()).await?;
     store::signals::routing_changed(&mut tx).await?;
+    let told = Audited {
+        action: "grants.update",
+        app_id: Some(app.id),
+        target: app.slug.clone(),
+        before: Some(before.to_json()),
+        after: Some(grants.to_json()),
+    };
+    audit::append(&mut tx, s.now(), Some(by), told).await?;
     tx.commit().await?;
     s.reload_routing().await;
-    tracing::info!(app.id = %app.id, user.id = %by, grants = %grants.to_json(), "grants changed");
+    tracing::info!(app.id = %app.id, user.id = %by.user_id, grants = %grants.to_json(), "grants changed");
     Ok((app, grants))
 }
 

@@ -53,6 +53,6 @@ pub async fn accept(
         due_at: now,
         target: Target::Script { script_id, execution_id },
     };
-    super::events::append(s, &event).await?;
+    super::events::append(s, None, &event).await?;
     Ok((execution_id, now))
 }

@@ -135,7 +135,7 @@ pub async fn receive(
         target: Target::Trigger(trigger),
     };
     let expires_at = now + Duration::seconds(2 * limits::EMAIL_SIGNATURE_S);
-    super::queues::append_once(s, now, &format!("email {trigger}"), &key, expires_at, &event).await
+    super::queues::append_once(s, None, now, &format!("email {trigger}"), &key, expires_at, &event).await
 }
 
 fn unsigned() -> Error {

@@ -15,6 +15,7 @@ use futures_util::future::BoxFuture;
 use sqlx::PgPool;
 
 use crate::auth::password::Hasher;
+use crate::auth::throttle::Throttle;
 use crate::blobs::Blobs;
 use crate::clock::Clock;
 use crate::config::Hidden;
@@ -24,21 +25,28 @@ use crate::limits;
 use crate::store;
 use crate::vault::Vault;
 
+pub mod access;
+pub mod api_keys;
 pub mod apps;
+pub mod archive;
+pub mod audit;
 pub mod dead_letters;
 pub mod deliveries;
 pub mod docs;
+pub mod domains;
 pub mod email;
 pub mod events;
 pub mod executions;
 pub mod files;
 pub mod grants;
 pub mod http;
+pub mod idempotency;
 pub mod imports;
 pub mod invocations;
 pub mod keys;
 pub mod kv;
 pub mod mail_in;
+pub mod members;
 pub mod queues;
 pub mod retention;
 pub mod routes;
@@ -83,7 +91,11 @@ pub struct Services {
     pub routing: Routing,
     /// Every app answers at `{slug}.{apps_domain}`.
     pub apps_domain: String,
+    /// Host names that no app may claim: where people reach the control plane.
+    pub reserved_hosts: Vec<String>,
     pub passwords: Hasher,
+    /// How often they may be tried.
+    pub logins: Throttle,
     /// What locks secrets.
     pub vault: Vault,
     /// What wakes the workers.
@@ -94,6 +106,8 @@ pub struct Services {
     blobs: OnceLock<Blobs>,
     /// The way out for scripts.
     pub egress: egress::Client,
+    /// Exports and imports under way.
+    pub archives: archive::Places,
     /// The mail relay, where there is one.
     pub mail: Option<egress::smtp::Relay>,
 }
@@ -103,6 +117,8 @@ pub struct Services {
 pub struct Settings {
     /// Every app answers at `{slug}.{apps_domain}`.
     pub apps_domain: String,
+    /// Host names that no app may claim: where people reach the control plane.
+    pub reserved_hosts: Vec<String>,
     /// Where what is not in the database is kept.
     pub data_dir: PathBuf,
     /// The master key; without, it is in the data directory.
@@ -124,7 +140,10 @@ impl Services {
             clock,
             routing: Routing::default(),
             apps_domain: settings.apps_domain,
+            reserved_hosts: settings.reserved_hosts,
+            archives: archive::Places::default(),
             passwords: Hasher::default(),
+            logins: Throttle::default(),
             vault: Vault::open(&settings.data_dir, settings.secret_key.as_ref())?,
             events: events::Events::default(),
             kv_expiry: kv::expiry::Expiry::default(),

@@ -6,10 +6,12 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::Services;
+use super::audit::{self, Change};
 use super::events::about;
 use crate::error::{Error, Result};
-use crate::id::{AppId, EventId, UserId};
+use crate::id::{AppId, EventId};
 use crate::limits;
+use crate::model::access::Principal;
 use crate::model::event::{NewEvent, Origin, SendOptions, Source, Target};
 use crate::model::page::{Page, PageQuery, text_cursor};
 use crate::model::queue::Queue;
@@ -30,6 +32,7 @@ struct About<'a> {
 /// gone.
 pub async fn send(
     s: &Services,
+    by: Option<&Principal>,
     app: AppId,
     origin: Origin,
     name: &str,
@@ -58,17 +61,18 @@ pub async fn send(
         target: Target::Matching,
     };
     let Some(key) = options.dedup_key else {
-        super::events::append(s, &event).await?;
+        super::events::append(s, by, &event).await?;
         return Ok(event.id);
     };
     text::name_bytes("dedup_key", &key, limits::QUEUE_KEY_BYTES_MAX)?;
     let expires_at = now + Duration::seconds(limits::QUEUE_KEY_WINDOW_S);
-    append_once(s, now, name, &key, expires_at, &event).await
+    append_once(s, by, now, name, &key, expires_at, &event).await
 }
 
 /// Adds an event under a key, unless another one has it until some time to come; whichever has it.
 pub(super) async fn append_once(
     s: &Services,
+    by: Option<&Principal>,
     now: DateTime<Utc>,
     queue: &str,
     key: &str,
@@ -82,6 +86,7 @@ pub(super) async fn append_once(
         return Ok(holder);
     }
     store::events::append(&mut tx, event).await.map_err(super::events::refusal)?;
+    super::events::note(&mut tx, now, by, event).await?;
     let doubt = s.events.doubt();
     tx.commit().await?;
     doubt.settle(true);
@@ -111,8 +116,13 @@ enum Part {
 }
 
 /// Deletes the messages that no handler has, and forgets their deduplication keys; how many. In transactions of `SWEEP_BATCH`: a crash leaves the rest.
-pub async fn purge(s: &Services, by: UserId, app: AppId, name: &str) -> Result<u64> {
+pub async fn purge(s: &Services, by: &Principal, app: AppId, name: &str) -> Result<u64> {
     check_queue(name)?;
+    // Before the first message goes: what a crash leaves undone was asked for all the same.
+    let change = Change { action: "queue.purge", app_id: Some(app), target: name.to_owned(), before: None, after: None };
+    let mut tx = store::begin(&s.db).await?;
+    audit::append(&mut tx, s.now(), Some(by), change).await?;
+    tx.commit().await?;
     let mut purged = 0;
     // What is relayed in the meantime is among the deliveries.
     for part in [Part::Outbox, Part::Deliveries] {
@@ -129,7 +139,7 @@ pub async fn purge(s: &Services, by: UserId, app: AppId, name: &str) -> Result<u
             }
         }
     }
-    tracing::info!(app.id = %app, queue = name, purged, user.id = %by, "queue purged");
+    tracing::info!(app.id = %app, queue = name, purged, user.id = %by.user_id, "queue purged");
     Ok(purged)
 }
 

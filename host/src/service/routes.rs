@@ -1,9 +1,13 @@
 //! Routes: adding them without a conflict, under a lock of their app.
 
+use serde_json::json;
+
+use super::audit::{self, Change};
 use super::{Services, mail_in};
 use crate::error::{self, Error, Result};
-use crate::id::{RouteId, ScriptId, UserId};
+use crate::id::{RouteId, ScriptId};
 use crate::limits::ROUTES_PER_APP_MAX;
+use crate::model::access::Principal;
 use crate::model::route::{self, DispatchMode, HostPattern, Method, Route};
 use crate::model::script::Kind;
 use crate::store;
@@ -22,7 +26,7 @@ pub struct NewRoute {
 
 /// 404 for the script; 422 for a pattern that is none, a host that is not the app's, or a module; 409 naming the route that
 /// would match one request with equal rank.
-pub async fn create(s: &Services, by: UserId, script: ScriptId, new: NewRoute) -> Result<Route> {
+pub async fn create(s: &Services, by: &Principal, script: ScriptId, new: NewRoute) -> Result<Route> {
     let path = new.path.parse()?;
     if mail_in::trigger_of(&new.path).is_some() {
         let message = "path is below one that the platform answers itself: mail comes in there; choose another";
@@ -45,7 +49,13 @@ pub async fn create(s: &Services, by: UserId, script: ScriptId, new: NewRoute) -
         ));
     }
     let app = store::apps::lock(&mut tx, script.app_id).await?.ok_or_else(gone)?;
-    let host = new.host.as_deref().map(|host| HostPattern::of_app(host, &app.slug, &s.apps_domain)).transpose()?;
+    let host = match new.host.as_deref() {
+        None => None,
+        Some(host) => {
+            let domains = store::domains::verified_of(&mut tx, app.id).await?;
+            Some(HostPattern::of_app(host, &app.slug, &s.apps_domain, &domains)?)
+        }
+    };
     let now = s.now();
     let (id, created_at) = (RouteId::at(now), now);
     let route = Route { id, app_id: app.id, script_id: script.id, method, host, path, dispatch_mode, created_at };
@@ -60,11 +70,12 @@ pub async fn create(s: &Services, by: UserId, script: ScriptId, new: NewRoute) -
     if let Some(other) = route::conflict(&route, &existing) {
         return Err(route::conflict_error(&route, other));
     }
-    store::routes::insert(&mut tx, &route, by).await.map_err(store::refusal)?;
+    store::routes::insert(&mut tx, &route, by.user_id).await.map_err(store::refusal)?;
     store::signals::routing_changed(&mut tx).await?;
+    audit::append(&mut tx, now, Some(by), changed("route.create", None, Some(&route))).await?;
     tx.commit().await?;
     s.reload_routing().await;
-    tracing::info!(app.id = %app.id, script.id = %script.id, route.id = %route.id, user.id = %by, "route created");
+    tracing::info!(app.id = %app.id, script.id = %script.id, route.id = %route.id, user.id = %by.user_id, "route created");
     Ok(route)
 }
 
@@ -78,14 +89,26 @@ pub async fn list(s: &Services, script: ScriptId) -> Result<Vec<Route>> {
 }
 
 /// Deletes a route; 404 when it is not that script's.
-pub async fn delete(s: &Services, by: UserId, script: ScriptId, id: RouteId) -> Result<()> {
+pub async fn delete(s: &Services, by: &Principal, script: ScriptId, id: RouteId) -> Result<()> {
+    let gone = || Error::not_found("route");
     let mut tx = store::begin(&s.db).await?;
+    let route = store::routes::of_script(&mut tx, script).await?.into_iter().find(|route| route.id == id).ok_or_else(gone)?;
     if !store::routes::delete(&mut tx, script, id).await? {
-        return Err(Error::not_found("route"));
+        return Err(gone());
     }
     store::signals::routing_changed(&mut tx).await?;
+    audit::append(&mut tx, s.now(), Some(by), changed("route.delete", Some(&route), None)).await?;
     tx.commit().await?;
     s.reload_routing().await;
-    tracing::info!(script.id = %script, route.id = %id, user.id = %by, "route deleted");
+    tracing::info!(app.id = %route.app_id, script.id = %script, route.id = %id, user.id = %by.user_id, "route deleted");
     Ok(())
+}
+
+fn changed(action: &'static str, before: Option<&Route>, after: Option<&Route>) -> Change {
+    let told = |route: &Route| {
+        let Route { script_id, method, host, path, dispatch_mode, .. } = route;
+        json!({ "script_id": script_id, "method": method, "host": host, "path": path, "dispatch_mode": dispatch_mode })
+    };
+    let (app_id, target) = before.or(after).map(|route| (Some(route.app_id), route.id.to_string())).unwrap_or_default();
+    Change { action, app_id, target, before: before.map(told), after: after.map(told) }
 }

@@ -124,6 +124,8 @@ async fn follow_signals(services: &Services, mut listener: PgListener) -> Error 
         if let Err(error) = services.routing.reload(&services.db, &services.apps_domain).await {
             return error;
         }
+        // A command beside this node may have brought in an app with schedules and what waits for them.
+        services.events.wake();
     }
 }
 

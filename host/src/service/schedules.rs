@@ -3,12 +3,15 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::json;
 
 use super::Services;
+use super::audit::{self, Change};
 use super::events::{about, beginning};
 use crate::error::{Error, Kind, Result};
-use crate::id::{AppId, EventId, TriggerId, UserId};
+use crate::id::{AppId, EventId, TriggerId};
 use crate::limits;
+use crate::model::access::Principal;
 use crate::model::event::{NewEvent, Source, Target};
 use crate::model::schedule::Schedule;
 use crate::model::trigger::{Rule, State, Trigger};
@@ -56,7 +59,7 @@ pub async fn next_tick(s: &Services) -> Result<Option<DateTime<Utc>>> {
 }
 
 /// Fires a schedule now, beside its ticks; the event's id. 404; 422 for a trigger of another kind; 409 for one that is not active.
-pub async fn run_now(s: &Services, by: UserId, app: AppId, id: TriggerId) -> Result<EventId> {
+pub async fn run_now(s: &Services, by: &Principal, app: AppId, id: TriggerId) -> Result<EventId> {
     let now = s.now();
     let mut tx = store::begin(&s.db).await?;
     let trigger = store::triggers::lock(&mut tx, app, id).await?.ok_or_else(|| Error::not_found("trigger"))?;
@@ -70,10 +73,13 @@ pub async fn run_now(s: &Services, by: UserId, app: AppId, id: TriggerId) -> Res
     }
     let event = tick(&trigger, schedule, "run", now, now)?;
     store::events::append(&mut tx, &event).await.map_err(store::refusal)?;
+    let after = Some(json!({ "event_id": event.id }));
+    let change = Change { action: "trigger.run", app_id: Some(app), target: id.to_string(), before: None, after };
+    audit::append(&mut tx, now, Some(by), change).await?;
     let doubt = s.events.doubt();
     tx.commit().await?;
     doubt.settle(true);
-    tracing::info!(app.id = %app, trigger.id = %id, user.id = %by, "schedule run by hand");
+    tracing::info!(app.id = %app, trigger.id = %id, user.id = %by.user_id, "schedule run by hand");
     Ok(event.id)
 }
 

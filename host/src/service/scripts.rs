@@ -7,9 +7,11 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use super::Services;
+use super::audit::{self, Change};
 use crate::error::{Error, Kind, Result};
 use crate::id::{AppId, ScriptId, UserId};
 use crate::limits;
+use crate::model::access::Principal;
 use crate::model::import::Graph;
 use crate::model::page::{Page, PageQuery, id_cursor, number_cursor};
 use crate::model::script::{
@@ -21,7 +23,7 @@ use crate::store;
 ///
 /// 422 and 413 as `NewScript::check` (better asked before preparing), 422 as `grants::admit`; 404 for the app; 409 naming the
 /// script of that name, or `modules_changed`.
-pub async fn create(s: &Services, by: UserId, new: NewScript, prepared: Prepared) -> Result<Script> {
+pub async fn create(s: &Services, by: &Principal, new: NewScript, prepared: Prepared) -> Result<Script> {
     let limits = new.check()?;
     let now = s.now();
     let script = Script {
@@ -38,7 +40,7 @@ pub async fn create(s: &Services, by: UserId, new: NewScript, prepared: Prepared
             capabilities: prepared.capabilities.clone(),
             own_capabilities: prepared.own_capabilities.clone(),
             imports: prepared.imports.clone(),
-            created_by: Some(by),
+            created_by: Some(by.user_id),
             created_at: now,
         },
         generation: 0,
@@ -47,7 +49,7 @@ pub async fn create(s: &Services, by: UserId, new: NewScript, prepared: Prepared
     };
     let mut tx = store::begin(&s.db).await?;
     store::apps::lock(&mut tx, script.app_id).await?.ok_or_else(|| Error::not_found("app"))?;
-    if !store::scripts::insert(&mut tx, &script, by).await.map_err(store::refusal)? {
+    if !store::scripts::insert(&mut tx, &script, by.user_id).await.map_err(store::refusal)? {
         let other = store::scripts::by_name(&mut tx, script.app_id, &script.name).await?;
         return Err(Error::conflict(
             format!("the app already has a script named {}", script.name),
@@ -59,9 +61,10 @@ pub async fn create(s: &Services, by: UserId, new: NewScript, prepared: Prepared
     store::scripts::insert_version(&mut tx, script.app_id, script.id, &script.active).await?;
     put_image(&mut tx, s, script.id, 1, prepared.image.as_ref()).await?;
     store::signals::routing_changed(&mut tx).await?;
+    audit::append(&mut tx, now, Some(by), changed("script.create", None, Some(&script))).await?;
     tx.commit().await?;
     s.reload_routing().await;
-    tracing::info!(app.id = %script.app_id, script.id = %script.id, user.id = %by, "script created");
+    tracing::info!(app.id = %script.app_id, script.id = %script.id, user.id = %by.user_id, "script created");
     Ok(script)
 }
 
@@ -71,11 +74,11 @@ pub async fn get(s: &Services, id: ScriptId) -> Result<Script> {
     store::scripts::get(&mut db, id).await?.ok_or_else(|| Error::not_found("script"))
 }
 
-/// Scripts of one app, or of all, oldest first.
-pub async fn list(s: &Services, app: Option<AppId>, query: &PageQuery) -> Result<Page<Summary>> {
+/// Scripts of one app, or of all that are the principal's to see, oldest first.
+pub async fn list(s: &Services, by: &Principal, app: Option<AppId>, query: &PageQuery) -> Result<Page<Summary>> {
     let after = query.after_id()?;
     let mut db = s.db.acquire().await?;
-    let rows = store::scripts::list(&mut db, app, after, query.rows()).await?;
+    let rows = store::scripts::list(&mut db, &by.sight(), app, after, query.rows()).await?;
     Ok(Page::cut(rows, query.limit, |script| id_cursor(script.id.0)))
 }
 
@@ -104,7 +107,7 @@ pub async fn version(s: &Services, id: ScriptId, number: i32) -> Result<Version>
 /// 404; 422 and 413 as `NewVersion::check`, 422 as `grants::admit`; 409 `modules_changed`.
 pub async fn publish(
     s: &Services,
-    by: UserId,
+    by: &Principal,
     id: ScriptId,
     new: NewVersion,
     prepared: Prepared,
@@ -114,10 +117,11 @@ pub async fn publish(
     let now = s.now();
     let mut tx = store::begin(&s.db).await?;
     let mut script = locked(&mut tx, id, if_match).await?;
+    let before = script.clone();
     super::grants::admit(&mut tx, script.app_id, &prepared.capabilities).await?;
     let limits = new.limits.over(script.active.limits)?;
     super::imports::settle(&mut tx, s, &script, &prepared).await?;
-    let next = next_version(&mut tx, &script, new.source, limits, &prepared, by, now).await?;
+    let next = next_version(&mut tx, &script, new.source, limits, &prepared, by.user_id, now).await?;
     script.description = new.description.unwrap_or(script.description);
     if let Some(version) = next {
         store::scripts::insert_version(&mut tx, script.app_id, id, &version).await?;
@@ -126,29 +130,31 @@ pub async fn publish(
     put_image(&mut tx, s, id, script.active.number, prepared.image.as_ref()).await?;
     script.updated_at = store::scripts::activate(&mut tx, id, script.active.number, &script.description, now).await?;
     store::signals::routing_changed(&mut tx).await?;
+    audit::append(&mut tx, now, Some(by), changed("script.publish", Some(&before), Some(&script))).await?;
     tx.commit().await?;
     s.reload_routing().await;
     let version = script.active.number;
-    tracing::info!(app.id = %script.app_id, script.id = %id, script.version = version, user.id = %by, "version published");
+    tracing::info!(app.id = %script.app_id, script.id = %id, script.version = version, user.id = %by.user_id, "version published");
     Ok(script)
 }
 
 /// Deletes the script with its versions, images, routes and triggers, in one transaction; then, in batches, the records of its
 /// executions, which nobody finds any more. `if_match` as in [`publish`]. 404; 409 naming the scripts that import it.
-pub async fn delete(s: &Services, by: UserId, id: ScriptId, if_match: Option<&str>) -> Result<()> {
-    let script = super::unless_deadlocked(|| Box::pin(delete_once(s, id, if_match))).await?;
+pub async fn delete(s: &Services, by: &Principal, id: ScriptId, if_match: Option<&str>) -> Result<()> {
+    let script = super::unless_deadlocked(|| Box::pin(delete_once(s, by, id, if_match))).await?;
     s.reload_routing().await;
-    tracing::info!(app.id = %script.app_id, script.id = %id, user.id = %by, "script deleted");
+    tracing::info!(app.id = %script.app_id, script.id = %id, user.id = %by.user_id, "script deleted");
     super::executions::forget(s, &[id]).await;
     Ok(())
 }
 
-async fn delete_once(s: &Services, id: ScriptId, if_match: Option<&str>) -> Result<Script> {
+async fn delete_once(s: &Services, by: &Principal, id: ScriptId, if_match: Option<&str>) -> Result<Script> {
     let mut tx = store::begin(&s.db).await?;
     let script = locked(&mut tx, id, if_match).await?;
     refuse_while_imported(&mut tx, &script).await?;
     store::scripts::delete(&mut tx, id).await?;
     store::signals::routing_changed(&mut tx).await?;
+    audit::append(&mut tx, s.now(), Some(by), changed("script.delete", Some(&script), None)).await?;
     let doubt = s.events.doubt();
     tx.commit().await?;
     doubt.settle_changed();
@@ -175,6 +181,23 @@ pub async fn store_image(s: &Services, id: ScriptId, version: i32, image: &Image
         Err(error) if error.kind == Kind::NotFound => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+fn changed(action: &'static str, before: Option<&Script>, after: Option<&Script>) -> Change {
+    let told = |script: &Script| {
+        let Version { number, digest, limits, capabilities, .. } = &script.active;
+        json!({
+            "name": script.name,
+            "kind": script.kind,
+            "description": script.description,
+            "version": number,
+            "digest": digest,
+            "limits": limits,
+            "capabilities": capabilities,
+        })
+    };
+    let (app_id, target) = before.or(after).map(|s| (Some(s.app_id), s.id.to_string())).unwrap_or_default();
+    Change { action, app_id, target, before: before.map(told), after: after.map(told) }
 }
 
 /// Under a lock of the app, taken first: what its scripts import of each other stays as it is.

@@ -10,9 +10,11 @@ use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
 use super::Services;
+use super::audit::{self, Change};
 use crate::error::{Error, Kind, Result};
-use crate::id::{AppId, DataKeyId, UserId};
+use crate::id::{AppId, DataKeyId};
 use crate::limits;
+use crate::model::access::Principal;
 use crate::model::page::{Page, PageQuery, text_cursor};
 use crate::model::secret::{About, Secret, check_name};
 use crate::store;
@@ -28,7 +30,7 @@ pub async fn get(s: &Services, app: AppId, name: &str) -> Result<Option<Secret>>
 
 /// Sets the secret for a script. 404 when the app is gone; 422 `limit_reached`.
 pub async fn set(s: &Services, app: AppId, name: &str, secret: &Secret) -> Result<()> {
-    put(s, &s.script_db, app, name, secret).await.map(drop)
+    put(s, &s.script_db, None, app, name, secret).await.map(drop)
 }
 
 /// Deletes the secret for a script; whether it was there.
@@ -54,19 +56,22 @@ pub async fn names(s: &Services, app: AppId, after: &str, limit: u32) -> Result<
 }
 
 /// Sets the secret for a person; what may be told of it, and whether it is new. 404; 422.
-pub async fn set_by_user(s: &Services, by: UserId, app: AppId, name: &str, secret: &Secret) -> Result<(About, bool)> {
-    let done = put(s, &s.db, app, name, secret).await?;
-    tracing::info!(app.id = %app, user.id = %by, secret.name = name, new = done.1, "secret set");
+pub async fn set_by_user(s: &Services, by: &Principal, app: AppId, name: &str, secret: &Secret) -> Result<(About, bool)> {
+    let done = put(s, &s.db, Some(by), app, name, secret).await?;
+    tracing::info!(app.id = %app, user.id = %by.user_id, secret.name = name, new = done.1, "secret set");
     Ok(done)
 }
 
 /// Deletes the secret for a person; 404.
-pub async fn delete_by_user(s: &Services, by: UserId, app: AppId, name: &str) -> Result<()> {
+pub async fn delete_by_user(s: &Services, by: &Principal, app: AppId, name: &str) -> Result<()> {
     check_name(name)?;
-    if !store::secrets::delete(&mut *s.db.acquire().await?, app, name).await? {
+    let mut tx = store::begin(&s.db).await?;
+    if !store::secrets::delete(&mut tx, app, name).await? {
         return Err(Error::not_found("secret"));
     }
-    tracing::info!(app.id = %app, user.id = %by, secret.name = name, "secret deleted");
+    audit::append(&mut tx, s.now(), Some(by), changed("secret.delete", app, name)).await?;
+    tx.commit().await?;
+    tracing::info!(app.id = %app, user.id = %by.user_id, secret.name = name, "secret deleted");
     Ok(())
 }
 
@@ -77,7 +82,14 @@ pub async fn list(s: &Services, app: AppId, query: &PageQuery) -> Result<Page<Ab
     Ok(Page::cut(rows, query.limit, |about| text_cursor(&about.name)))
 }
 
-async fn put(s: &Services, db: &PgPool, app: AppId, name: &str, secret: &Secret) -> Result<(About, bool)> {
+async fn put(
+    s: &Services,
+    db: &PgPool,
+    by: Option<&Principal>,
+    app: AppId,
+    name: &str,
+    secret: &Secret,
+) -> Result<(About, bool)> {
     check_name(name)?;
     secret.check()?;
     let mut tx = store::begin(db).await?;
@@ -92,8 +104,17 @@ async fn put(s: &Services, db: &PgPool, app: AppId, name: &str, secret: &Secret)
     let key = last_key(s, &mut tx).await?;
     let sealed = key.seal(app, name, secret)?;
     let about = store::secrets::put(&mut tx, s.now(), app, name, key.id, &sealed).await.map_err(store::refusal)?;
+    if by.is_some() {
+        let change = if new { changed("secret.create", app, name) } else { changed("secret.update", app, name) };
+        audit::append(&mut tx, s.now(), by, change).await?;
+    }
     tx.commit().await?;
     Ok((about, new))
+}
+
+/// Of a secret the log tells the name alone.
+fn changed(action: &'static str, app: AppId, name: &str) -> Change {
+    Change { action, app_id: Some(app), target: name.to_owned(), before: None, after: None }
 }
 
 /// The key that was made last; the first secret of all makes the first.

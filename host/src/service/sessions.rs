@@ -1,14 +1,18 @@
-//! Logins. A session ends `SESSION_IDLE_S` after its last use, which is noted in steps of `SESSION_TOUCH_S`.
+//! Who calls: logins, and the credentials that prove a principal. A session ends `SESSION_IDLE_S` after its last use; last uses are
+//! noted in steps of `SESSION_TOUCH_S`.
 
 use chrono::{DateTime, Duration, Utc};
+use serde_json::json;
 
 use super::Services;
-use crate::auth::token;
+use super::audit::{self, Change};
+use crate::auth::token::{self, Presented};
 use crate::error::{Error, Kind, Result};
-use crate::id::SessionId;
+use crate::id::{SessionId, UserId};
 use crate::limits;
-use crate::model::access::Principal;
-use crate::model::user::{User, check_username};
+use crate::model::access::{Credential, Origin, Principal};
+use crate::model::text;
+use crate::model::user::{Session, User, check_username};
 use crate::store;
 
 /// A fresh login.
@@ -21,47 +25,110 @@ pub struct Login {
     pub user: User,
 }
 
-/// 401 `unauthenticated`, the same words and as late for a wrong name as for a wrong password; 503 when too many log in
-/// at once. At most `SESSIONS_PER_USER_MAX` logins of a person live: one more ends the oldest.
-pub async fn login(s: &Services, username: &str, password: &str) -> Result<Login> {
+/// 401 `unauthenticated`, the same words and as late for a wrong name as for a wrong password; 429 `rate_limited` once the name or
+/// the address had its share of wrong ones, whether or not there is such a person; 503 when too many log in at once. At most
+/// `SESSIONS_PER_USER_MAX` logins of a person live: one more ends the oldest.
+pub async fn login(s: &Services, username: &str, password: &str, origin: Origin, user_agent: Option<&str>) -> Result<Login> {
+    let now = s.now();
+    let attempt = s.logins.attempt(username, origin.address, now)?;
     let known = match check_username(username) {
         Ok(()) => store::users::credentials(&mut *s.db.acquire().await?, username).await?,
         Err(_) => None,
     };
     let is_right = s.passwords.verify(password, known.as_ref().map(|(_, hash)| hash.as_str())).await?;
-    let Some((user, _)) = known.filter(|_| is_right) else {
-        return Err(Error::new(Kind::Unauthenticated, "unauthenticated", "the username or the password is wrong"));
+    let Some((user, hash)) = known.filter(|_| is_right) else {
+        return Err(wrong());
     };
+    attempt.succeeded();
 
-    let token = token::mint()?;
-    let hash = token::hash(&token).ok_or_else(|| Error::internal("a minted token has no stored form"))?;
-    let now = s.now();
+    let (token, token_hash) = token::mint_session()?;
     let (id, expires_at) = (SessionId::at(now), expiry(now));
+    let user_agent = user_agent.map(|agent| text::cut(agent, limits::USER_AGENT_BYTES_MAX));
+    let client = store::sessions::Client { address: origin.address, user_agent: user_agent.as_deref() };
     let mut tx = store::begin(&s.db).await?;
+    // Whoever was deactivated, or got another password, since the hash was read does not get in with the old one.
+    let now_is = store::users::credentials_locked(&mut tx, user.id).await?;
+    if now_is.is_none_or(|stored| stored != hash) {
+        return Err(wrong());
+    }
     store::sessions::sweep(&mut tx, user.id, now, limits::SESSIONS_PER_USER_MAX - 1).await?;
-    store::sessions::insert(&mut tx, id, user.id, &hash, now, expires_at).await?;
+    store::sessions::insert(&mut tx, id, user.id, &token_hash, now, expires_at, client).await?;
+    let credential = Credential::Session(id);
+    let by = Principal { user_id: user.id, username: user.username.clone(), role: user.role, credential, origin };
+    let after = json!({ "expires_at": expires_at, "user_agent": user_agent });
+    let change = Change { action: "session.create", app_id: None, target: id.to_string(), before: None, after: Some(after) };
+    audit::append(&mut tx, now, Some(&by), change).await?;
     tx.commit().await?;
     tracing::info!(user.id = %user.id, "logged in");
     Ok(Login { token, expires_at, user })
 }
 
-/// Who a token is; `None` for one that is unknown, has expired, or belongs to somebody who may not log in any more.
-pub async fn authenticate(s: &Services, token: &str) -> Result<Option<Principal>> {
-    let Some(hash) = token::hash(token) else { return Ok(None) };
+fn wrong() -> Error {
+    Error::new(Kind::Unauthenticated, "unauthenticated", "the username or the password is wrong")
+}
+
+/// Who a token is; `None` for one that is unknown, has expired, was taken back, or belongs to somebody who may not log in any more.
+pub async fn authenticate(s: &Services, token: &str, origin: Origin) -> Result<Option<Principal>> {
+    match token::read(token) {
+        Some(Presented::Session(hash)) => by_session(s, &hash, origin).await,
+        Some(Presented::Key { prefix, hash }) => by_key(s, prefix, &hash, origin).await,
+        None => Ok(None),
+    }
+}
+
+async fn by_session(s: &Services, hash: &token::Hash, origin: Origin) -> Result<Option<Principal>> {
     let now = s.now();
     let mut db = s.db.acquire().await?;
-    let Some(session) = store::sessions::live(&mut db, &hash, now).await? else { return Ok(None) };
-    if now - session.last_used_at >= Duration::seconds(limits::SESSION_TOUCH_S) {
+    let Some(session) = store::sessions::live(&mut db, hash, now).await? else { return Ok(None) };
+    if is_due(Some(session.last_used_at), now) {
         store::sessions::touch(&mut db, session.id, now, expiry(now)).await?;
     }
-    Ok(Some(Principal { user_id: session.user_id, username: session.username, role: session.role, session_id: session.id }))
+    let store::sessions::Live { id, user_id, username, role, .. } = session;
+    Ok(Some(Principal { user_id, username, role, credential: Credential::Session(id), origin }))
+}
+
+async fn by_key(s: &Services, prefix: &str, hash: &token::Hash, origin: Origin) -> Result<Option<Principal>> {
+    let now = s.now();
+    let mut db = s.db.acquire().await?;
+    let Some(key) = store::keys::live(&mut db, prefix, now).await? else { return Ok(None) };
+    if !token::is_same(&key.token_hash, hash) {
+        return Ok(None);
+    }
+    if is_due(key.last_used_at, now) {
+        store::keys::touch(&mut db, key.id, now).await?;
+    }
+    let store::keys::Live { id, user_id, username, role, scopes, app_id, .. } = key;
+    Ok(Some(Principal { user_id, username, role, credential: Credential::Key { id, scopes, app_id }, origin }))
+}
+
+/// Whether a use is to be noted.
+fn is_due(last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    last.is_none_or(|last| now - last >= Duration::seconds(limits::SESSION_TOUCH_S))
 }
 
 /// Ends the login that proved the principal, and no other.
-pub async fn logout(s: &Services, principal: &Principal) -> Result<()> {
-    let mut db = s.db.acquire().await?;
-    store::sessions::delete(&mut db, principal.session_id).await?;
-    tracing::info!(user.id = %principal.user_id, "logged out");
+pub async fn logout(s: &Services, by: &Principal) -> Result<()> {
+    match by.session_id() {
+        Some(id) => end(s, by, id).await,
+        None => Ok(()),
+    }
+}
+
+/// A person's logins that have not ended, newest first.
+pub async fn list(s: &Services, user: UserId) -> Result<Vec<Session>> {
+    Ok(store::sessions::of_user(&mut *s.db.acquire().await?, user, s.now()).await?)
+}
+
+/// Ends one of a person's own logins. 404, also for somebody else's.
+pub async fn end(s: &Services, by: &Principal, id: SessionId) -> Result<()> {
+    let mut tx = store::begin(&s.db).await?;
+    if !store::sessions::end(&mut tx, by.user_id, id).await? {
+        return Err(Error::not_found("session"));
+    }
+    let change = Change { action: "session.delete", app_id: None, target: id.to_string(), before: None, after: None };
+    audit::append(&mut tx, s.now(), Some(by), change).await?;
+    tx.commit().await?;
+    tracing::info!(user.id = %by.user_id, "a session was ended");
     Ok(())
 }
 

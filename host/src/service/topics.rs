@@ -8,6 +8,7 @@ use super::events::about;
 use super::queues::message_text;
 use crate::error::Result;
 use crate::id::{AppId, EventId};
+use crate::model::access::Principal;
 use crate::model::event::{NewEvent, Origin, Source, Target};
 use crate::model::page::{Page, PageQuery, text_cursor};
 use crate::model::queue::Topic;
@@ -24,7 +25,14 @@ struct About<'a> {
 
 /// Publishes a message (JSON text, at most `MESSAGE_BYTES_MAX` bytes); its id. Nobody has to listen: it is counted. 422; 404 when the
 /// app is gone.
-pub async fn publish(s: &Services, app: AppId, origin: Origin, topic: &str, message: Vec<u8>) -> Result<EventId> {
+pub async fn publish(
+    s: &Services,
+    by: Option<&Principal>,
+    app: AppId,
+    origin: Origin,
+    topic: &str,
+    message: Vec<u8>,
+) -> Result<EventId> {
     check_topic(topic)?;
     let message = message_text(message)?;
     let now = s.now();
@@ -40,7 +48,7 @@ pub async fn publish(s: &Services, app: AppId, origin: Origin, topic: &str, mess
         due_at: now,
         target: Target::Matching,
     };
-    super::events::append(s, &event).await?;
+    super::events::append(s, by, &event).await?;
     Ok(event.id)
 }
 

@@ -5,10 +5,11 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use super::Services;
+use super::audit::{self, Change};
 use crate::error::{Error, Kind, Result};
 use crate::id::{AppId, ScriptId, TriggerId, UserId};
 use crate::limits;
-use crate::model::access;
+use crate::model::access::{self, Principal};
 use crate::model::delivery::Registrant;
 use crate::model::event::Source;
 use crate::model::page::{Page, PageQuery, id_cursor};
@@ -26,7 +27,7 @@ pub struct Which {
 /// Registers a trigger, which is active at once and runs as `by`. 404 for the app; 422 for what the rules of `model::trigger`
 /// refuse, a script of another app, a module, a secret that is not there, and one trigger too many (`limit_reached`); 409 naming
 /// the consumer that the queue has.
-pub async fn create(s: &Services, by: UserId, app: AppId, new: NewTrigger) -> Result<Trigger> {
+pub async fn create(s: &Services, by: &Principal, app: AppId, new: NewTrigger) -> Result<Trigger> {
     let now = s.now();
     let (script_id, rule, retry) = new.check(now)?;
     let mut tx = store::begin(&s.db).await?;
@@ -39,7 +40,7 @@ pub async fn create(s: &Services, by: UserId, app: AppId, new: NewTrigger) -> Re
     }
     check_rule(&mut tx, app, &rule).await?;
     let id = TriggerId::at(now);
-    let (state, registered_by) = (State::Active, Some(by));
+    let (state, registered_by) = (State::Active, Some(by.user_id));
     let trigger = Trigger { id, app_id: app, script_id, rule, retry, state, registered_by, created_at: now, updated_at: now };
     if !store::triggers::insert(&mut tx, &trigger).await.map_err(store::refusal)?
         && let Rule::Queue { queue } = &trigger.rule
@@ -48,11 +49,12 @@ pub async fn create(s: &Services, by: UserId, app: AppId, new: NewTrigger) -> Re
         let message = format!("the queue {queue} has a consumer already: a message goes to one; change or delete that trigger");
         return Err(Error::conflict(message, json!({ "field": "queue", "trigger": { "id": other } })));
     }
+    audit::append(&mut tx, now, Some(by), changed("trigger.create", None, Some(&trigger))).await?;
     let doubt = s.events.doubt();
     tx.commit().await?;
     doubt.settle_changed();
     let kind = trigger.rule.kind().as_str();
-    tracing::info!(app.id = %app, script.id = %script_id, trigger.id = %trigger.id, kind, user.id = %by, "trigger registered");
+    tracing::info!(app.id = %app, script.id = %script_id, trigger.id = %trigger.id, kind, user.id = %by.user_id, "trigger registered");
     Ok(trigger)
 }
 
@@ -78,7 +80,7 @@ pub async fn counts(s: &Services, ids: &[TriggerId]) -> Result<Vec<(TriggerId, C
 /// it is in another state by now. 404; 422.
 pub async fn update(
     s: &Services,
-    by: UserId,
+    by: &Principal,
     app: AppId,
     id: TriggerId,
     change: TriggerChange,
@@ -92,11 +94,12 @@ pub async fn update(
         return Err(Error::new(Kind::PreconditionFailed, "precondition_failed", message)
             .with_details(json!({ "current": trigger.tag() })));
     }
+    let before = trigger.clone();
     trigger.retry = change.retry.over(trigger.retry)?;
     match (change.enabled, &trigger.state) {
         (Some(true), State::Disabled | State::Stopped { .. }) => {
-            if !is_permitted(&mut tx, trigger.registered_by).await? {
-                trigger.registered_by = Some(by);
+            if !is_permitted(&mut tx, app, trigger.registered_by).await? {
+                trigger.registered_by = Some(by.user_id);
             }
             trigger.state = State::Active;
             if let Rule::Cron { schedule, next_tick_at } = &mut trigger.rule {
@@ -110,24 +113,25 @@ pub async fn update(
         (Some(true), State::Active) | (Some(false), State::Disabled) | (None, _) => {}
     }
     trigger.updated_at = store::triggers::update(&mut tx, &trigger, now).await?;
+    audit::append(&mut tx, now, Some(by), changed("trigger.update", Some(&before), Some(&trigger))).await?;
     let doubt = s.events.doubt();
     tx.commit().await?;
     doubt.settle_changed();
-    tracing::info!(app.id = %app, trigger.id = %id, state = trigger.state.as_str(), user.id = %by, "trigger changed");
+    tracing::info!(app.id = %app, trigger.id = %id, state = trigger.state.as_str(), user.id = %by.user_id, "trigger changed");
     Ok(trigger)
 }
 
 /// Deletes a trigger with what waits for it; messages of a queue wait for its next consumer. 404, also for another app's.
-pub async fn delete(s: &Services, by: UserId, app: AppId, id: TriggerId) -> Result<()> {
+pub async fn delete(s: &Services, by: &Principal, app: AppId, id: TriggerId) -> Result<()> {
     let mut tx = store::begin(&s.db).await?;
-    if !store::triggers::delete(&mut tx, app, id).await? {
-        return Err(Error::not_found("trigger"));
-    }
+    let trigger = store::triggers::lock(&mut tx, app, id).await?.ok_or_else(|| Error::not_found("trigger"))?;
+    store::triggers::delete(&mut tx, app, id).await?;
+    audit::append(&mut tx, s.now(), Some(by), changed("trigger.delete", Some(&trigger), None)).await?;
     let doubt = s.events.doubt();
     tx.commit().await?;
     doubt.settle_changed();
     s.events.forsaken.notify_one();
-    tracing::info!(app.id = %app, trigger.id = %id, user.id = %by, "trigger deleted");
+    tracing::info!(app.id = %app, trigger.id = %id, user.id = %by.user_id, "trigger deleted");
     Ok(())
 }
 
@@ -141,12 +145,27 @@ pub async fn stop(s: &Services, app: AppId, id: TriggerId, principal: Option<Use
 }
 
 /// Whether a trigger may go on running as that person.
-async fn is_permitted(tx: &mut PgConnection, principal: Option<UserId>) -> Result<bool> {
-    let Some(id) = principal else { return Ok(false) };
-    let user = store::users::get(tx, id).await?;
-    Ok(user.is_some_and(|user| {
-        access::may_run_triggers(&Registrant { user_id: id, role: user.role, is_active: user.deactivated_at.is_none() })
-    }))
+async fn is_permitted(tx: &mut PgConnection, app: AppId, principal: Option<UserId>) -> Result<bool> {
+    let Some(user_id) = principal else { return Ok(false) };
+    let Some(user) = store::users::get(tx, user_id).await? else { return Ok(false) };
+    let app_role = store::members::role(tx, app, user_id).await?;
+    Ok(access::may_run_triggers(&Registrant { user_id, role: user.role, app_role, is_active: user.is_active() }))
+}
+
+fn changed(action: &'static str, before: Option<&Trigger>, after: Option<&Trigger>) -> Change {
+    let told = |trigger: &Trigger| {
+        let Trigger { script_id, rule, retry, state, registered_by, .. } = trigger;
+        json!({
+            "kind": rule.kind(),
+            "script_id": script_id,
+            "rule": rule.told(),
+            "retry": retry,
+            "state": state.as_str(),
+            "registered_by": registered_by,
+        })
+    };
+    let (app_id, target) = before.or(after).map(|t| (Some(t.app_id), t.id.to_string())).unwrap_or_default();
+    Change { action, app_id, target, before: before.map(told), after: after.map(told) }
 }
 
 /// A script that handles: of this app, and no module.

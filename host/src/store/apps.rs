@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::id::{AppId, UserId};
+use crate::model::access::Sight;
 use crate::model::app::App;
 use crate::model::grant::Grants;
 use crate::model::route::SourceApp;
@@ -47,14 +48,32 @@ pub async fn by_slug(db: &mut PgConnection, slug: &str) -> sqlx::Result<Option<A
     .await
 }
 
-/// In order of creation, after `after`.
-pub async fn list(db: &mut PgConnection, after: Option<Uuid>, rows: i64) -> sqlx::Result<Vec<App>> {
+/// The app that has this slug, or else the one that had it before.
+pub async fn by_any_slug(db: &mut PgConnection, slug: &str) -> sqlx::Result<Option<App>> {
     sqlx::query_as!(
         App,
         r#"SELECT id AS "id: AppId", slug, name, cors_origins, created_at, updated_at
-           FROM apps WHERE id > $1 ORDER BY id LIMIT $2"#,
+           FROM apps WHERE slug = $1 OR id = (SELECT app_id FROM former_slugs WHERE slug = $1)
+           ORDER BY (slug = $1) DESC LIMIT 1"#,
+        slug
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// What `sight` shows, in order of creation, after `after`.
+pub async fn list(db: &mut PgConnection, sight: &Sight, after: Option<Uuid>, rows: i64) -> sqlx::Result<Vec<App>> {
+    sqlx::query_as!(
+        App,
+        r#"SELECT a.id AS "id: AppId", a.slug, a.name, a.cors_origins, a.created_at, a.updated_at
+           FROM apps a
+           WHERE a.id > $1 AND ($3::uuid IS NULL OR a.id = $3)
+                 AND ($4::uuid IS NULL OR EXISTS (SELECT FROM members m WHERE m.app_id = a.id AND m.user_id = $4))
+           ORDER BY a.id LIMIT $2"#,
         after.unwrap_or(Uuid::nil()),
-        rows
+        rows,
+        sight.app_id.map(|id| id.0),
+        sight.member.map(|id| id.0)
     )
     .fetch_all(db)
     .await
@@ -145,7 +164,8 @@ pub async fn update(db: &mut PgConnection, app: &App, now: DateTime<Utc>) -> sql
     .await
 }
 
-/// Deletes the app and, by cascade, all that refers to it: scripts with versions, images and routes; KV; documents; API keys.
+/// Deletes the app and, by cascade, all that refers to it: scripts with versions, images and routes; KV; documents; API keys;
+/// domains; former slugs.
 pub async fn delete(db: &mut PgConnection, id: AppId) -> sqlx::Result<()> {
     sqlx::query!("DELETE FROM apps WHERE id = $1", id.0).execute(db).await.map(drop)
 }

@@ -118,6 +118,17 @@ pub async fn get(db: &mut PgConnection, id: ExecutionId) -> sqlx::Result<Option<
     row.fetch_optional(db).await?.map(Row::execution).transpose()
 }
 
+/// The app of an execution that was recorded, or only promised.
+pub async fn app_of(db: &mut PgConnection, id: ExecutionId) -> sqlx::Result<Option<AppId>> {
+    sqlx::query_scalar!(
+        r#"SELECT app_id AS "app_id!: AppId" FROM executions WHERE id = $1
+           UNION ALL SELECT app_id FROM events WHERE execution_id = $1 LIMIT 1"#,
+        id.0
+    )
+    .fetch_optional(db)
+    .await
+}
+
 /// A script's records without their log lines, newest first, older than `before`.
 pub async fn list(db: &mut PgConnection, script: ScriptId, before: Option<Uuid>, rows: i64) -> sqlx::Result<Vec<Execution>> {
     let rows = sqlx::query_as!(

@@ -17,18 +17,24 @@ use crate::limits;
 use crate::unstoppable::Unstoppable;
 
 pub mod apps;
+pub mod archive;
+pub mod audit;
 mod copy;
 pub mod data_keys;
 pub mod dead_letters;
 pub mod deliveries;
 pub mod docs;
+pub mod domains;
 pub mod events;
 pub mod executions;
 pub mod files;
+pub mod idempotency;
 pub mod images;
 pub mod imports;
+pub mod keys;
 pub mod kv;
 pub mod logs;
+pub mod members;
 pub mod queues;
 pub mod routes;
 pub mod routing;
@@ -36,6 +42,7 @@ pub mod scripts;
 pub mod secrets;
 pub mod sessions;
 pub mod signals;
+pub mod slugs;
 pub mod triggers;
 pub mod users;
 
@@ -164,7 +171,10 @@ pub fn refusal(error: sqlx::Error) -> Error {
         | "events_app_id_fkey"
         | "outbox_app_id_fkey"
         | "queue_keys_app_id_fkey"
+        | "members_app_id_fkey"
+        | "api_keys_app_id_fkey"
         | "secrets_app_id_fkey" => Error::not_found("app"),
+        "members_user_id_fkey" | "api_keys_user_id_fkey" => Error::not_found("user"),
         "routes_script_fkey" | "script_versions_script_fkey" | "triggers_script_fkey" => Error::not_found("script"),
         "images_script_version_fkey" => Error::not_found("version"),
         _ => error.into(),

@@ -1,4 +1,5 @@
-//! What decides which script answers a request: `apps`, `scripts` with their active versions, `routes`.
+//! What decides which script answers a request: `apps`, `scripts` with their active versions, `routes`, `domains`,
+//! `former_slugs`.
 
 use sqlx::PgPool;
 
@@ -10,6 +11,8 @@ pub async fn load(db: &PgPool) -> sqlx::Result<Source> {
     let apps = super::apps::tenants(&mut tx).await?;
     let scripts = super::scripts::deployed(&mut tx).await?;
     let routes = super::routes::all(&mut tx).await?;
+    let domains = super::domains::verified(&mut tx).await?;
+    let former_slugs = super::slugs::all(&mut tx).await?;
     tx.commit().await?;
-    Ok(Source { apps, scripts, routes })
+    Ok(Source { apps, scripts, routes, domains, former_slugs })
 }

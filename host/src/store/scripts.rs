@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::id::{AppId, ScriptId, UserId};
+use crate::model::access::Sight;
 use crate::model::invocation::Deployed;
 use crate::model::script::{Kind, Limits, Script, Summary, Version, VersionSummary};
 
@@ -133,20 +134,29 @@ pub async fn by_name(db: &mut PgConnection, app: AppId, name: &str) -> sqlx::Res
         .await
 }
 
-/// Every script, or those of one app, in order of creation, after `after`.
-pub async fn list(db: &mut PgConnection, app: Option<AppId>, after: Option<Uuid>, rows: i64) -> sqlx::Result<Vec<Summary>> {
+/// Of what `sight` shows, one app's or all, in order of creation, after `after`.
+pub async fn list(
+    db: &mut PgConnection,
+    sight: &Sight,
+    app: Option<AppId>,
+    after: Option<Uuid>,
+    rows: i64,
+) -> sqlx::Result<Vec<Summary>> {
     let after = after.unwrap_or(Uuid::nil());
-    let rows = match app {
+    let rows = match app.or(sight.app_id) {
         Some(app) => {
             sqlx::query_as!(
                 SummaryRow,
                 r#"SELECT s.id AS "id: ScriptId", s.app_id AS "app_id: AppId", s.name, s.kind, s.description, s.created_at,
                           s.updated_at, v.number, v.digest, v.fuel, v.memory_mb, v.timeout_ms, v.capabilities
                    FROM scripts s JOIN script_versions v ON v.script_id = s.id AND v.number = s.active_version
-                   WHERE s.app_id = $1 AND s.id > $2 ORDER BY s.id LIMIT $3"#,
+                   WHERE s.app_id = $1 AND s.id > $2
+                         AND ($4::uuid IS NULL OR EXISTS (SELECT FROM members m WHERE m.app_id = s.app_id AND m.user_id = $4))
+                   ORDER BY s.id LIMIT $3"#,
                 app.0,
                 after,
-                rows
+                rows,
+                sight.member.map(|id| id.0)
             )
             .fetch_all(db)
             .await?
@@ -157,9 +167,12 @@ pub async fn list(db: &mut PgConnection, app: Option<AppId>, after: Option<Uuid>
                 r#"SELECT s.id AS "id: ScriptId", s.app_id AS "app_id: AppId", s.name, s.kind, s.description, s.created_at,
                           s.updated_at, v.number, v.digest, v.fuel, v.memory_mb, v.timeout_ms, v.capabilities
                    FROM scripts s JOIN script_versions v ON v.script_id = s.id AND v.number = s.active_version
-                   WHERE s.id > $1 ORDER BY s.id LIMIT $2"#,
+                   WHERE s.id > $1
+                         AND ($3::uuid IS NULL OR EXISTS (SELECT FROM members m WHERE m.app_id = s.app_id AND m.user_id = $3))
+                   ORDER BY s.id LIMIT $2"#,
                 after,
-                rows
+                rows,
+                sight.member.map(|id| id.0)
             )
             .fetch_all(db)
             .await?

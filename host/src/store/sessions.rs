@@ -1,10 +1,12 @@
 //! `sessions`. Tokens are known here by their hash alone.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::id::{SessionId, UserId};
-use crate::model::user::Role;
+use crate::model::user::{Role, Session};
 
 /// A session that has not ended, and who it is.
 pub struct Live {
@@ -15,6 +17,13 @@ pub struct Live {
     pub last_used_at: DateTime<Utc>,
 }
 
+/// Where a login came from, as far as known.
+#[derive(Debug, Clone, Copy)]
+pub struct Client<'a> {
+    pub address: Option<IpAddr>,
+    pub user_agent: Option<&'a str>,
+}
+
 pub async fn insert(
     db: &mut PgConnection,
     id: SessionId,
@@ -22,14 +31,18 @@ pub async fn insert(
     token_hash: &[u8],
     now: DateTime<Utc>,
     expires_at: DateTime<Utc>,
+    client: Client<'_>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "INSERT INTO sessions (id, user_id, token_hash, created_at, last_used_at, expires_at) VALUES ($1, $2, $3, $4, $4, $5)",
+        "INSERT INTO sessions (id, user_id, token_hash, created_at, last_used_at, expires_at, address, user_agent)
+         VALUES ($1, $2, $3, $4, $4, $5, $6, $7)",
         id.0,
         user.0,
         token_hash,
         now,
-        expires_at
+        expires_at,
+        client.address.map(|address| address.to_string()),
+        client.user_agent
     )
     .execute(db)
     .await
@@ -68,10 +81,29 @@ pub async fn touch(db: &mut PgConnection, id: SessionId, now: DateTime<Utc>, exp
     .map(drop)
 }
 
-/// Ends a session; whether it was there.
-pub async fn delete(db: &mut PgConnection, id: SessionId) -> sqlx::Result<bool> {
-    let done = sqlx::query!("DELETE FROM sessions WHERE id = $1", id.0).execute(db).await?;
+/// A person's sessions that have not expired, newest first.
+pub async fn of_user(db: &mut PgConnection, user: UserId, now: DateTime<Utc>) -> sqlx::Result<Vec<Session>> {
+    sqlx::query_as!(
+        Session,
+        r#"SELECT id AS "id: SessionId", created_at, last_used_at, expires_at, address, user_agent FROM sessions
+           WHERE user_id = $1 AND expires_at > $2 ORDER BY id DESC"#,
+        user.0,
+        now
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Ends a session of that person; whether there was one.
+pub async fn end(db: &mut PgConnection, user: UserId, id: SessionId) -> sqlx::Result<bool> {
+    let done = sqlx::query!("DELETE FROM sessions WHERE id = $1 AND user_id = $2", id.0, user.0).execute(db).await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// Ends all of a person's sessions, but for one, if one is named.
+pub async fn end_all(db: &mut PgConnection, user: UserId, but: Option<SessionId>) -> sqlx::Result<u64> {
+    let done = sqlx::query!("DELETE FROM sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2", user.0, but.map(|id| id.0));
+    Ok(done.execute(db).await?.rows_affected())
 }
 
 /// Ends a person's expired sessions, and the oldest of the others, so that at most `keep` are left.

@@ -112,6 +112,7 @@ impl Deref for TestApp {
 pub(crate) fn settings(data_dir: &Path) -> service::Settings {
     service::Settings {
         apps_domain: "localhost".to_owned(),
+        reserved_hosts: Vec::new(),
         data_dir: data_dir.to_owned(),
         secret_key: None,
         egress: egress::Settings::default(),

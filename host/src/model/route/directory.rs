@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::id::{AppId, ScriptId};
+use crate::limits;
 use crate::model::grant::Grants;
 use crate::model::invocation::Deployed;
 use crate::model::route::host::normalize_domain;
-use crate::model::route::{AppTable, Found, Lookup, PathFault, Route, normalize_host};
+use crate::model::route::{AppTable, Found, HostPattern, Lookup, PathFault, Route, normalize_host};
 
 /// What a node needs to find the script of a request.
 #[derive(Debug)]
@@ -16,6 +17,12 @@ pub struct Directory {
     /// `.localhost`
     suffix: String,
     apps: HashMap<Box<str>, Arc<AppTable>>,
+    /// By proven name.
+    domains: HashMap<Box<str>, Arc<AppTable>>,
+    /// By the name below which every name of one label was proven.
+    wildcards: HashMap<Box<str>, Arc<AppTable>>,
+    /// By slugs that are no app's any more.
+    former_slugs: HashMap<Box<str>, Arc<AppTable>>,
     by_id: HashMap<AppId, Arc<AppTable>>,
     scripts: HashMap<ScriptId, Arc<Deployed>>,
     by_name: HashMap<AppId, HashMap<Box<str>, Arc<Deployed>>>,
@@ -28,6 +35,10 @@ pub struct Source {
     pub scripts: Vec<Deployed>,
     /// Routes to scripts or apps that are not among these are left out.
     pub routes: Vec<Route>,
+    /// Names that apps have proven to own; of apps that are not among these they are left out.
+    pub domains: Vec<(HostPattern, AppId)>,
+    /// Slugs that apps had before, likewise.
+    pub former_slugs: Vec<(String, AppId)>,
 }
 
 #[derive(Debug)]
@@ -66,20 +77,46 @@ impl Directory {
             (app.slug.as_str().into(), Arc::new(AppTable::new(app, host, routes)))
         });
         let apps: HashMap<_, _> = apps.collect();
-        let by_id = apps.values().map(|app: &Arc<AppTable>| (app.app_id, app.clone())).collect();
+        let by_id: HashMap<_, _> = apps.values().map(|app: &Arc<AppTable>| (app.app_id, app.clone())).collect();
+        let (mut domains, mut wildcards) = (HashMap::<Box<str>, _>::new(), HashMap::<Box<str>, _>::new());
+        for (host, id) in source.domains {
+            if let Some(app) = by_id.get(&id) {
+                let names = if host.is_wildcard() { &mut wildcards } else { &mut domains };
+                names.insert(host.name().into(), app.clone());
+            }
+        }
+        let former_slugs = source.former_slugs.into_iter().filter_map(|(slug, id)| Some((slug.into(), by_id.get(&id)?.clone())));
+        let former_slugs: HashMap<Box<str>, _> = former_slugs.collect();
         let mut by_name: HashMap<_, HashMap<Box<str>, _>> = HashMap::new();
         for script in scripts.values() {
             by_name.entry(script.app_id).or_default().insert(script.name.as_str().into(), script.clone());
         }
-        Self { suffix, apps, by_id, scripts, by_name }
+        Self { suffix, apps, domains, wildcards, former_slugs, by_id, scripts, by_name }
     }
 
-    /// The app that a request with this `Host` is for, and the host in the form that routes are compared in.
+    /// The app that a request with this `Host` is for, and the host in the form that routes are compared in. Names of the apps
+    /// domain go by slug alone, whatever anybody has proven; of the others an exact one goes before a wildcard. Allocates only
+    /// to change case.
     pub fn app<'d, 'h>(&'d self, host: &'h str) -> Option<(&'d Arc<AppTable>, Cow<'h, str>)> {
         let host = normalize_host(host)?;
+        let app = match host.strip_suffix(self.suffix.as_str()) {
+            Some(labels) => self.apps.get(labels.rsplit('.').next()?)?,
+            None if self.suffix.strip_prefix('.') == Some(host.as_ref()) => return None,
+            None => self.domains.get(host.as_ref()).or_else(|| self.wildcards.get(host.split_once('.')?.1))?,
+        };
+        Some((app, host))
+    }
+
+    /// Where a request is sent on whose `Host` names a slug that an app had before: the app, and its name now in place of the old
+    /// one, labels in front kept. `None` for a name that would be longer than the DNS allows.
+    pub fn moved(&self, host: &str) -> Option<(&Arc<AppTable>, String)> {
+        let host = normalize_host(host)?;
         let labels = host.strip_suffix(self.suffix.as_str())?;
-        let slug = labels.rsplit('.').next()?;
-        Some((self.apps.get(slug)?, host))
+        let (below, slug) = labels.rsplit_once('.').map_or(("", labels), |(below, slug)| (below, slug));
+        let app = self.former_slugs.get(slug).filter(|_| !self.apps.contains_key(slug))?;
+        let dot = if below.is_empty() { "" } else { "." };
+        let name = format!("{below}{dot}{}", app.host);
+        (name.len() <= limits::ROUTE_HOST_CHARS_MAX).then_some((app, name))
     }
 
     pub fn app_by_slug(&self, slug: &str) -> Option<&Arc<AppTable>> {

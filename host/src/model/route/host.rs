@@ -24,20 +24,26 @@ pub(super) enum HostRank {
 }
 
 impl HostPattern {
-    /// A pattern of the app with this slug: `{slug}.{apps_domain}` or a name below it, or `*.` and one of these.
+    /// A pattern of the app with this slug: `{slug}.{apps_domain}` or a name below it, or `*.` and one of these; or one that lies
+    /// within one of its proven `domains`.
     ///
     /// # Errors
     /// What is malformed, and names that are not the app's.
-    pub fn of_app(text: &str, slug: &str, apps_domain: &str) -> Result<Self, PatternError> {
+    pub fn of_app(text: &str, slug: &str, apps_domain: &str, domains: &[Self]) -> Result<Self, PatternError> {
         let pattern: Self = text.parse()?;
-        let own = format!("{slug}.{}", normalize_domain(apps_domain));
-        let name = pattern.name();
-        let below = name.strip_suffix(own.as_str()).is_some_and(|labels| labels.is_empty() || labels.ends_with('.'));
-        if below {
+        if pattern.is_of_slug(slug, apps_domain) || domains.iter().any(|domain| pattern.is_within(domain)) {
             return Ok(pattern);
         }
-        let message = format!("`{name}` is not this app's; write `{own}`, a name below it such as `api.{own}`, or `*.{own}`");
+        let (name, own) = (pattern.name(), format!("{slug}.{}", normalize_domain(apps_domain)));
+        let message = format!(
+            "`{name}` is not this app's; write `{own}`, a name below it such as `api.{own}`, `*.{own}`, or a domain that the app has proven"
+        );
         Err(PatternError { field: "host", at: 0, message })
+    }
+
+    /// As they are stored: the name without the star, and whether there is one.
+    pub fn of_name(name: String, is_wildcard: bool) -> Self {
+        if is_wildcard { Self::Wildcard(name) } else { Self::Strict(name) }
     }
 
     /// Whether a request to `host` (normalised) matches.
@@ -51,10 +57,34 @@ impl HostPattern {
         }
     }
 
-    fn name(&self) -> &str {
+    /// Whether every host that matches this one matches `domain` too.
+    pub fn is_within(&self, domain: &Self) -> bool {
+        match self {
+            Self::Strict(name) => domain.matches(name),
+            Self::Wildcard(_) => self == domain,
+        }
+    }
+
+    /// Whether it names what an app has by its slug: `{slug}.{apps_domain}`, or names below that.
+    pub fn is_of_slug(&self, slug: &str, apps_domain: &str) -> bool {
+        self.is_at_or_below(&format!("{slug}.{}", normalize_domain(apps_domain)))
+    }
+
+    /// Whether its name is `domain`, as somebody configured it, or a name below that.
+    pub fn is_at_or_below(&self, domain: &str) -> bool {
+        let labels = self.name().strip_suffix(normalize_domain(domain).as_str());
+        labels.is_some_and(|labels| labels.is_empty() || labels.ends_with('.'))
+    }
+
+    /// The name without a star.
+    pub fn name(&self) -> &str {
         match self {
             Self::Strict(name) | Self::Wildcard(name) => name,
         }
+    }
+
+    pub fn is_wildcard(&self) -> bool {
+        matches!(self, Self::Wildcard(_))
     }
 }
 
@@ -190,12 +220,33 @@ mod tests {
     #[test]
     fn a_pattern_is_the_apps_name_or_below() {
         for text in ["hello.localhost", "API.hello.localhost", "*.hello.localhost", "*.v1.hello.localhost"] {
-            assert!(HostPattern::of_app(text, "hello", "localhost").is_ok(), "{text}");
+            assert!(HostPattern::of_app(text, "hello", "localhost", &[]).is_ok(), "{text}");
         }
         for text in ["localhost", "*.localhost", "other.localhost", "xhello.localhost", "hello.example.org", "*.xhello.localhost"]
         {
-            let error = HostPattern::of_app(text, "hello", "Localhost.").unwrap_err();
+            let error = HostPattern::of_app(text, "hello", "Localhost.", &[]).unwrap_err();
             assert!(error.message.contains("*.hello.localhost"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_may_name_a_proven_domain_and_no_more_of_it() {
+        let domains: Vec<HostPattern> = ["shop.example.com", "*.example.org"].iter().map(|host| host.parse().unwrap()).collect();
+        let of_app = |text: &str| HostPattern::of_app(text, "hello", "localhost", &domains);
+        for text in ["shop.example.com", "Shop.Example.com", "*.example.org", "api.example.org", "hello.localhost"] {
+            assert!(of_app(text).is_ok(), "{text}");
+        }
+        for text in [
+            "*.shop.example.com",
+            "api.shop.example.com",
+            "example.com",
+            "*.example.com",
+            "example.org",
+            "a.b.example.org",
+            "*.api.example.org",
+            "xexample.org",
+        ] {
+            assert!(of_app(text).unwrap_err().message.contains("a domain that the app has proven"), "{text}");
         }
     }
 

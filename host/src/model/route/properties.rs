@@ -25,7 +25,7 @@ fn route(number: u128, method: Option<&str>, host: Option<&str>, path: &str) -> 
         app_id: APP,
         script_id: SCRIPT,
         method: Method::parse_optional(method).unwrap(),
-        host: host.map(|host| HostPattern::of_app(host, "h", DOMAIN).unwrap()),
+        host: host.map(|host| HostPattern::of_app(host, "h", DOMAIN, &[]).unwrap()),
         path: path.parse().unwrap(),
         dispatch_mode: Default::default(),
         created_at: DateTime::UNIX_EPOCH,
@@ -42,8 +42,11 @@ fn directory(routes: Vec<Route>) -> Directory {
         name: "s".to_owned(),
         limits: Limits::default(),
     };
-    let app = SourceApp { id: APP, slug: "h".to_owned(), cors_origins: Vec::new(), grants: Grants::default() };
-    Directory::new(DOMAIN, Source { apps: vec![app], scripts: vec![script], routes })
+    Directory::new(DOMAIN, Source { apps: vec![app(APP, "h")], scripts: vec![script], routes, ..Source::default() })
+}
+
+fn app(id: AppId, slug: &str) -> SourceApp {
+    SourceApp { id, slug: slug.to_owned(), cors_origins: Vec::new(), grants: Grants::default() }
 }
 
 /// Every path of at most three segments over few texts, with and without a trailing slash, plus a longer tail.
@@ -155,6 +158,44 @@ fn requests() -> impl Strategy<Value = Vec<(&'static str, &'static str, String)>
     prop::collection::vec((select(&HOSTS[..]), select(&METHODS[..]), select(universe())), 60)
 }
 
+/// Apps `app0` … `app3`, which hold these domains and had these slugs.
+fn holders(domains: &[(HostPattern, u128)], former_slugs: &[(&str, u128)]) -> Directory {
+    let id = |number: u128| AppId(Uuid::from_u128(number));
+    Directory::new(
+        DOMAIN,
+        Source {
+            apps: (0..4).map(|number| app(id(number), &format!("app{number}"))).collect(),
+            domains: domains.iter().map(|(host, holder)| (host.clone(), id(*holder))).collect(),
+            former_slugs: former_slugs.iter().map(|(slug, holder)| ((*slug).to_owned(), id(*holder))).collect(),
+            ..Source::default()
+        },
+    )
+}
+
+/// Names of the apps domain and of others, near enough to each other to meet.
+fn any_host() -> impl Strategy<Value = String> {
+    let name = prop::collection::vec(select(vec!["a", "b", "app1", "old"]), 0..4);
+    (name, select(vec!["example.com", "b.example.com", "localhost", "xlocalhost", "com"])).prop_map(|(mut labels, end)| {
+        labels.push(end);
+        labels.join(".")
+    })
+}
+
+/// Domains as they can be proven: each name by one app.
+fn domains() -> impl Strategy<Value = Vec<(HostPattern, u128)>> {
+    let domain = (any::<bool>(), any_host(), 0..5_u128);
+    prop::collection::vec(domain, 0..8).prop_map(|candidates| {
+        let mut kept: Vec<(HostPattern, u128)> = Vec::new();
+        for (is_wildcard, name, holder) in candidates {
+            let host = HostPattern::of_name(name, is_wildcard);
+            if kept.iter().all(|(other, _)| *other != host) {
+                kept.push((host, holder));
+            }
+        }
+        kept
+    })
+}
+
 /// Text that any segment may hold, escapes included.
 fn any_text() -> impl Strategy<Value = String> {
     prop::collection::vec(any::<char>().prop_filter("no control characters", |c| !c.is_control()), 1..8)
@@ -232,6 +273,60 @@ proptest! {
         });
         prop_assert_eq!(conflict(&a, [&b]).is_some(), meets, "{} / {}", a, b);
         prop_assert_eq!(conflict(&b, [&a]).is_some(), meets);
+    }
+
+    #[test]
+    fn a_domain_leads_to_its_holder_the_exact_one_first_and_no_name_of_the_apps_domain(
+        domains in domains(),
+        hosts in prop::collection::vec(any_host(), 20),
+    ) {
+        let directory = holders(&domains, &[]);
+        // The fifth app is not there: what it had leads nowhere.
+        let held: Vec<_> = domains.iter().filter(|(_, holder)| *holder < 4).collect();
+        let by_text = |text: &str| held.iter().find(|(domain, _)| domain.to_string() == text).map(|(_, holder)| *holder);
+        for host in hosts {
+            let wildcard = host.split_once('.').map(|(_, parent)| format!("*.{parent}"));
+            let expected = if host == DOMAIN || host.ends_with(".localhost") {
+                (host == "app1.localhost" || host.ends_with(".app1.localhost")).then_some(1)
+            } else {
+                by_text(&host).or_else(|| by_text(&wildcard?))
+            };
+            let found = directory.app(&host).map(|(app, _)| app.app_id.0.as_u128());
+            prop_assert_eq!(found, expected, "{} {:?}", host, domains);
+            let shouted = format!("{}.:8080", host.to_ascii_uppercase());
+            prop_assert_eq!(directory.app(&shouted).map(|(app, _)| app.app_id.0.as_u128()), expected);
+        }
+    }
+
+    #[test]
+    fn a_former_slug_leads_on_to_the_same_name_below_the_new_one(host in any_host(), below in "[a-z]{1,9}") {
+        let directory = holders(&[], &[("old", 2), ("app1", 3), ("gone", 4)]);
+        let moved = |host: &str| directory.moved(host).map(|(app, name)| (app.slug.clone(), name));
+        let is_old = host == "old.localhost" || host.ends_with(".old.localhost");
+        prop_assert_eq!(moved(&host).is_some(), is_old, "{}", host);
+        if is_old {
+            prop_assert!(directory.app(&host).is_none(), "a name is an app's or was one's");
+            let now = format!("{}app2.localhost", host.strip_suffix("old.localhost").unwrap());
+            prop_assert_eq!(moved(&host), Some(("app2".to_owned(), now.clone())));
+            prop_assert!(directory.app(&now).is_some());
+        }
+        prop_assert_eq!(moved(&format!("{below}.old.localhost:80")).map(|(_, name)| name), Some(format!("{below}.app2.localhost")));
+        prop_assert!(moved("gone.localhost").is_none() && moved("app1.localhost").is_none());
+    }
+
+    #[test]
+    fn what_lies_within_a_domain_is_answered_through_it(
+        pattern in (any::<bool>(), any_host()),
+        domain in (any::<bool>(), any_host()),
+        hosts in prop::collection::vec(any_host(), 20),
+    ) {
+        let [pattern, domain] = [pattern, domain].map(|(is_wildcard, name)| HostPattern::of_name(name, is_wildcard));
+        for host in hosts {
+            if pattern.is_within(&domain) && pattern.matches(&host) {
+                prop_assert!(domain.matches(&host), "{} within {}: {}", pattern, domain, host);
+            }
+        }
+        prop_assert!(domain.is_within(&domain));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::model::route::{PathFault, PathKind, Route, SourceApp, host, method};
 pub struct AppTable {
     pub app_id: AppId,
     pub slug: String,
-    /// `{slug}.{apps domain}`; every name below it is the app's too.
+    /// `{slug}.{apps domain}`; every name below it is the app's too, and so are its proven domains.
     pub host: String,
     /// Origins that browsers may call from; `*` is any.
     pub cors_origins: Vec<String>,

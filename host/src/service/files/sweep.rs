@@ -41,13 +41,25 @@ pub async fn sweep(s: &Services, now: DateTime<Utc>) -> Result<Swept> {
         for app in batch {
             if there.contains(app) {
                 sweep_app(s, blobs, *app, now, &mut swept).await?;
-            } else {
-                blobs.remove_app(*app).await.map_err(super::disk)?;
+            } else if remove_absent(s, blobs, *app).await? {
                 swept.removed += 1;
+            } else {
+                swept.young += 1;
             }
         }
     }
     Ok(swept)
+}
+
+/// Removes what is left of an app that is not there, unless an import may be about to commit it; whether it did.
+async fn remove_absent(s: &Services, blobs: &Blobs, app: AppId) -> Result<bool> {
+    let mut tx = store::begin(&s.db).await?;
+    let is_gone = store::archive::no_import(&mut tx).await? && store::files::apps(&mut tx, &[app.0]).await?.is_empty();
+    if is_gone {
+        blobs.remove_app(app).await.map_err(super::disk)?;
+    }
+    tx.commit().await?;
+    Ok(is_gone)
 }
 
 async fn sweep_app(s: &Services, blobs: &Blobs, app: AppId, now: DateTime<Utc>, swept: &mut Swept) -> Result<()> {

@@ -34,7 +34,7 @@ impl Default for Expiry {
 
 impl Expiry {
     /// An entry expires then; `None` is never.
-    pub(super) fn note(&self, expires_at: Option<DateTime<Utc>>) {
+    pub(in crate::service) fn note(&self, expires_at: Option<DateTime<Utc>>) {
         let Some(at) = expires_at else { return };
         self.next.send_if_modified(|next| {
             let sooner = next.is_none_or(|next| at < next);

@@ -8,6 +8,7 @@ use crate::id::{AppId, DeliveryId, EventId, ExecutionId, RequestId, ScriptId, Tr
 use crate::limits;
 use crate::model::delivery::{Claim, Registrant, To};
 use crate::model::event::{Event, Source};
+use crate::model::member::AppRole;
 use crate::model::retry::{Backoff, Retry};
 use crate::model::user::Role;
 use crate::store::{natural, word};
@@ -39,6 +40,7 @@ struct ClaimRow {
     trigger_state: Option<String>,
     user_id: Option<UserId>,
     role: Option<String>,
+    app_role: Option<String>,
     deactivated_at: Option<DateTime<Utc>>,
 }
 
@@ -82,6 +84,7 @@ impl ClaimRow {
                     (Some(user_id), Some(role)) => Some(Registrant {
                         user_id,
                         role: word("role", role, Role::from_word)?,
+                        app_role: self.app_role.as_deref().map(|role| word("app_role", role, AppRole::from_word)).transpose()?,
                         is_active: self.deactivated_at.is_none(),
                     }),
                     _ => None,
@@ -151,10 +154,11 @@ pub async fn claim(db: &mut PgConnection, now: DateTime<Utc>, room: &Room) -> sq
                   t.id AS "trigger_id?: TriggerId", t.script_id AS "script_id?: ScriptId", t.max_attempts AS "max_attempts?",
                   t.backoff AS "backoff?", t.base_delay_ms AS "base_delay_ms?", t.max_delay_ms AS "max_delay_ms?",
                   t.jitter AS "jitter?", t.state AS "trigger_state?",
-                  u.id AS "user_id?: UserId", u.role AS "role?", u.deactivated_at
+                  u.id AS "user_id?: UserId", u.role AS "role?", m.role AS "app_role?", u.deactivated_at
            FROM claimed c JOIN events e ON e.id = c.event_id AND e.id = ANY (ARRAY(SELECT event_id FROM claimed))
            LEFT JOIN triggers t ON t.id = c.trigger_id
-           LEFT JOIN users u ON u.id = t.registered_by"#,
+           LEFT JOIN users u ON u.id = t.registered_by
+           LEFT JOIN members m ON m.app_id = t.app_id AND m.user_id = t.registered_by"#,
         now,
         room.total,
         &apps,

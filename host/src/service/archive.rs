@@ -1,0 +1,74 @@
+//! Archives of apps (`model::archive`): an app is written into one, and one becomes a new app.
+//!
+//! `export` reads an app as it is at one moment, `pack` makes compressed bytes of it; `unpack` reads an archive that nobody
+//! trusts, `import` makes an app of what it finds, `invoke::import` has the sources checked in between. Neither holds more than a
+//! few pieces in memory, whatever the size: who sends or reads slowly is waited for, and not for ever.
+//!
+//! An import is one transaction. The app is not there before its commit, and nothing of it after a failure: its blobs, which must
+//! be on the disk before, are removed with the directory of an app that never was, by whoever failed or, after a crash, by a
+//! sweep. So that no sweep takes them for leftovers while it runs, an import says that it does (`store::archive`). A crash at any
+//! other point leaves nothing. An export changes nothing but the audit log.
+
+mod export;
+mod import;
+mod pack;
+mod unpack;
+mod unplaced;
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::error::{Error, Kind, Result};
+use crate::limits;
+
+pub use self::export::export;
+pub use self::import::{Import, Imported, Tried, Unchecked};
+pub use self::pack::Packed;
+pub use self::unpack::{Source, source};
+
+/// How many may be under way on a node: each holds a connection to the database and a thread.
+#[derive(Debug)]
+pub struct Places {
+    exports: Arc<Semaphore>,
+    imports: Arc<Semaphore>,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self {
+            exports: Arc::new(Semaphore::new(limits::ARCHIVE_EXPORTS_AT_ONCE)),
+            imports: Arc::new(Semaphore::new(limits::ARCHIVE_IMPORTS_AT_ONCE)),
+        }
+    }
+}
+
+impl Places {
+    fn export(&self) -> Result<OwnedSemaphorePermit> {
+        take(&self.exports, "as many apps as may are being exported just now; try again later")
+    }
+
+    fn import(&self) -> Result<OwnedSemaphorePermit> {
+        take(&self.imports, "as many apps as may are being imported just now; try again later")
+    }
+}
+
+/// 503 rather than a wait: what is under way may take minutes.
+fn take(places: &Arc<Semaphore>, full: &'static str) -> Result<OwnedSemaphorePermit> {
+    Arc::clone(places).try_acquire_owned().map_err(|_| Error::new(Kind::Overloaded, "overloaded", full))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_more_than_may_is_refused_at_once() {
+        let places = Places::default();
+        let held: Vec<_> = (0..limits::ARCHIVE_EXPORTS_AT_ONCE).map(|_| places.export().unwrap()).collect();
+        assert_eq!(places.export().unwrap_err().code, "overloaded");
+        assert!(places.import().is_ok(), "the two do not share");
+        drop(held);
+        assert!(places.export().is_ok());
+    }
+}

@@ -17,7 +17,7 @@ say = @printf '\033[1m%s\033[0m\n' '$(1)'
 DASHBOARD_SOURCES := $(shell find dashboard -path dashboard/node_modules -prune -o -path dashboard/build -prune \
 	-o -path dashboard/.svelte-kit -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help setup build run test test-dashboard test-host bench lint dashboard sqlx
+.PHONY: help setup build run test test-dashboard test-host test-schema bench lint dashboard sqlx
 
 help: ## this list
 	@printf 'PiCloud\n\n'
@@ -33,7 +33,7 @@ build: setup dashboard ## the release binary: target/release/picloud
 run: build ## build everything and start `picloud dev`
 	@exec ./target/release/picloud dev $(ARGS)
 
-test: setup test-dashboard test-host ## every test
+test: setup test-dashboard test-host test-schema ## every test
 
 test-dashboard: dashboard
 	$(call say,testing the dashboard)
@@ -42,6 +42,12 @@ test-dashboard: dashboard
 test-host: setup dashboard
 	$(call say,testing guest and host)
 	@cargo test $(CARGO_FLAGS) -p picloud --lib --bins --test it -- $(ARGS)
+
+test-schema: setup dashboard ## the API of a running server against its document (Schemathesis)
+	$(call say,asking the API what its document says)
+	@./.ci/setup schema
+	@cargo test $(CARGO_FLAGS) --quiet -p picloud --test it --no-run # brings the binary
+	@./.ci/schemathesis
 
 bench: dashboard ## the figures of host/benches/README.md
 	@./.ci/setup bench

@@ -54,6 +54,8 @@ mod routing;
 mod scripts;
 // Who may do what.
 mod api_keys;
+mod logins;
+mod members;
 mod rights;
 mod slugs;
 mod users;

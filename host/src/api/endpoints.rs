@@ -79,7 +79,7 @@ pub(super) fn table() -> Vec<Endpoint> {
         get   ("/api/v1/admin/apps/{app}/domains",                               App(ScriptRead),         domains::list,              "Lists the domains that the app claims."),
         post  ("/api/v1/admin/apps/{app}/domains",                               App(DomainManage),       domains::create,            "Claims a domain, and says how to prove it.").or(&[409]),
         get   ("/api/v1/admin/apps/{app}/domains/{domain_id}",                   App(ScriptRead),         domains::get,               "Reads a domain."),
-        post  ("/api/v1/admin/apps/{app}/domains/{domain_id}/verify",            App(DomainManage),       domains::verify,            "Looks for the proof of a domain now.").or(&[409, 503]),
+        post  ("/api/v1/admin/apps/{app}/domains/{domain_id}/verify",            App(DomainManage),       domains::verify,            "Looks for the proof of a domain now.").or(&[409, 429, 503, 504]),
         delete("/api/v1/admin/apps/{app}/domains/{domain_id}",                   App(DomainManage),       domains::delete,            "Gives a domain up."),
         get   ("/api/v1/admin/apps/{app}/grants",                                App(ScriptRead),         grants::get,                "Reads what the app allows its scripts."),
         put   ("/api/v1/admin/apps/{app}/grants",                                App(AppAdmin),           grants::replace,            "Says anew what the app allows: a capability that is not named is not granted."),

@@ -13,7 +13,8 @@
 //! bytes that are not UTF-8. A prefix `/files/*` is the strict subtree: `/files/x` and `/files/x//y/` match, `/files`,
 //! `/files/` and `/files//x` do not, so the rest is never empty and never begins with a slash.
 //!
-//! **Hosts.** An app owns `{slug}.{apps domain}` and every name below it. A wildcard `*.x` stands for exactly one label.
+//! **Hosts.** An app owns `{slug}.{apps domain}` and every name below it, and the domains that it has proven: an exact one goes before a
+//! wildcard, and no domain reaches into the apps domain. A wildcard `*.x` stands for exactly one label.
 
 mod directory;
 mod host;

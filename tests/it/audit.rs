@@ -12,7 +12,7 @@ use crate::rights::people::{self, id, text};
 use crate::rights::table::{SCOPES, SCRIPT_READ};
 use crate::rights::world::parameter;
 use crate::support::client::{PASSWORD, USERNAME, send};
-use crate::support::{Client, Reply, TestApp};
+use crate::support::{Client, Reply, Tenant, TestApp};
 
 /// What must never be read in the log; each place where it goes in has another end.
 const SENTINEL: &str = "s3nt1nel";
@@ -297,12 +297,8 @@ async fn of_events(story: &mut Story, shop: &str, works: &str, fails: &str) {
     story.does(purge, &["shop", "waits"], Sent::Nothing, row).await;
     story.does(send, &["shop", "q"], message(), ("queue.send", app, Tells::New)).await;
 
-    let tenant = crate::support::Tenant {
-        client: story.app.client.clone(),
-        id: shop.to_owned(),
-        slug: "shop".to_owned(),
-        host: "shop.localhost".to_owned(),
-    };
+    let (client, host) = (story.app.client.clone(), "shop.localhost".to_owned());
+    let tenant = Tenant { client, id: shop.to_owned(), slug: "shop".to_owned(), host };
     let first = id(&tenant.letters(1).await[0]);
     let again = ("dead_letter.replay", app, Tells::New);
     let replay = "POST /api/v1/admin/apps/{app}/dead_letters/{letter_id}/replay";
@@ -312,7 +308,8 @@ async fn of_events(story: &mut Story, shop: &str, works: &str, fails: &str) {
     story.does(many, &["shop"], Sent::Body(json!({ "source": "queue" })), again).await;
     let last = id(&tenant.letters(3).await[0]);
     let reason = Sent::Body(json!({ "reason": "it is done" }));
-    let (resolve, row) = ("POST /api/v1/admin/apps/{app}/dead_letters/{letter_id}/resolve", ("dead_letter.resolve", app, Tells::New));
+    let (resolve, row) =
+        ("POST /api/v1/admin/apps/{app}/dead_letters/{letter_id}/resolve", ("dead_letter.resolve", app, Tells::New));
     story.does(resolve, &["shop", &last], reason, row).await;
 }
 
@@ -337,7 +334,8 @@ async fn every_change_leaves_one_row_and_nothing_secret_in_it() {
     let mut changing = BTreeSet::new();
     for (path, methods) in document["paths"].as_object().expect("paths") {
         let methods = methods.as_object().expect("methods").keys();
-        changing.extend(methods.filter(|method| *method != "get").map(|method| format!("{} {path}", method.to_ascii_uppercase())));
+        changing
+            .extend(methods.filter(|method| *method != "get").map(|method| format!("{} {path}", method.to_ascii_uppercase())));
     }
     let missing: Vec<_> = changing.difference(&story.called).collect();
     assert!(missing.is_empty(), "call these here, and say what each leaves in the log: {missing:?}");
@@ -358,8 +356,9 @@ async fn what_is_refused_leaves_no_row() {
     people::add(&app, "sam", "member").await;
     let sam = people::login(&app, "sam").await;
     let me = id(&app.get("/admin/auth/me").await.expect(200).json());
-    let (before, path) = (head(&app).await, format!("/admin/scripts/{}", script.id));
-    let trigger = json!({ "script_id": script.id, "collection": "" });
+    let (path, me) = (format!("/admin/scripts/{}", script.id), format!("/admin/users/{me}"));
+    let (routes, trigger) = (format!("{path}/routes"), json!({ "script_id": script.id, "collection": "" }));
+    let before = head(&app).await;
     for (method, path, body, status) in [
         (Method::POST, "/admin/apps", json!({ "slug": "shop", "name": "x" }), 409),
         (Method::POST, "/admin/apps", json!({ "slug": "No Slug", "name": "x" }), 422),
@@ -374,11 +373,11 @@ async fn what_is_refused_leaves_no_row() {
         (Method::POST, "/admin/apps/shop/triggers/kv", trigger, 422),
         (Method::POST, "/admin/apps/shop/queues/a*/messages", json!({ "message": 1 }), 422),
         (Method::POST, "/admin/apps/shop/dead_letters/replay", json!({}), 200),
-        (Method::PUT, &path, json!({ "source": "let" }), 422),
-        (Method::POST, &format!("{path}/routes"), json!({ "path": "/x" }), 409),
+        (Method::PUT, path.as_str(), json!({ "source": "let" }), 422),
+        (Method::POST, routes.as_str(), json!({ "path": "/x" }), 409),
         (Method::DELETE, "/admin/scripts/0190aaaa-bbbb-7ccc-8ddd-eeeeffff0000", json!({}), 404),
         (Method::POST, "/admin/users", json!({ "username": "SAM", "password": PASSWORD, "role": "member" }), 409),
-        (Method::PATCH, &format!("/admin/users/{me}"), json!({ "role": "member" }), 409),
+        (Method::PATCH, me.as_str(), json!({ "role": "member" }), 409),
         (Method::POST, "/admin/api-keys", json!({ "name": "", "scopes": [SCRIPT_READ] }), 422),
         (Method::POST, "/admin/auth/login", json!({ "username": USERNAME, "password": "wrong" }), 401),
         (Method::POST, "/admin/auth/password", json!({ "current": "wrong", "new": PASSWORD }), 403),
@@ -405,7 +404,8 @@ async fn a_row_names_the_key_that_did_it_and_nobody_for_the_operator() {
     let before = head(&app).await;
     let holder = people::holding(&app, text(&key["token"]));
     // A proxy on this machine is believed about who called; the last address is the one that it wrote.
-    let request = app.request(Method::POST, "/admin/apps").bearer_auth(&holder.token).header("x-forwarded-for", "10.9.9.9, 192.0.2.7");
+    let request =
+        app.request(Method::POST, "/admin/apps").bearer_auth(&holder.token).header("x-forwarded-for", "10.9.9.9, 192.0.2.7");
     let made = send(request.json(&json!({ "slug": "shop", "name": "Shop" }))).await.expect(201);
     let row = rows(&app, before).await.remove(0);
     assert_eq!((&row["credential"], &row["credential_id"]), (&json!("api_key"), &key["id"]));
@@ -439,7 +439,7 @@ async fn an_app_reads_its_own_part_and_the_instance_all() {
     app.get("/admin/apps/shop/audit").await.fails(404, "not_found");
     let all = rows(&app, 0).await;
     assert_eq!(all.iter().filter(|row| row["app_id"] == json!(shop.id)).count(), 5);
-    assert_eq!(all.iter().map(seq).collect::<Vec<_>>(), (1..).take(all.len()).collect::<Vec<_>>(), "without a gap");
+    assert_eq!(all.iter().map(seq).collect::<Vec<_>>(), (1..).take(all.len()).collect::<Vec<i64>>(), "without a gap");
 }
 
 #[tokio::test]

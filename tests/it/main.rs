@@ -54,6 +54,8 @@ mod routing;
 mod scripts;
 // Who may do what.
 mod api_keys;
+mod audit;
+mod idempotency;
 mod logins;
 mod members;
 mod rights;

@@ -168,7 +168,8 @@ async fn keys(world: &World, all: &mut Vec<Principal>) {
         let person = by_key(member(Place::Shop, scopes), &SCOPES, None);
         all.push(known(&format!("the key of {name} with everything"), text(&key["token"]), person));
     }
-    // The API gives no `instance:admin` to a key for one app, nor to a member's. If one had it all the same, it would be worth nothing.
+    // The API gives no `instance:admin` to a key for one app, nor to a member's. One that had it all the same could do nothing
+    // with it.
     let mut db = app.database.connect().await;
     let every = SCOPES.map(|scope| format!("'{scope}'")).join(", ");
     run(&mut db, &format!("UPDATE api_keys SET scopes = ARRAY[{every}] WHERE name = 'wide'")).await;

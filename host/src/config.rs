@@ -12,6 +12,8 @@ use zeroize::Zeroizing;
 pub const DATA_DIR_DEFAULT: &str = ".picloud";
 /// The same for root, when PostgreSQL's user cannot reach the working directory.
 pub const DATA_DIR_SYSTEM: &str = "/var/lib/picloud";
+/// What the log tells of, where nobody says.
+const LOG_DEFAULT: &str = "info";
 /// The first owner's name.
 pub const ADMIN_USERNAME_DEFAULT: &str = "admin";
 
@@ -167,11 +169,20 @@ pub struct Settings {
     /// What is logged, on standard error: a level (error, warn, info, debug, trace) or directives.
     ///
     /// Example: info,picloud::ingress=debug
-    #[arg(long = "log", env = "PICLOUD_LOG", value_name = "FILTER", default_value = "info", help_heading = "Log")]
+    #[arg(long = "log", env = "PICLOUD_LOG", value_name = "FILTER", default_value = LOG_DEFAULT, help_heading = "Log")]
     pub log: String,
 }
 
 impl Settings {
+    /// For a command that does one thing and tells of it itself: the log adds warnings only, unless it was asked for.
+    #[must_use]
+    pub fn told_by_command(mut self) -> Self {
+        if self.log == LOG_DEFAULT {
+            "warn".clone_into(&mut self.log);
+        }
+        self
+    }
+
     /// The host at which people reach the control plane, where it is told.
     pub fn reserved_hosts(&self) -> Vec<String> {
         let url = self.public_base_url.as_deref().and_then(|url| url::Url::parse(url).ok());

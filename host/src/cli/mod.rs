@@ -231,16 +231,16 @@ pub fn main() -> ExitCode {
                 Admin::ResetPassword { whom, settings } => (admin::What::ResetPassword, whom, settings),
                 Admin::CreateOwner { whom, settings } => (admin::What::CreateOwner, whom, settings),
             };
-            on_runtime(settings, move |settings| admin::run(settings, what, whom))
+            on_runtime(settings.told_by_command(), move |settings| admin::run(settings, what, whom))
         }
         Command::App { command: App::Export { slug, output, force, settings } } => {
-            on_runtime(settings, move |settings| app::export(settings, slug, output, force))
+            on_runtime(settings.told_by_command(), move |settings| app::export(settings, slug, output, force))
         }
         Command::App { command: App::Import { file, slug, name, json, settings } } => {
-            on_runtime(settings, move |settings| app::import(settings, file, Wanted { slug, name }, json))
+            on_runtime(settings.told_by_command(), move |settings| app::import(settings, file, Wanted { slug, name }, json))
         }
         Command::Audit { command: Audit::Verify { expect, json, settings } } => {
-            on_runtime(settings, move |settings| audit::verify(settings, expect, json))
+            on_runtime(settings.told_by_command(), move |settings| audit::verify(settings, expect, json))
         }
         Command::Doctor { json, settings } => return doctor::run(&settings, json),
         Command::Config { json, settings } => {

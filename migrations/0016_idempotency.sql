@@ -21,5 +21,8 @@ CREATE TABLE idempotency_keys (
     CONSTRAINT idempotency_keys_answer_check CHECK ((status IS NULL) = (headers IS NULL) AND (body IS NULL OR status IS NOT NULL))
 );
 
--- What is to be forgotten, of one person, oldest first.
-CREATE INDEX idempotency_keys_created_at_idx ON idempotency_keys (user_id, created_at);
+-- How many a person has used of late.
+CREATE INDEX idempotency_keys_user_id_idx ON idempotency_keys (user_id, created_at);
+
+-- What is to be forgotten, oldest first.
+CREATE INDEX idempotency_keys_created_at_idx ON idempotency_keys (created_at);

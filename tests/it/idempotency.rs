@@ -130,7 +130,7 @@ async fn what_is_told_once_is_not_told_again() {
 }
 
 #[tokio::test]
-async fn a_key_is_a_persons_whatever_proves_them() {
+async fn a_key_is_of_a_persons_logins_or_of_one_api_key() {
     let app = TestApp::start().await;
     people::add(&app, "adm", "admin").await;
     let adm = people::login(&app, "adm").await;
@@ -140,7 +140,13 @@ async fn a_key_is_a_persons_whatever_proves_them() {
     let other = post(&adm, APPS, "k", &new("other")).await.expect(201);
     assert!(!is_replay(&other));
     let key = people::with_key(&app, &SCOPES).await;
-    let again = post(&key, APPS, "k", &new("shop")).await.expect(201);
+    post(&key, APPS, "k", &new("shop")).await.fails(409, "conflict");
+    let by_key = post(&key, APPS, "k", &new("third")).await.expect(201);
+    let again = post(&key, APPS, "k", &new("third")).await.expect(201);
+    assert!(is_replay(&again) && again.body == by_key.body, "{again:?}");
+    let mut elsewhere = app.client.clone();
+    elsewhere.login(USERNAME, PASSWORD).await;
+    let again = post(&elsewhere, APPS, "k", &new("shop")).await.expect(201);
     assert!(is_replay(&again) && again.body == first.body, "{again:?}");
     // Who may not any more is not answered again.
     let user = id(&adm.get("/admin/auth/me").await.expect(200).json());
@@ -151,7 +157,7 @@ async fn a_key_is_a_persons_whatever_proves_them() {
         .fetch_one(&mut app.database.connect().await)
         .await
         .expect("a count");
-    assert_eq!(kept, 1, "keys go with their person");
+    assert_eq!(kept, 2, "keys go with their person");
 }
 
 #[tokio::test]
@@ -314,7 +320,7 @@ async fn a_request_whose_node_died_is_never_run_again() {
 }
 
 #[tokio::test]
-async fn every_post_but_the_login_takes_a_key_and_nothing_else_reads_one() {
+async fn every_post_without_a_password_takes_a_key_and_nothing_else_reads_one() {
     let world = World::start().await;
     let app = &world.app;
     let bad = "k".repeat(IDEMPOTENCY_KEY_BYTES_MAX + 1);
@@ -328,13 +334,19 @@ async fn every_post_but_the_login_takes_a_key_and_nothing_else_reads_one() {
             logins += 1;
             continue;
         }
+        if ["/api/v1/admin/auth/password", "/api/v1/admin/users"].contains(&template) {
+            let refused = send(request.json(&json!({}))).await.fails(422, "invalid");
+            assert!(refused.details()["header"].is_null() && refused.details()["field"].is_string(), "{}", refused.text());
+            logins += 1;
+            continue;
+        }
         // It is judged before anything is done.
         let reply = send(request.json(&json!({}))).await;
         assert_eq!(reply.status, 422, "{template}: {}", reply.shown());
         assert_eq!(reply.fails(422, "invalid").details()["header"], KEY, "{template}");
         asked += 1;
     }
-    assert!(asked > 25 && logins == 1, "{asked} {logins}");
+    assert!(asked > 25 && logins == 3, "{asked} {logins}");
     for (method, path, body) in [
         (Method::PUT, "/admin/apps/shop/secrets/key", json!({ "value": "another" })),
         (Method::PATCH, "/admin/apps/shop", json!({ "name": "renamed" })),

@@ -1,6 +1,9 @@
 //! People of the instance: who may add and change whom, what ends their logins, and the way back in.
 
+use picloud::limits::USERS_MAX;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::support::client::Client;
 use crate::support::process::{Ended, Scratch, finish, picloud};
@@ -180,6 +183,23 @@ async fn a_persons_logins_are_listed_and_ended_by_that_person() {
     one.get("/admin/auth/me").await.expect(200);
 }
 
+#[tokio::test]
+async fn there_are_so_many_people_and_no_more() {
+    let app = TestApp::start().await;
+    let mut db = app.database.connect().await;
+    sqlx::query(
+        "INSERT INTO users (id, username, password_hash, role, created_at)
+         SELECT gen_random_uuid(), 'u' || n, 'x', 'member', now() FROM generate_series(1, $1) AS n",
+    )
+    .bind(USERS_MAX - 2)
+    .execute(&mut db)
+    .await
+    .expect("people");
+    add(&app, "the-last", "member").await;
+    let one_more = json!({ "username": "one-more", "password": PASSWORD, "role": "member" });
+    app.post("/admin/users", one_more).await.fails(422, "limit_reached");
+}
+
 /// The command on the database and in the data directory of a node of the test's.
 fn admin(scratch: &Scratch, app: &TestApp, args: &[&str], password: Option<&str>) -> Ended {
     let mut command = picloud(scratch, &["admin"]);
@@ -220,4 +240,88 @@ async fn who_can_reach_the_database_gets_back_in() {
         assert_eq!(refused.status.code(), Some(2), "{refused:?}");
         assert!(refused.stderr.contains(expected), "{refused:?}");
     }
+}
+
+/// A request whose head is judged now and whose body comes later.
+struct Held {
+    stream: TcpStream,
+    body: String,
+}
+
+impl Held {
+    async fn begin(app: &TestApp, client: &Client, method: &str, path: &str, body: &Value) -> Self {
+        let mut stream = TcpStream::connect(app.admin.trim_start_matches("http://")).await.expect("the server listens");
+        let body = body.to_string();
+        let head = format!(
+            "{method} /api/v1{path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            client.token,
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.expect("the server reads");
+        // By the time that somebody else was answered, twice, the head was read and judged.
+        for _ in 0..2 {
+            app.get("/admin/auth/me").await.expect(200);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        Self { stream, body }
+    }
+
+    async fn end(mut self) -> String {
+        self.stream.write_all(self.body.as_bytes()).await.expect("the server reads");
+        let mut answer = String::new();
+        self.stream.read_to_string(&mut answer).await.expect("an answer");
+        answer.lines().next().unwrap_or_default().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn what_was_judged_before_a_right_was_lost_is_judged_again() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    let eve = add(&app, "eve", "admin").await;
+    let her = login(&app, "eve", PASSWORD).await;
+    let back = json!({ "active": true, "password": "another horse battery" });
+    let held = [
+        Held::begin(&app, &her, "PATCH", &path(&eve), &back).await,
+        Held::begin(&app, &her, "POST", "/admin/users", &json!({ "username": "x", "password": PASSWORD, "role": "member" }))
+            .await,
+        Held::begin(&app, &her, "POST", "/admin/api-keys", &json!({ "name": "k", "scopes": ["script:read"] })).await,
+        Held::begin(&app, &her, "PUT", "/admin/apps/shop/members/eve", &json!({ "role": "app_admin" })).await,
+    ];
+    app.patch(&path(&eve), json!({ "active": false })).await.expect(200);
+    for held in held {
+        assert_eq!(held.end().await, "HTTP/1.1 401 Unauthorized");
+    }
+    assert_eq!(app.get(&path(&eve)).await.expect(200).json()["active"], false);
+    assert_eq!(app.get("/admin/users").await.expect(200).json()["items"].as_array().expect("items").len(), 2);
+
+    // Who was made less than they were, or was taken out.
+    app.patch(&path(&eve), json!({ "active": true, "role": "owner" })).await.expect(200);
+    let her = login(&app, "eve", PASSWORD).await;
+    let held = Held::begin(&app, &her, "PATCH", &path(&eve), &json!({ "role": "owner" })).await;
+    app.patch(&path(&eve), json!({ "role": "member" })).await.expect(200);
+    assert_eq!(held.end().await, "HTTP/1.1 403 Forbidden");
+    app.put(&format!("/admin/apps/{}/members/eve", shop.slug), json!({ "role": "app_admin" })).await.expect(200);
+    let held = Held::begin(&app, &her, "PUT", "/admin/apps/shop/members/eve", &json!({ "role": "app_admin" })).await;
+    app.delete("/admin/apps/shop/members/eve").await.expect(204);
+    assert_eq!(held.end().await, "HTTP/1.1 403 Forbidden");
+    her.get("/admin/apps/shop").await.fails(404, "not_found");
+}
+
+#[tokio::test]
+async fn an_api_key_becomes_no_login_that_may_more_than_the_key() {
+    let app = TestApp::start().await;
+    let made = app.post("/admin/api-keys", json!({ "name": "k", "scopes": ["instance:admin"] })).await.expect(201).json();
+    let key = Client { token: made["token"].as_str().expect("a token").to_owned(), ..app.client.clone() };
+    let me = owner(&app).await;
+    for role in ["owner", "admin"] {
+        let new = json!({ "username": "x", "password": PASSWORD, "role": role });
+        key.post("/admin/users", new).await.fails(403, "login_needed");
+    }
+    let member = add(&key, "x", "member").await;
+    key.patch(&path(&member), json!({ "role": "admin" })).await.fails(403, "login_needed");
+    key.patch(&path(&member), json!({ "password": "another horse battery" })).await.fails(403, "login_needed");
+    key.patch(&path(&me), json!({ "password": "another horse battery" })).await.fails(403, "login_needed");
+    key.patch(&path(&member), json!({ "active": false })).await.expect(200);
 }

@@ -276,7 +276,9 @@ fn is_same_origin(headers: &HeaderMap, config: &Config) -> bool {
     let origin = (scheme, without_default_port(scheme, authority));
     let public = config.public_base_url.as_deref().and_then(origin_of);
     let host = text("host").map(|host| without_default_port(scheme, host));
-    host.is_some_and(|host| host.eq_ignore_ascii_case(origin.1))
+    // Over https a page that came without it is not ours, whatever host it names.
+    let is_downgraded = config.is_https() && !scheme.eq_ignore_ascii_case("https");
+    host.is_some_and(|host| !is_downgraded && host.eq_ignore_ascii_case(origin.1))
         || public.is_some_and(|(s, a)| s.eq_ignore_ascii_case(origin.0) && a.eq_ignore_ascii_case(origin.1))
 }
 
@@ -371,7 +373,12 @@ mod tests {
         let proxied = headers(&[("host", "10.0.0.7:8081"), ("origin", "https://cloud.example")]);
         assert!(is_same_origin(&proxied, &https()));
         assert!(!is_same_origin(&proxied, &http()));
-        let downgraded = headers(&[("host", "10.0.0.7:8081"), ("origin", "http://cloud.example")]);
-        assert!(!is_same_origin(&downgraded, &https()));
+        for host in ["10.0.0.7:8081", "cloud.example"] {
+            let downgraded = HeaderMap::from_iter([
+                (header::HOST, HeaderValue::from_static(host)),
+                (header::ORIGIN, HeaderValue::from_static("http://cloud.example")),
+            ]);
+            assert!(!is_same_origin(&downgraded, &https()), "{host}");
+        }
     }
 }

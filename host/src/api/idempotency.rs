@@ -5,7 +5,10 @@
 //! method, path or body under it is 422. While the first runs, and for good when its node died in the midst, the second is told so (409)
 //! rather than run: it cannot be known what was done. Keys are forgotten after `IDEMPOTENCY_WINDOW_S`.
 //!
-//! What an answer tells once only ([`Once`]) is not kept: the second time is 409 `told_once`.
+//! What an answer tells once only ([`Once`]) is not kept: the second time is 409 `told_once`. Bodies with passwords in them are not even
+//! compared: no hash of a password is kept but the slow one ([`WITH_PASSWORDS`]).
+//!
+//! A key belongs to a person's logins together, or to one API key: what may less cannot use up what its owner counts on.
 
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
@@ -20,7 +23,7 @@ use super::error::Answer;
 use super::{Api, body};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
-use crate::model::access::Principal;
+use crate::model::access::{Credential, Principal};
 use crate::model::idempotency::Kept;
 use crate::service::idempotency::{self, Taken};
 use crate::unstoppable::Unstoppable;
@@ -30,8 +33,17 @@ const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// Headers of an answer that are given again with it.
-const KEPT: [HeaderName; 4] =
-    [header::CONTENT_TYPE, header::LOCATION, header::ETAG, HeaderName::from_static("picloud-execution-id")];
+const KEPT: [HeaderName; 5] = [
+    header::CONTENT_TYPE,
+    header::LOCATION,
+    header::ETAG,
+    // A script's answer has no power over this origin, the second time neither.
+    header::CONTENT_SECURITY_POLICY,
+    HeaderName::from_static("picloud-execution-id"),
+];
+
+/// Paths of operations that read no key: their requests hold passwords.
+pub(super) const WITH_PASSWORDS: [&str; 3] = ["/api/v1/admin/auth/login", "/api/v1/admin/auth/password", "/api/v1/admin/users"];
 
 /// In the extensions of an answer that must not be kept anywhere.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +53,8 @@ pub(super) struct Once;
 pub(super) async fn once(api: &Api, by: &Principal, request: Request, next: Next) -> Response {
     let mut keys = request.headers().get_all(KEY).iter();
     let (key, more) = (keys.next().cloned(), keys.next().is_some());
-    let Some(key) = key.filter(|_| request.method() == Method::POST) else { return next.run(request).await };
+    let takes_one = request.method() == Method::POST && !WITH_PASSWORDS.contains(&request.uri().path());
+    let Some(key) = key.filter(|_| takes_one) else { return next.run(request).await };
     let done = if more { Err(malformed().into()) } else { run_once(api, by, &key, request, next).await };
     done.unwrap_or_else(IntoResponse::into_response)
 }
@@ -51,14 +64,20 @@ async fn run_once(api: &Api, by: &Principal, key: &HeaderValue, request: Request
     let (parts, body) = request.into_parts();
     let bytes = body::read(&parts.headers, body, limits::API_BODY_BYTES_MAX).await?;
     let target = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
-    let fingerprint = fingerprint(&parts.method, &target, &bytes);
-    match idempotency::take(&api.services, by.user_id, &key, &fingerprint).await? {
-        Taken::First => {}
-        Taken::Before(kept) => return Ok(again(kept)?),
-    }
+    let content_type = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let asked = [key.as_bytes(), parts.method.as_str().as_bytes(), target.as_bytes(), content_type, &bytes];
+    let fingerprint = fingerprint(&asked);
+    let key = match by.credential {
+        Credential::Key { id, .. } => format!("{id} {key}"),
+        Credential::Session(_) | Credential::Operator => key,
+    };
     let (services, user) = (api.services.clone(), by.user_id);
     let request = Request::from_parts(parts, Body::from(bytes));
+    // From here on to its end: a key that is taken for a request that is not run would be taken in vain.
     let work = async move {
+        if let Taken::Before(kept) = idempotency::take(&services, user, &key, &fingerprint).await? {
+            return again(kept);
+        }
         let response = next.run(request).await;
         match keep(response).await {
             Ok((response, Some(kept))) => {
@@ -68,7 +87,8 @@ async fn run_once(api: &Api, by: &Principal, key: &HeaderValue, request: Request
                 Ok(response)
             }
             Ok((response, None)) => {
-                idempotency::give_back(&services, user, &key).await?;
+                let given = idempotency::give_back(&services, user, &key).await;
+                let _ = given.inspect_err(|error| tracing::warn!(%error, "an idempotency key could not be given back"));
                 Ok(response)
             }
             Err(error) => Err(error),
@@ -129,9 +149,10 @@ fn malformed() -> Error {
         .with_details(json!({ "header": "idempotency-key" }))
 }
 
-fn fingerprint(method: &Method, target: &str, body: &[u8]) -> [u8; 32] {
+/// With the key in it, which is not stored: nobody tries out bodies on what is.
+fn fingerprint(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
-    for part in [method.as_str().as_bytes(), target.as_bytes(), body] {
+    for part in parts {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
@@ -154,14 +175,10 @@ mod tests {
 
     #[test]
     fn no_border_of_a_request_can_be_moved() {
-        let one = fingerprint(&Method::POST, "/a", b"b");
-        assert_eq!(one, fingerprint(&Method::POST, "/a", b"b"));
-        for other in [
-            fingerprint(&Method::POST, "/ab", b""),
-            fingerprint(&Method::POST, "/a", b"c"),
-            fingerprint(&Method::PUT, "/a", b"b"),
-        ] {
-            assert_ne!(one, other);
+        let one = fingerprint(&[b"k", b"POST", b"/a", b"b"]);
+        assert_eq!(one, fingerprint(&[b"k", b"POST", b"/a", b"b"]));
+        for other in [[&b"k"[..], b"POST", b"/ab", b""], [b"k", b"POST", b"/a", b"c"], [b"kP", b"OST", b"/a", b"b"]] {
+            assert_ne!(one, fingerprint(&other));
         }
     }
 

@@ -64,22 +64,22 @@ impl Throttle {
         // A name longer than any name is nobody's, and must not be kept.
         let name: String = username.chars().take(limits::USERNAME_CHARS_MAX + 1).collect::<String>().to_lowercase();
         let address = address.map(network_of);
-        let mut tallies = Vec::with_capacity(2);
-        if let Some(address) = address {
-            let allowed = limits::LOGIN_FAILURES_PER_ADDRESS_MAX;
-            tallies.push(find(&self.addresses, address, allowed, now)?);
-        }
         let from = address.filter(|address| self.known.get(&(name.clone(), *address)).is_some());
-        tallies.push(find(&self.names, (name.clone(), from), limits::LOGIN_FAILURES_PER_USER_MAX, now)?);
-        let mut counted: Vec<Arc<Tally>> = Vec::with_capacity(2);
-        for tally in tallies {
-            if let Err(error) = tally.count(now) {
-                counted.iter().for_each(|tally| tally.give_back());
-                return Err(error);
-            }
-            counted.push(tally);
+        let mut tallies: Vec<Arc<Tally>> = Vec::with_capacity(2);
+        // An address that many share, such as a proxy's, shuts out nobody who was let in from there before.
+        if let Some(address) = address.filter(|_| from.is_none()) {
+            let tally = find(&self.addresses, address, limits::LOGIN_FAILURES_PER_ADDRESS_MAX, now)?;
+            tally.count(now)?;
+            tallies.push(tally);
         }
-        Ok(Attempt { throttle: self, name, address, tallies: counted })
+        // Only now: an address that had its share puts no more names into what is remembered.
+        let tally = find(&self.names, (name.clone(), from), limits::LOGIN_FAILURES_PER_USER_MAX, now)?;
+        if let Err(error) = tally.count(now) {
+            tallies.iter().for_each(|tally| tally.give_back());
+            return Err(error);
+        }
+        tallies.push(tally);
+        Ok(Attempt { throttle: self, name, address, tallies })
     }
 }
 
@@ -116,6 +116,14 @@ impl Tally {
 }
 
 impl Attempt<'_> {
+    /// What was needed to judge the password. Where that failed on our side the attempt does not count.
+    pub fn unless_failed<T, E>(&self, needed: std::result::Result<T, E>) -> std::result::Result<T, E> {
+        if needed.is_err() {
+            self.tallies.iter().for_each(|tally| tally.give_back());
+        }
+        needed
+    }
+
     /// The password was right: it does not count, and the address is known for the name.
     pub fn succeeded(self) {
         self.tallies.iter().for_each(|tally| tally.give_back());
@@ -199,6 +207,27 @@ mod tests {
         assert!(throttle.attempt("ada", address(3), NOW).is_err());
         fail(&throttle, "ada", address(1), limits::LOGIN_FAILURES_PER_USER_MAX);
         assert!(throttle.attempt("ada", address(1), NOW).is_err(), "there too it is bounded");
+    }
+
+    #[test]
+    fn what_fails_on_our_side_is_not_counted() {
+        let throttle = Throttle::default();
+        for _ in 0..2 * limits::LOGIN_FAILURES_PER_ADDRESS_MAX {
+            let attempt = throttle.attempt("ada", address(1), NOW).unwrap();
+            assert!(attempt.unless_failed(Err::<(), _>("the database is away")).is_err());
+        }
+        assert!(throttle.attempt("ada", address(1), NOW).unwrap().unless_failed(Ok::<_, ()>(7)).is_ok());
+    }
+
+    #[test]
+    fn an_address_that_many_share_shuts_out_nobody_who_is_known_there() {
+        let throttle = Throttle::default();
+        throttle.attempt("ada", address(1), NOW).unwrap().succeeded();
+        for n in 0..limits::LOGIN_FAILURES_PER_ADDRESS_MAX {
+            fail(&throttle, &format!("user{n}"), address(1), 1);
+        }
+        assert!(throttle.attempt("bob", address(1), NOW).is_err());
+        assert!(throttle.attempt("ada", address(1), NOW).is_ok());
     }
 
     #[test]

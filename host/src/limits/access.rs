@@ -24,6 +24,6 @@ pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
 /// An idempotency key is remembered this long, seconds.
 pub const IDEMPOTENCY_WINDOW_S: i64 = 24 * 3600;
 /// Idempotency keys of one person in that time.
-pub const IDEMPOTENCY_KEYS_PER_USER_MAX: i64 = 10_000;
+pub const IDEMPOTENCY_KEYS_PER_USER_MAX: i64 = 1_000;
 /// An answer that is kept for an idempotency key, bytes; of a longer one only that it was given.
-pub const IDEMPOTENT_ANSWER_BYTES_MAX: usize = 256 << 10;
+pub const IDEMPOTENT_ANSWER_BYTES_MAX: usize = 64 << 10;

@@ -1,11 +1,13 @@
 //! The app of a thing, loaded for a principal who may: the one way from a name in a request to an app.
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
+use sqlx::PgConnection;
 
 use super::Services;
 use crate::error::{Error, Kind, Result};
 use crate::id::{AppId, ExecutionId, ScriptId};
-use crate::model::access::{Denial, Principal, Scope, Standing};
+use crate::model::access::{Credential, Denial, Principal, Scope, Standing};
 use crate::model::app::App;
 use crate::store;
 
@@ -55,12 +57,26 @@ pub async fn find(s: &Services, by: &Principal, named: Named<'_>, scope: Scope) 
     Ok((app, standing))
 }
 
-async fn load(db: &mut sqlx::PgConnection, app: Option<AppId>, what: &str) -> Result<App> {
+async fn load(db: &mut PgConnection, app: Option<AppId>, what: &str) -> Result<App> {
     let app = match app {
         Some(id) => store::apps::get(db, id).await?,
         None => None,
     };
     app.ok_or_else(|| Error::not_found(what))
+}
+
+/// The principal as they are at this moment: a request may have been judged long before its body came. 401 for whoever may not log in
+/// any more, or whose credential has ended since. Inside a transaction that keeps others from changing it, if that matters.
+pub(super) async fn again(tx: &mut PgConnection, now: DateTime<Utc>, by: &Principal) -> Result<Principal> {
+    let is_live = match &by.credential {
+        Credential::Session(id) => store::sessions::is_live(tx, *id, now).await?,
+        Credential::Key { id, .. } => store::keys::is_live(tx, *id, now).await?,
+        Credential::Operator => return Ok(by.clone()),
+    };
+    let user = store::users::get(tx, by.user_id).await?.filter(|user| is_live && user.is_active());
+    let ended = || Error::new(Kind::Unauthenticated, "unauthenticated", "this login or key has ended meanwhile; log in");
+    let user = user.ok_or_else(ended)?;
+    Ok(Principal { role: user.role, username: user.username, ..by.clone() })
 }
 
 /// 403: known by an API key, where it takes a login.

@@ -40,9 +40,10 @@ pub async fn create(s: &Services, by: &Principal, new: NewApiKey) -> Result<(Api
     let mut tx = store::begin(&s.db).await?;
     // One maker of a person's keys at a time: their number is bounded. And nobody deactivates the person meanwhile.
     let user = store::users::lock(&mut tx, by.user_id).await?;
-    if !user.is_some_and(|user| user.is_active()) {
+    if user.is_none() {
         return Err(Error::not_found("user"));
     }
+    access::again(&mut tx, now, by).await?;
     let allowed = limits::API_KEYS_PER_USER_MAX;
     if store::keys::count(&mut tx, by.user_id).await? >= allowed {
         let message = format!("you have {allowed} API keys, which is all that one may have; delete one first");

@@ -26,10 +26,10 @@ pub async fn take(s: &Services, user: UserId, key: &str, fingerprint: &[u8; 32])
     let (now, key) = (s.now(), hash(key));
     let since = now - Duration::seconds(limits::IDEMPOTENCY_WINDOW_S);
     let mut tx = store::begin(&s.db).await?;
-    store::idempotency::forget(&mut tx, user, since, limits::SWEEP_BATCH).await?;
+    store::idempotency::forget(&mut tx, user, &key, since).await?;
     if store::idempotency::insert(&mut tx, user, &key, fingerprint, now).await? {
         let allowed = limits::IDEMPOTENCY_KEYS_PER_USER_MAX;
-        if store::idempotency::count(&mut tx, user).await? > allowed {
+        if store::idempotency::count(&mut tx, user, since).await? > allowed {
             let message = format!("you have used {allowed} idempotency keys in a day, which is all that are kept; go on without");
             return Err(Error::new(Kind::RateLimited, "rate_limited", message));
         }

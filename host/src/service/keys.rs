@@ -10,7 +10,10 @@
 //! A crash at any point leaves every secret readable: a secret's key is deleted only once nothing needs it, and both master
 //! keys are in the file as long as either may be needed. Two rotations at once do the same work, one batch after the other.
 
+use serde_json::{Value, json};
+
 use super::Services;
+use super::audit::{self, Change};
 use crate::error::{Error, Result};
 use crate::id::DataKeyId;
 use crate::limits;
@@ -47,6 +50,7 @@ pub async fn rotate(s: &Services, progress: impl Fn(u64, u64)) -> Result<Option<
         }
         rotation.keys_dropped += 1;
     }
+    note(s, "data_key.rotate", json!({ "data_key": last, "secrets": rotation.secrets })).await?;
     Ok(Some(rotation))
 }
 
@@ -64,7 +68,16 @@ pub async fn replace_master_key(s: &Services) -> Result<u64> {
     }
     tx.commit().await?;
     s.vault.end_replacing_master_key()?;
+    note(s, "master_key.rotate", json!({ "master_key": s.vault.master_key_id(), "data_keys": moved })).await?;
     Ok(moved)
+}
+
+/// In the audit log, at the end: a rotation that was cut short goes on.
+async fn note(s: &Services, action: &'static str, after: Value) -> Result<()> {
+    let change = Change { action, app_id: None, target: "keys".to_owned(), before: None, after: Some(after) };
+    let mut tx = store::begin(&s.db).await?;
+    audit::append(&mut tx, s.now(), None, change).await?;
+    Ok(tx.commit().await?)
 }
 
 /// The key to go to, those to leave, and whether an earlier rotation had begun.

@@ -1,14 +1,15 @@
 //! Members of apps.
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::Services;
 use super::audit::{self, Change};
+use super::{Services, access};
 use crate::error::{Error, Kind, Result};
 use crate::id::{AppId, UserId};
 use crate::limits;
-use crate::model::access::Principal;
+use crate::model::access::{Principal, Scope, Standing};
 use crate::model::member::{AppRole, Member};
 use crate::model::page::{Page, PageQuery, id_cursor};
 use crate::store;
@@ -43,7 +44,7 @@ pub async fn put(
 ) -> Result<(Member, bool)> {
     let now = s.now();
     let mut tx = store::begin(&s.db).await?;
-    let (slug, before) = locked(&mut tx, app, user, if_match).await?;
+    let (slug, before) = locked(&mut tx, now, by, (app, user), if_match).await?;
     let allowed = limits::MEMBERS_PER_APP_MAX;
     if before.is_none() && store::members::count(&mut tx, app).await? >= allowed {
         let message = format!("the app {slug} has {allowed} members, which is all it may have; remove one first");
@@ -61,19 +62,30 @@ pub async fn put(
 /// Removes a member; triggers that run as them stop. 404; 412.
 pub async fn delete(s: &Services, by: &Principal, app: AppId, user: UserId, if_match: Option<&str>) -> Result<()> {
     let mut tx = store::begin(&s.db).await?;
-    let (_, before) = locked(&mut tx, app, user, if_match).await?;
+    let now = s.now();
+    let (_, before) = locked(&mut tx, now, by, (app, user), if_match).await?;
     if !store::members::delete(&mut tx, app, user).await? {
         return Err(Error::not_found("member"));
     }
-    audit::append(&mut tx, s.now(), Some(by), change("member.delete", before.as_ref(), None)).await?;
+    audit::append(&mut tx, now, Some(by), change("member.delete", before.as_ref(), None)).await?;
     tx.commit().await?;
     tracing::info!(app.id = %app, member.id = %user, user.id = %by.user_id, "member removed");
     Ok(())
 }
 
 /// Under a lock of the app: its members change one at a time.
-async fn locked(tx: &mut PgConnection, app: AppId, user: UserId, if_match: Option<&str>) -> Result<(String, Option<Member>)> {
+async fn locked(
+    tx: &mut PgConnection,
+    now: DateTime<Utc>,
+    by: &Principal,
+    (app, user): (AppId, UserId),
+    if_match: Option<&str>,
+) -> Result<(String, Option<Member>)> {
     let app = store::apps::lock(tx, app).await?.ok_or_else(|| Error::not_found("app"))?;
+    // Whoever was taken out while this request was on its way does not come back by it.
+    let role = store::members::role(tx, app.id, by.user_id).await?;
+    let by = access::again(tx, now, by).await?;
+    by.decide_on(Standing { app_id: app.id, role }, Scope::AppAdmin).map_err(|_| access::forbidden(Scope::AppAdmin))?;
     let member = store::members::get(tx, app.id, user).await?;
     let tag = member.as_ref().map(Member::tag);
     if if_match.is_some_and(|seen| Some(seen) != tag.as_deref()) {

@@ -1,4 +1,5 @@
-//! What is kept for a time only: records of executions with their logs, dead letters, deduplication keys, leftovers of races. Deleted
+//! What is kept for a time only: records of executions with their logs, dead letters, deduplication keys, answers
+//! of requests that may come again, leftovers of races. Deleted
 //! in transactions of `SWEEP_BATCH` rows, so that nobody waits for it; a crash leaves the rest to the next sweep.
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -19,6 +20,7 @@ pub async fn sweep(s: &Services) -> Result<u64> {
         Kept::Letters { resolved: ago(limits::DEAD_LETTER_RESOLVED_KEEP_S), dead: ago(limits::DEAD_LETTER_KEEP_S) },
         Kept::Keys { expired_by: now },
         Kept::Events { before: EventId(before(ago(limits::EVENT_LEFTOVER_S))) },
+        Kept::Answers { before: ago(limits::IDEMPOTENCY_WINDOW_S) },
         Kept::Records { before: ExecutionId(before(ago(limits::EXECUTION_KEEP_S))) },
     ];
     let mut swept = 0;
@@ -43,6 +45,7 @@ enum Kept {
     Letters { resolved: DateTime<Utc>, dead: DateTime<Utc> },
     Keys { expired_by: DateTime<Utc> },
     Events { before: EventId },
+    Answers { before: DateTime<Utc> },
     Records { before: ExecutionId },
 }
 
@@ -54,6 +57,7 @@ impl Kept {
             Self::Letters { resolved, dead } => store::dead_letters::sweep(tx, resolved, dead, rows).await?,
             Self::Keys { expired_by } => store::queues::sweep_keys(tx, expired_by, rows).await?,
             Self::Events { before } => store::events::sweep(tx, before, rows).await?,
+            Self::Answers { before } => store::idempotency::sweep(tx, before, rows).await?,
             Self::Records { before } => store::executions::sweep(tx, before, rows).await?,
         })
     }

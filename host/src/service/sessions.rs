@@ -32,10 +32,10 @@ pub async fn login(s: &Services, username: &str, password: &str, origin: Origin,
     let now = s.now();
     let attempt = s.logins.attempt(username, origin.address, now)?;
     let known = match check_username(username) {
-        Ok(()) => store::users::credentials(&mut *s.db.acquire().await?, username).await?,
+        Ok(()) => attempt.unless_failed(credentials(s, username).await)?,
         Err(_) => None,
     };
-    let is_right = s.passwords.verify(password, known.as_ref().map(|(_, hash)| hash.as_str())).await?;
+    let is_right = attempt.unless_failed(s.passwords.verify(password, known.as_ref().map(|(_, hash)| hash.as_str())).await)?;
     let Some((user, hash)) = known.filter(|_| is_right) else {
         return Err(wrong());
     };
@@ -47,7 +47,7 @@ pub async fn login(s: &Services, username: &str, password: &str, origin: Origin,
     let client = store::sessions::Client { address: origin.address, user_agent: user_agent.as_deref() };
     let mut tx = store::begin(&s.db).await?;
     // Whoever was deactivated, or got another password, since the hash was read does not get in with the old one.
-    let now_is = store::users::credentials_locked(&mut tx, user.id).await?;
+    let now_is = store::users::password_locked(&mut tx, user.id).await?;
     if now_is.is_none_or(|stored| stored != hash) {
         return Err(wrong());
     }
@@ -61,6 +61,10 @@ pub async fn login(s: &Services, username: &str, password: &str, origin: Origin,
     tx.commit().await?;
     tracing::info!(user.id = %user.id, "logged in");
     Ok(Login { token, expires_at, user })
+}
+
+async fn credentials(s: &Services, username: &str) -> Result<Option<(User, String)>> {
+    Ok(store::users::credentials(&mut *s.db.acquire().await?, username).await?)
 }
 
 fn wrong() -> Error {

@@ -9,7 +9,7 @@ use super::{Services, access};
 use crate::error::{Error, Kind, Result};
 use crate::id::UserId;
 use crate::limits;
-use crate::model::access::{Credential, Principal};
+use crate::model::access::{Credential, Principal, Scope};
 use crate::model::page::{Page, PageQuery, id_cursor};
 use crate::model::user::{self, NewUser, Role, User, UserChange, check_password, check_username};
 use crate::store;
@@ -63,10 +63,15 @@ pub async fn create(s: &Services, by: &Principal, new: NewUser) -> Result<User> 
     check_username(&new.username)?;
     check_password(&new.password)?;
     refuse_unless_managed(by.role, new.role)?;
+    if new.role != Role::Member {
+        refuse_keys(by)?;
+    }
     let hash = s.passwords.hash(&new.password).await?;
     let user = person(s.now(), &new.username, new.role);
     let mut tx = store::begin(&s.db).await?;
     store::users::lock_all(&mut tx).await?;
+    let by = &manager(&mut tx, s.now(), by).await?;
+    refuse_unless_managed(by.role, new.role)?;
     let allowed = limits::USERS_MAX;
     if store::users::count(&mut tx).await? >= allowed {
         let message = format!("there are {allowed} users, which is all there may be; delete one first");
@@ -86,9 +91,8 @@ pub async fn update(s: &Services, by: &Principal, id: UserId, change: UserChange
     if let Some(username) = &change.username {
         check_username(username)?;
     }
-    if change.password.is_some() && matches!(by.credential, Credential::Key { .. }) {
-        // Whoever has such a key would log in as its owner.
-        return Err(access::login_needed());
+    if change.password.is_some() || change.role.is_some_and(|role| role != Role::Member) {
+        refuse_keys(by)?;
     }
     let hash = match &change.password {
         Some(password) => {
@@ -100,6 +104,7 @@ pub async fn update(s: &Services, by: &Principal, id: UserId, change: UserChange
     let now = s.now();
     let mut tx = store::begin(&s.db).await?;
     store::users::lock_all(&mut tx).await?;
+    let by = &manager(&mut tx, now, by).await?;
     let before = locked(&mut tx, by, id, if_match).await?;
     let mut user = before.clone();
     user.username = change.username.unwrap_or(user.username);
@@ -133,17 +138,23 @@ pub async fn update(s: &Services, by: &Principal, id: UserId, change: UserChange
 
 /// Deletes a person with their logins and keys. What they made stays; triggers that run as them stop. 404; 403; 409 `last_owner`; 412.
 pub async fn delete(s: &Services, by: &Principal, id: UserId, if_match: Option<&str>) -> Result<()> {
+    // Whoever is making something as that person waits for the person, and we for what they made.
+    super::unless_deadlocked(|| Box::pin(delete_once(s, by, id, if_match))).await?;
+    tracing::info!(user.id = %id, by = %by.user_id, "user deleted");
+    Ok(())
+}
+
+async fn delete_once(s: &Services, by: &Principal, id: UserId, if_match: Option<&str>) -> Result<()> {
     let mut tx = store::begin(&s.db).await?;
     store::users::lock_all(&mut tx).await?;
+    let by = &manager(&mut tx, s.now(), by).await?;
     let user = locked(&mut tx, by, id, if_match).await?;
     if is_owner(&user) {
         refuse_the_last_owner(&mut tx).await?;
     }
     store::users::delete(&mut tx, id).await?;
     audit::append(&mut tx, s.now(), Some(by), change("user.delete", Some(&user), None)).await?;
-    tx.commit().await?;
-    tracing::info!(user.id = %id, by = %by.user_id, "user deleted");
-    Ok(())
+    Ok(tx.commit().await?)
 }
 
 /// Changes one's own password, and ends one's other logins. 403 `wrong_password` when `current` is not the password; 422 for the
@@ -152,14 +163,12 @@ pub async fn change_password(s: &Services, by: &Principal, current: &str, new: &
     check_password(new)?;
     let now = s.now();
     let attempt = s.logins.attempt(&by.username, by.origin.address, now)?;
-    let known = store::users::credentials(&mut *s.db.acquire().await?, &by.username).await?;
-    let is_right = s.passwords.verify(current, known.as_ref().map(|(_, hash)| hash.as_str())).await?;
-    if !is_right {
-        return Err(Error::new(Kind::Forbidden, "wrong_password", "the current password is wrong"));
-    }
+    let known = attempt.unless_failed(password(s, by.user_id).await)?;
+    let is_right = attempt.unless_failed(s.passwords.verify(current, known.as_deref()).await)?;
+    let Some(seen) = known.filter(|_| is_right) else { return Err(wrong_password()) };
     attempt.succeeded();
     let hash = s.passwords.hash(new).await?;
-    set_password(s, Some(by), by.user_id, &hash).await?;
+    set_password(s, Some((by, &seen)), by.user_id, &hash).await?;
     tracing::info!(user.id = %by.user_id, "password changed");
     Ok(())
 }
@@ -175,11 +184,27 @@ pub async fn reset_password(s: &Services, username: &str, password: &str) -> Res
     Ok(user)
 }
 
-/// For oneself, where the login that does it stays; or by the operator, who also activates.
-async fn set_password(s: &Services, by: Option<&Principal>, id: UserId, hash: &str) -> Result<User> {
+async fn password(s: &Services, id: UserId) -> Result<Option<String>> {
+    Ok(store::users::password(&mut *s.db.acquire().await?, id).await?)
+}
+
+fn wrong_password() -> Error {
+    Error::new(Kind::Forbidden, "wrong_password", "the current password is wrong")
+}
+
+/// For oneself, in place of the password that was seen, where the login that does it stays; or by the operator, who also activates.
+async fn set_password(s: &Services, by: Option<(&Principal, &str)>, id: UserId, hash: &str) -> Result<User> {
     let now = s.now();
     let mut tx = store::begin(&s.db).await?;
     store::users::lock_all(&mut tx).await?;
+    if let Some((by, seen)) = by {
+        access::again(&mut tx, now, by).await?;
+        // Somebody else has set another one while this one was hashed.
+        if store::users::password(&mut tx, id).await?.as_deref() != Some(seen) {
+            return Err(wrong_password());
+        }
+    }
+    let by = by.map(|(by, _)| by);
     let before = store::users::get(&mut tx, id).await?.ok_or_else(|| Error::not_found("user"))?;
     let mut user = before.clone();
     if by.is_none() {
@@ -216,6 +241,21 @@ fn change(action: &'static str, before: Option<&User>, after: Option<&User>) -> 
     let told = |user: &User| json!({ "username": user.username, "role": user.role.as_str(), "active": user.is_active() });
     let target = before.or(after).map(|user| user.id.to_string()).unwrap_or_default();
     Change { action, app_id: None, target, before: before.map(told), after: after.map(told) }
+}
+
+/// Whoever changes users, as they are now that nobody else does.
+async fn manager(tx: &mut PgConnection, now: DateTime<Utc>, by: &Principal) -> Result<Principal> {
+    let by = access::again(tx, now, by).await?;
+    by.decide_on_instance(Scope::InstanceAdmin).map_err(|_| access::forbidden(Scope::InstanceAdmin))?;
+    Ok(by)
+}
+
+/// With a password, or with somebody of higher standing, whoever has a key would get a login that may more than the key.
+fn refuse_keys(by: &Principal) -> Result<()> {
+    match by.credential {
+        Credential::Key { .. } => Err(access::login_needed()),
+        Credential::Session(_) | Credential::Operator => Ok(()),
+    }
 }
 
 fn is_owner(user: &User) -> bool {

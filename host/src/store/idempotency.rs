@@ -42,8 +42,15 @@ pub async fn get(db: &mut PgConnection, user: UserId, key: &[u8]) -> sqlx::Resul
     Ok(Some(Stored { fingerprint: row.fingerprint, kept }))
 }
 
-pub async fn count(db: &mut PgConnection, user: UserId) -> sqlx::Result<i64> {
-    sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM idempotency_keys WHERE user_id = $1"#, user.0).fetch_one(db).await
+/// How many keys of a person are not older than `since`.
+pub async fn count(db: &mut PgConnection, user: UserId, since: DateTime<Utc>) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM idempotency_keys WHERE user_id = $1 AND created_at >= $2"#,
+        user.0,
+        since
+    )
+    .fetch_one(db)
+    .await
 }
 
 pub async fn keep(db: &mut PgConnection, user: UserId, key: &[u8], kept: &Kept) -> sqlx::Result<()> {
@@ -64,17 +71,22 @@ pub async fn delete(db: &mut PgConnection, user: UserId, key: &[u8]) -> sqlx::Re
     sqlx::query!("DELETE FROM idempotency_keys WHERE user_id = $1 AND key_hash = $2", user.0, key).execute(db).await.map(drop)
 }
 
-/// Forgets keys of a person that are older than `since`, `rows` of them at most.
-pub async fn forget(db: &mut PgConnection, user: UserId, since: DateTime<Utc>, rows: i64) -> sqlx::Result<()> {
-    sqlx::query!(
-        "DELETE FROM idempotency_keys WHERE user_id = $1 AND key_hash IN (
-             SELECT key_hash FROM idempotency_keys WHERE user_id = $1 AND created_at < $2 ORDER BY created_at LIMIT $3
+/// Forgets that key if it is older than `since`.
+pub async fn forget(db: &mut PgConnection, user: UserId, key: &[u8], since: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM idempotency_keys WHERE user_id = $1 AND key_hash = $2 AND created_at < $3", user.0, key, since)
+        .execute(db)
+        .await
+        .map(drop)
+}
+
+/// Forgets keys that are older than `before`, `rows` of them at most; how many.
+pub async fn sweep(db: &mut PgConnection, before: DateTime<Utc>, rows: i64) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        "DELETE FROM idempotency_keys WHERE (user_id, key_hash) IN (
+             SELECT user_id, key_hash FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2
              FOR UPDATE SKIP LOCKED)",
-        user.0,
-        since,
+        before,
         rows
-    )
-    .execute(db)
-    .await
-    .map(drop)
+    );
+    Ok(done.execute(db).await?.rows_affected())
 }

@@ -89,6 +89,19 @@ pub async fn live(db: &mut PgConnection, prefix: &str, now: DateTime<Utc>) -> sq
     }))
 }
 
+/// Whether a key has neither expired nor been taken back.
+pub async fn is_live(db: &mut PgConnection, id: ApiKeyId, now: DateTime<Utc>) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+               SELECT FROM api_keys WHERE id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
+           ) AS "live!""#,
+        id.0,
+        now
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// Notes a use. Never moves back: nodes' clocks differ.
 pub async fn touch(db: &mut PgConnection, id: ApiKeyId, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!(

@@ -68,6 +68,13 @@ pub async fn live(db: &mut PgConnection, token_hash: &[u8], now: DateTime<Utc>) 
     }))
 }
 
+/// Whether a session has not ended.
+pub async fn is_live(db: &mut PgConnection, id: SessionId, now: DateTime<Utc>) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM sessions WHERE id = $1 AND expires_at > $2) AS "live!""#, id.0, now)
+        .fetch_one(db)
+        .await
+}
+
 /// Notes a use. Never moves back: nodes' clocks differ.
 pub async fn touch(db: &mut PgConnection, id: SessionId, now: DateTime<Utc>, expires_at: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!(

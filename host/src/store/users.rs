@@ -165,8 +165,14 @@ pub async fn lock(db: &mut PgConnection, id: UserId) -> sqlx::Result<Option<User
     row.fetch_optional(db).await?.map(Row::user).transpose()
 }
 
-/// The password's hash of a person who may log in; nobody changes them until the transaction ends.
-pub async fn credentials_locked(db: &mut PgConnection, id: UserId) -> sqlx::Result<Option<String>> {
+/// The password's hash of a person who may log in.
+pub async fn password(db: &mut PgConnection, id: UserId) -> sqlx::Result<Option<String>> {
+    let row = sqlx::query_scalar!("SELECT password_hash FROM users WHERE id = $1 AND deactivated_at IS NULL", id.0);
+    row.fetch_optional(db).await
+}
+
+/// The same; nobody changes them until the transaction ends.
+pub async fn password_locked(db: &mut PgConnection, id: UserId) -> sqlx::Result<Option<String>> {
     let row = sqlx::query_scalar!("SELECT password_hash FROM users WHERE id = $1 AND deactivated_at IS NULL FOR SHARE", id.0);
     row.fetch_optional(db).await
 }

@@ -98,6 +98,11 @@ impl Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
+        // lock_not_available: somebody else holds it for longer than this was to wait.
+        if error.as_database_error().and_then(|error| error.code()).as_deref() == Some("55P03") {
+            let busy = Self::new(Kind::Overloaded, "overloaded", "something else is changing this just now; try again shortly");
+            return Self { source: Some(Box::new(error)), ..busy };
+        }
         Self::internal(error)
     }
 }

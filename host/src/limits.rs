@@ -301,6 +301,8 @@ pub const JSON_DEPTH_MAX: usize = 128;
 pub const JSON_WRAPPED_DEPTH_MAX: usize = 144;
 /// One statement of a script's host call, ms: the database ends it then.
 pub const DATABASE_SCRIPT_STATEMENT_MS: u32 = 10_000;
+/// A change by a person waits at most this long for a lock, ms.
+pub const DATABASE_LOCK_WAIT_MS: u32 = 5_000;
 /// Tries of a transaction that PostgreSQL ends because it and others wait for each other.
 pub const DEADLOCK_TRIES_MAX: u32 = 5;
 /// A caller waits at most this long for one of them, ms.

@@ -183,8 +183,11 @@ async fn who_had_a_slug_or_has_it_is_not_told_to_strangers() {
     for path in ["/admin/apps/shop", "/admin/apps/store"] {
         ada.get(path).await.fails(404, "not_found");
     }
-    // And may take it, by the second step.
-    ada.patch("/admin/apps/mine", json!({ "slug": "shop", "takeover": true })).await.expect(200);
+    // Its callers' cookies and tokens would be hers: that takes a right on the app that loses them.
+    let taking = json!({ "slug": "shop", "takeover": true });
+    ada.patch("/admin/apps/mine", taking.clone()).await.fails(403, "forbidden");
+    app.put("/admin/apps/store/members/ada", json!({ "role": "app_admin" })).await.expect(200);
+    ada.patch("/admin/apps/mine", taking).await.expect(200);
     assert_eq!(ada.get("/admin/apps/shop").await.expect(200).json()["id"], mine.id);
 }
 

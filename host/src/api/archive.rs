@@ -26,6 +26,7 @@ use super::openapi::schemas::Schemas;
 use super::query::{Given, OfApp, Parameter, Parameters, Query};
 use crate::error::{self, Error, Kind};
 use crate::limits;
+use crate::model::access::Scope;
 use crate::model::archive::{Bounds, Wanted};
 use crate::service;
 use crate::service::archive::{Imported, Packed};
@@ -185,6 +186,10 @@ pub(super) async fn import(
     Caller(by): Caller,
     ArchiveIn(body): ArchiveIn,
 ) -> Answer<Created<ImportedJson>> {
+    // It publishes, routes and grants, too.
+    for scope in [Scope::AppAdmin, Scope::ScriptWrite, Scope::RouteWrite] {
+        by.decide_on_instance(scope).map_err(|_| service::access::forbidden(scope))?;
+    }
     let (to, from) = service::archive::source();
     let (invoker, by) = (api.invoker.clone(), Arc::clone(&by));
     // What was begun comes to its end: without its client it finds the archive cut short, and leaves nothing.

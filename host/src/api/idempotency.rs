@@ -6,7 +6,7 @@
 //! rather than run: it cannot be known what was done. Keys are forgotten after `IDEMPOTENCY_WINDOW_S`.
 //!
 //! What an answer tells once only ([`Once`]) is not kept: the second time is 409 `told_once`. Bodies with passwords in them are not even
-//! compared: no hash of a password is kept but the slow one ([`WITH_PASSWORDS`]).
+//! compared: no hash of a password is kept but the slow one ([`WITHOUT_KEY`]).
 //!
 //! A key belongs to a person's logins together, or to one API key: what may less cannot use up what its owner counts on.
 
@@ -42,8 +42,10 @@ const KEPT: [HeaderName; 5] = [
     HeaderName::from_static("picloud-execution-id"),
 ];
 
-/// Paths of operations that read no key: their requests hold passwords.
-pub(super) const WITH_PASSWORDS: [&str; 3] = ["/api/v1/admin/auth/login", "/api/v1/admin/auth/password", "/api/v1/admin/users"];
+/// Paths of operations that read no key: their requests hold passwords, or are longer than what is held to be compared (an import,
+/// of which the slug is taken the second time).
+pub(super) const WITHOUT_KEY: [&str; 4] =
+    ["/api/v1/admin/auth/login", "/api/v1/admin/auth/password", "/api/v1/admin/users", "/api/v1/admin/apps:import"];
 
 /// In the extensions of an answer that must not be kept anywhere.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +55,7 @@ pub(super) struct Once;
 pub(super) async fn once(api: &Api, by: &Principal, request: Request, next: Next) -> Response {
     let mut keys = request.headers().get_all(KEY).iter();
     let (key, more) = (keys.next().cloned(), keys.next().is_some());
-    let takes_one = request.method() == Method::POST && !WITH_PASSWORDS.contains(&request.uri().path());
+    let takes_one = request.method() == Method::POST && !WITHOUT_KEY.contains(&request.uri().path());
     let Some(key) = key.filter(|_| takes_one) else { return next.run(request).await };
     let done = if more { Err(malformed().into()) } else { run_once(api, by, &key, request, next).await };
     done.unwrap_or_else(IntoResponse::into_response)

@@ -27,7 +27,7 @@ const ABOUT: &str = "The control plane of PiCloud. What holds for every operatio
     Every failure has the shape of `Error`; its `code` is stable, its `request_id` is that of the header. \
     Lists answer `{items, cursor}`: pass `cursor` on for the next page, it is null on the last one. \
     What has an `ETag` is changed with `If-Match`, which refuses a write that is meant for another state (412). \
-    Every POST whose body holds no password takes an `Idempotency-Key`, so that a request which is sent again is done once. \
+    Every POST takes an `Idempotency-Key`, but an import and those whose bodies hold passwords, so that a request which is sent again is done once. \
     Times are RFC 3339 in UTC, ids are UUIDs that sort by time. \
     What belongs to an app that is not the caller's looks absent (404). \
     `x-access` says which right an operation takes: a scope on the app that the path names (`app`), on the app that the body or \

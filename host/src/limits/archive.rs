@@ -18,6 +18,8 @@ pub const ARCHIVE_LINE_BYTES_MAX: usize = 1 << 20;
 /// Scripts of an archive, and all versions of them together.
 pub const ARCHIVE_SCRIPTS_MAX: usize = 10_000;
 pub const ARCHIVE_VERSIONS_MAX: usize = 10_000;
+/// The number of a version in an archive.
+pub const ARCHIVE_VERSION_NUMBER_MAX: i32 = 1_000_000_000;
 /// KV entries of an archive.
 pub const ARCHIVE_KV_ENTRIES_MAX: u64 = 10_000_000;
 /// Documents of an archive.

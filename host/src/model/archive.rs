@@ -66,7 +66,11 @@ impl Bounds {
         free_bytes: limits::ARCHIVE_RATIO_FREE_BYTES,
     };
     /// One that the operator has at hand: whatever was exported.
-    pub const AT_HAND: Self = Self { packed_bytes: limits::ARCHIVE_UNPACKED_BYTES_MAX, ..Self::UPLOADED };
+    pub const AT_HAND: Self = Self {
+        packed_bytes: limits::ARCHIVE_UNPACKED_BYTES_MAX,
+        free_bytes: limits::ARCHIVE_UNPACKED_BYTES_MAX,
+        ..Self::UPLOADED
+    };
 }
 
 /// What the app that is made of an archive is called; where nothing is said, as in the archive.

@@ -39,6 +39,7 @@ pub async fn create(s: &Services, by: &Principal, new: NewApiKey) -> Result<(Api
     };
     let mut tx = store::begin(&s.db).await?;
     // One maker of a person's keys at a time: their number is bounded. And nobody deactivates the person meanwhile.
+    store::wait_briefly(&mut tx).await?;
     let user = store::users::lock(&mut tx, by.user_id).await?;
     if user.is_none() {
         return Err(Error::not_found("user"));

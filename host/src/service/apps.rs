@@ -6,8 +6,8 @@
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::Services;
 use super::audit::{self, Change};
+use super::{Services, access};
 use crate::error::{Error, Kind, Result};
 use crate::id::{AppId, ScriptId};
 use crate::limits;
@@ -26,6 +26,7 @@ pub async fn create(s: &Services, by: &Principal, new: NewApp) -> Result<App> {
     let app =
         App { id: AppId::at(now), slug: new.slug, name: new.name, cors_origins: Vec::new(), created_at: now, updated_at: now };
     let mut tx = store::begin(&s.db).await?;
+    store::wait_briefly(&mut tx).await?;
     if !store::apps::insert(&mut tx, &app, by.user_id).await.map_err(store::refusal)? {
         return Err(slug_taken(&mut tx, by, &app.slug).await?);
     }
@@ -67,6 +68,7 @@ pub async fn update(s: &Services, by: &Principal, id: AppId, change: AppChange, 
     change.check()?;
     let now = s.now();
     let mut tx = store::begin(&s.db).await?;
+    store::wait_briefly(&mut tx).await?;
     let before = store::apps::lock(&mut tx, id).await?.ok_or_else(|| Error::not_found("app"))?;
     if if_match.is_some_and(|tag| tag != before.tag()) {
         return Err(changed_meanwhile(&before));
@@ -155,6 +157,12 @@ pub(super) async fn take_slug(
     let is_others = former.app_id != app.id;
     if is_others && !may_take_over {
         return Err(slug_redirects(tx, by, &former).await?);
+    }
+    if is_others && !by.sees_all_apps() {
+        // Whoever takes it gets what its callers send: their cookies, tokens and mail.
+        let role = store::members::role(tx, former.app_id, by.user_id).await?;
+        let standing = Standing { app_id: former.app_id, role };
+        by.decide_on(standing, Scope::AppAdmin).map_err(|_| access::forbidden(Scope::InstanceAdmin))?;
     }
     store::slugs::delete(tx, &app.slug).await?;
     Ok(is_others.then_some(former))

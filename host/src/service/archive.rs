@@ -15,11 +15,13 @@ mod pack;
 mod unpack;
 mod unplaced;
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Error, Kind, Result};
+use crate::id::AppId;
 use crate::limits;
 
 pub use self::export::export;
@@ -32,6 +34,22 @@ pub use self::unpack::{Source, source};
 pub struct Places {
     exports: Arc<Semaphore>,
     imports: Arc<Semaphore>,
+    /// Apps that are being exported.
+    exporting: Arc<Mutex<HashSet<AppId>>>,
+}
+
+/// One export's place; given back when it is dropped.
+#[derive(Debug)]
+struct Exporting {
+    app: AppId,
+    all: Arc<Mutex<HashSet<AppId>>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Drop for Exporting {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.app);
+    }
 }
 
 impl Default for Places {
@@ -39,13 +57,19 @@ impl Default for Places {
         Self {
             exports: Arc::new(Semaphore::new(limits::ARCHIVE_EXPORTS_AT_ONCE)),
             imports: Arc::new(Semaphore::new(limits::ARCHIVE_IMPORTS_AT_ONCE)),
+            exporting: Arc::default(),
         }
     }
 }
 
 impl Places {
-    fn export(&self) -> Result<OwnedSemaphorePermit> {
-        take(&self.exports, "as many apps as may are being exported just now; try again later")
+    /// One app takes one of them at a time: its admins leave room for others'.
+    fn export(&self, app: AppId) -> Result<Exporting> {
+        let place = take(&self.exports, "as many apps as may are being exported just now; try again later")?;
+        if !self.exporting.lock().unwrap_or_else(PoisonError::into_inner).insert(app) {
+            return Err(Error::new(Kind::Overloaded, "overloaded", "this app is being exported just now; try again later"));
+        }
+        Ok(Exporting { app, all: self.exporting.clone(), _place: place })
     }
 
     fn import(&self) -> Result<OwnedSemaphorePermit> {
@@ -65,10 +89,16 @@ mod tests {
     #[test]
     fn one_more_than_may_is_refused_at_once() {
         let places = Places::default();
-        let held: Vec<_> = (0..limits::ARCHIVE_EXPORTS_AT_ONCE).map(|_| places.export().unwrap()).collect();
-        assert_eq!(places.export().unwrap_err().code, "overloaded");
-        assert!(places.import().is_ok(), "the two do not share");
+        let app = |n| AppId(uuid::Uuid::from_u128(n));
+        let mut held: Vec<_> = (1..=limits::ARCHIVE_EXPORTS_AT_ONCE as u128).map(|n| places.export(app(n)).unwrap()).collect();
+        assert_eq!(places.export(app(99)).unwrap_err().kind, Kind::Overloaded);
+        held.pop();
+        assert_eq!(places.export(app(1)).unwrap_err().kind, Kind::Overloaded, "one app takes one place");
+        held.push(places.export(app(99)).unwrap());
         drop(held);
-        assert!(places.export().is_ok());
+        drop(places.export(app(1)).unwrap());
+        let held: Vec<_> = (0..limits::ARCHIVE_IMPORTS_AT_ONCE).map(|_| places.import().unwrap()).collect();
+        assert_eq!(places.import().unwrap_err().kind, Kind::Overloaded);
+        drop(held);
     }
 }

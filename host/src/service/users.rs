@@ -39,6 +39,7 @@ pub async fn ensure_owner(s: &Services, username: &str, password: &str) -> Resul
     let now = s.now();
     let user = person(now, username, Role::Owner);
     let mut tx = store::begin(&s.db).await?;
+    store::wait_briefly(&mut tx).await?;
     store::users::lock_all(&mut tx).await?;
     if store::users::first_owner(&mut tx).await?.is_some() {
         return Ok(false);
@@ -69,6 +70,7 @@ pub async fn create(s: &Services, by: &Principal, new: NewUser) -> Result<User> 
     let hash = s.passwords.hash(&new.password).await?;
     let user = person(s.now(), &new.username, new.role);
     let mut tx = store::begin(&s.db).await?;
+    store::wait_briefly(&mut tx).await?;
     store::users::lock_all(&mut tx).await?;
     let by = &manager(&mut tx, s.now(), by).await?;
     refuse_unless_managed(by.role, new.role)?;
@@ -103,6 +105,7 @@ pub async fn update(s: &Services, by: &Principal, id: UserId, change: UserChange
     };
     let now = s.now();
     let mut tx = store::begin(&s.db).await?;
+    store::wait_briefly(&mut tx).await?;
     store::users::lock_all(&mut tx).await?;
     let by = &manager(&mut tx, now, by).await?;
     let before = locked(&mut tx, by, id, if_match).await?;
@@ -146,6 +149,7 @@ pub async fn delete(s: &Services, by: &Principal, id: UserId, if_match: Option<&
 
 async fn delete_once(s: &Services, by: &Principal, id: UserId, if_match: Option<&str>) -> Result<()> {
     let mut tx = store::begin(&s.db).await?;
+    store::wait_briefly(&mut tx).await?;
     store::users::lock_all(&mut tx).await?;
     let by = &manager(&mut tx, s.now(), by).await?;
     let user = locked(&mut tx, by, id, if_match).await?;
@@ -196,6 +200,7 @@ fn wrong_password() -> Error {
 async fn set_password(s: &Services, by: Option<(&Principal, &str)>, id: UserId, hash: &str) -> Result<User> {
     let now = s.now();
     let mut tx = store::begin(&s.db).await?;
+    store::wait_briefly(&mut tx).await?;
     store::users::lock_all(&mut tx).await?;
     if let Some((by, seen)) = by {
         access::again(&mut tx, now, by).await?;
@@ -224,6 +229,7 @@ pub async fn create_owner(s: &Services, username: &str, password: &str) -> Resul
     let hash = s.passwords.hash(password).await?;
     let user = person(s.now(), username, Role::Owner);
     let mut tx = store::begin(&s.db).await?;
+    store::wait_briefly(&mut tx).await?;
     store::users::lock_all(&mut tx).await?;
     store::users::insert(&mut tx, &user, &hash).await.map_err(store::refusal)?;
     audit::append(&mut tx, s.now(), None, change("user.create", None, Some(&user))).await?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::json;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgPool, Postgres, Transaction};
+use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
 
 use crate::error::{Error, Kind, Result};
 use crate::limits;
@@ -111,6 +111,13 @@ pub async fn begin_relaxed(db: &PgPool) -> sqlx::Result<Tx> {
 async fn begin_snapshot(db: &PgPool) -> sqlx::Result<Tx> {
     let db = db.clone();
     begun(async move { db.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await }).await
+}
+
+/// From here on the transaction waits a few seconds for whoever holds what it needs, and then fails (`overloaded`): for what people
+/// change, where a long import may be in the way.
+pub async fn wait_briefly(db: &mut PgConnection) -> sqlx::Result<()> {
+    let wait_ms = limits::DATABASE_LOCK_WAIT_MS;
+    sqlx::query("SELECT set_config('lock_timeout', $1, true)").bind(wait_ms.to_string()).execute(db).await.map(drop)
 }
 
 async fn begun(begin: impl Future<Output = sqlx::Result<Tx>> + Send + 'static) -> sqlx::Result<Tx> {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::parts::{Failure, header, of_path};
 use crate::api::describe::{Content, Operation, Reply};
 use crate::api::endpoints::Endpoint;
-use crate::api::idempotency::WITH_PASSWORDS;
+use crate::api::idempotency::WITHOUT_KEY;
 use crate::model::access::{Rule, Scope};
 
 /// The operation of a row.
@@ -68,7 +68,7 @@ fn access(rule: Rule) -> Value {
 
 /// Whether the gate has it done once only.
 fn takes_key(endpoint: &Endpoint) -> bool {
-    endpoint.method == Method::POST && !WITH_PASSWORDS.contains(&endpoint.path)
+    endpoint.method == Method::POST && !WITHOUT_KEY.contains(&endpoint.path)
 }
 
 fn failures(endpoint: &Endpoint, operation: &Operation) -> BTreeSet<u16> {

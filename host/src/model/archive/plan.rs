@@ -180,7 +180,8 @@ fn planned_scripts(parts: Vec<ScriptPart>, now: DateTime<Utc>) -> Result<Vec<Pla
 
 fn planned_version(script: &str, part: VersionPart, now: DateTime<Utc>) -> Result<PlannedVersion> {
     let VersionPart { number, digest, limits, created_at, file } = part;
-    if number < 1 {
+    // Far from where the next one could not be counted any more.
+    if !(1..=limits::ARCHIVE_VERSION_NUMBER_MAX).contains(&number) {
         return Err(Error::invalid("number", format!("{number} is no number of a version")));
     }
     if file != source_entry(script, number) {

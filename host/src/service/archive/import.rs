@@ -15,7 +15,7 @@ use super::unplaced::{Leftovers, copy};
 use crate::blobs::Placed;
 use crate::error::{Error, Kind, Result};
 use crate::id::{AppId, FileId, RouteId, ScriptId, TriggerId};
-use crate::model::access::Principal;
+use crate::model::access::{Principal, Scope};
 use crate::model::app::App;
 use crate::model::archive::plan::{PlannedRoute, PlannedScript, PlannedTrigger};
 use crate::model::archive::{Bounds, Counts, FileEntry, MANIFEST, Notes, Plan, Wanted, refused, refusing, source_entry};
@@ -26,7 +26,7 @@ use crate::model::route::{self, Route};
 use crate::model::script::{self, Module, Script, Version};
 use crate::model::trigger::{Rule, State, Trigger};
 use crate::service::audit::{self, Change};
-use crate::service::{Services, apps, files, mail_in};
+use crate::service::{Services, access, apps, files, mail_in};
 use crate::store::{self, Tx};
 
 /// An app that is being made of an archive. Dropped before it is finished, nothing of it remains.
@@ -238,6 +238,9 @@ impl<'s> Import<'s> {
         store::signals::routing_changed(&mut tx).await?;
         // Of nodes beside a command at the machine, too: schedules have their next tick.
         store::signals::events_added(&mut tx).await?;
+        // An archive may take its time to come: whoever lost the right meanwhile makes nothing.
+        let by = &access::again(&mut tx, s.now(), by).await?;
+        by.decide_on_instance(Scope::InstanceAdmin).map_err(|_| access::forbidden(Scope::InstanceAdmin))?;
         audit::append(&mut tx, now, Some(by), told(&app, &plan, counts)).await?;
         let (on_disk, doubt) = (files::blobs(s)?.doubt(), s.events.doubt());
         // From here on only a sweep can tell whether the app is there.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
@@ -162,7 +163,10 @@ struct Outlet(mpsc::Sender<Piece>);
 
 impl Outlet {
     fn send(&self, piece: Piece) -> io::Result<()> {
-        self.0.blocking_send(piece).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
+        // No longer than the other side waits for us: who neither reads nor goes away keeps no thread.
+        let stall = Duration::from_millis(limits::ARCHIVE_STALL_MS);
+        let sent = Handle::current().block_on(async { timeout(stall, self.0.send(piece)).await });
+        sent.map_err(|_| io::ErrorKind::TimedOut)?.map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 }
 

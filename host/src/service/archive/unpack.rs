@@ -238,6 +238,7 @@ fn content<R: Read>(tar: &mut Tar<R>, sha256: &[u8; 32], files: Vec<FileEntry>, 
     if files.first().is_none_or(|file| file.size_bytes != size) {
         return Err(refused(&entry, None, format!("it has {size} bytes, and the list of files says another size")));
     }
+    tar.charge(size.saturating_mul((files.len() as u64).saturating_sub(1)));
     give(Item::Content(files))?;
     let (mut left, mut hash) = (size, Sha256::new());
     loop {

@@ -17,6 +17,8 @@ pub(super) struct Tar<R: Read> {
     bounds: Bounds,
     hash: Sha256,
     bytes: u64,
+    /// Bytes that are written once more for further files of the same content.
+    copied: u64,
 }
 
 impl<R: Read> Tar<R> {
@@ -24,7 +26,7 @@ impl<R: Read> Tar<R> {
         let from = Counted { from, bytes: 0, bytes_max: bounds.packed_bytes };
         let mut input = Decoder::new(from).map_err(Error::internal)?.single_frame();
         input.window_log_max(limits::ARCHIVE_WINDOW_LOG_MAX).map_err(Error::internal)?;
-        Ok(Self { input, bounds, hash: Sha256::new(), bytes: 0 })
+        Ok(Self { input, bounds, hash: Sha256::new(), bytes: 0, copied: 0 })
     }
 
     /// Bytes so far.
@@ -56,11 +58,17 @@ impl<R: Read> Tar<R> {
         self.hash.update(&*into);
         self.bytes = self.bytes.saturating_add(into.len() as u64);
         let packed = self.input.get_ref().get_ref().bytes;
-        if self.bytes > self.bounds.free_bytes && self.bytes / limits::ARCHIVE_RATIO_MAX > packed {
+        let out = self.bytes.saturating_add(self.copied);
+        if out > self.bounds.free_bytes && out / limits::ARCHIVE_RATIO_MAX > packed {
             let why = format!("more than {} bytes come out for each that went in", limits::ARCHIVE_RATIO_MAX);
             return Err(refused(entry, None, why));
         }
         Ok(())
+    }
+
+    /// Counts bytes that will be written once more, for another file of the same content, with what comes out.
+    pub(super) fn charge(&mut self, bytes: u64) {
+        self.copied = self.copied.saturating_add(bytes);
     }
 
     /// Passes the padding of an entry, all of which was read.

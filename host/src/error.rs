@@ -81,6 +81,14 @@ impl Error {
         Self::new(Kind::Conflict, "conflict", message).with_details(details)
     }
 
+    /// 412 `precondition_failed`: `what` (a noun) is in another state than `If-Match` named; `current` is the tag of that one.
+    pub fn changed_meanwhile(what: &str, current: impl Into<Value>) -> Self {
+        let message = format!("the {what} has changed since it was read; read it again");
+        let current: Value = current.into();
+        Self::new(Kind::PreconditionFailed, "precondition_failed", message)
+            .with_details(serde_json::json!({ "current": current }))
+    }
+
     /// 500 `internal`: `context` is for the log, the caller sees neither.
     pub fn internal(context: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self {

@@ -214,8 +214,7 @@ impl From<LogEntry> for EntryJson {
 }
 
 pub(super) async fn get(State(api): State<Api>, Path(id): Path<ExecutionId>) -> Answer<Json<Found>> {
-    // What this caller just ran may still wait to be written.
-    api.invoker.flush_records().await;
+    // The gate has flushed what this caller just ran.
     let mut followed = service::executions::follow(&api.services, id).await?;
     if followed.is_none() {
         // It may have settled, and its event have gone, between the two looks.

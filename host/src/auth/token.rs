@@ -48,11 +48,6 @@ pub fn mint_key() -> Result<NewKey> {
     Ok(NewKey { token, prefix, hash })
 }
 
-/// A random text of 64 hex digits: what proves that two places are of one hand.
-pub fn mint_proof() -> Result<String> {
-    Ok(text::hex(&super::random::<{ SECRET_DIGITS / 2 }>()?))
-}
-
 /// What a text may be the token of; `None` for text that cannot be one.
 pub fn read(token: &str) -> Option<Presented<'_>> {
     let is_hex = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));

@@ -71,7 +71,7 @@ pub async fn update(s: &Services, by: &Principal, id: AppId, change: AppChange, 
     store::wait_briefly(&mut tx).await?;
     let before = store::apps::lock(&mut tx, id).await?.ok_or_else(|| Error::not_found("app"))?;
     if if_match.is_some_and(|tag| tag != before.tag()) {
-        return Err(changed_meanwhile(&before));
+        return Err(Error::changed_meanwhile("app", before.tag()));
     }
     let mut app = before.clone();
     if let Some(slug) = change.slug.filter(|slug| *slug != before.slug) {
@@ -117,7 +117,7 @@ async fn delete_once(s: &Services, by: &Principal, id: AppId, what: Deletion, if
     let mut tx = store::begin(&s.db).await?;
     let app = store::apps::lock_to_delete(&mut tx, id).await?.ok_or_else(|| Error::not_found("app"))?;
     if if_match.is_some_and(|tag| tag != app.tag()) {
-        return Err(changed_meanwhile(&app));
+        return Err(Error::changed_meanwhile("app", app.tag()));
     }
     let scripts = store::scripts::ids(&mut tx, id).await?;
     let count = scripts.len();
@@ -220,9 +220,4 @@ fn changed(action: &'static str, before: Option<&App>, after: Option<&App>) -> C
     let told = |app: &App| json!({ "slug": app.slug, "name": app.name, "cors_origins": app.cors_origins });
     let (app_id, target) = before.or(after).map(|app| (Some(app.id), app.id.to_string())).unwrap_or_default();
     Change { action, app_id, target, before: before.map(told), after: after.map(told) }
-}
-
-pub(super) fn changed_meanwhile(app: &App) -> Error {
-    Error::new(Kind::PreconditionFailed, "precondition_failed", "the app has changed since it was read; read it again")
-        .with_details(json!({ "current": app.tag() }))
 }

@@ -122,10 +122,7 @@ pub async fn release(s: &Services, by: &Principal, app: AppId, id: DomainId, if_
     store::apps::lock(&mut tx, app).await?.ok_or_else(gone)?;
     let domain = store::domains::get(&mut tx, app, id).await?.ok_or_else(gone)?;
     if if_match.is_some_and(|tag| tag != domain.tag()) {
-        let message = "the domain has changed since it was read; read it again";
-        return Err(
-            Error::new(Kind::PreconditionFailed, "precondition_failed", message).with_details(json!({ "current": domain.tag() }))
-        );
+        return Err(Error::changed_meanwhile("domain", domain.tag()));
     }
     if domain.is_verified() {
         refuse_while_routed(&mut tx, &domain).await?;

@@ -11,7 +11,6 @@ use crate::id::AppId;
 use crate::model::access::Principal;
 use crate::model::app::App;
 use crate::model::grant::{Capability, Grants};
-use crate::service::apps::changed_meanwhile;
 use crate::store;
 
 /// How a statement of grants is meant.
@@ -43,7 +42,7 @@ pub async fn put(
     let mut tx = store::begin(&s.db).await?;
     let mut app = store::apps::lock(&mut tx, app).await?.ok_or_else(gone)?;
     if if_match.is_some_and(|tag| tag != app.tag()) {
-        return Err(changed_meanwhile(&app));
+        return Err(Error::changed_meanwhile("app", app.tag()));
     }
     let before = store::apps::grants(&mut tx, app.id).await?.ok_or_else(gone)?;
     let grants = match change {

@@ -89,8 +89,7 @@ async fn locked(
     let member = store::members::get(tx, app.id, user).await?;
     let tag = member.as_ref().map(Member::tag);
     if if_match.is_some_and(|seen| Some(seen) != tag.as_deref()) {
-        let message = "the member has changed since it was read; read it again";
-        return Err(Error::new(Kind::PreconditionFailed, "precondition_failed", message).with_details(json!({ "current": tag })));
+        return Err(Error::changed_meanwhile("member", tag));
     }
     Ok((app.slug, member))
 }

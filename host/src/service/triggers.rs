@@ -90,9 +90,7 @@ pub async fn update(
     let mut tx = store::begin(&s.db).await?;
     let mut trigger = store::triggers::lock(&mut tx, app, id).await?.ok_or_else(|| Error::not_found("trigger"))?;
     if if_match.is_some_and(|tag| tag != trigger.tag()) {
-        let message = "the trigger has changed since it was read; read it again";
-        return Err(Error::new(Kind::PreconditionFailed, "precondition_failed", message)
-            .with_details(json!({ "current": trigger.tag() })));
+        return Err(Error::changed_meanwhile("trigger", trigger.tag()));
     }
     let before = trigger.clone();
     trigger.retry = change.retry.over(trigger.retry)?;

@@ -272,10 +272,7 @@ fn is_owner(user: &User) -> bool {
 async fn locked(tx: &mut PgConnection, by: &Principal, id: UserId, if_match: Option<&str>) -> Result<User> {
     let user = store::users::get(tx, id).await?.ok_or_else(|| Error::not_found("user"))?;
     if if_match.is_some_and(|tag| tag != user.tag()) {
-        let message = "the user has changed since it was read; read it again";
-        return Err(
-            Error::new(Kind::PreconditionFailed, "precondition_failed", message).with_details(json!({ "current": user.tag() }))
-        );
+        return Err(Error::changed_meanwhile("user", user.tag()));
     }
     refuse_unless_managed(by.role, user.role)?;
     Ok(user)

@@ -36,6 +36,8 @@ pub enum Kind {
     Internal,
     /// Full for now (503).
     Overloaded,
+    /// No room is left of what an app may have (507).
+    Full,
     /// What was waited for did not come in time (504).
     TimedOut,
     /// What was stored is damaged (500); logged where it was found.
@@ -87,6 +89,19 @@ impl Error {
         let current: Value = current.into();
         Self::new(Kind::PreconditionFailed, "precondition_failed", message)
             .with_details(serde_json::json!({ "current": current }))
+    }
+
+    /// 507 `quota_exceeded`: the app's quota `quota` is used up. `message` says how to mend it.
+    pub fn quota(quota: &str, bound: u64, message: impl Into<Cow<'static, str>>) -> Self {
+        let details = serde_json::json!({ "quota": quota, "bound": bound });
+        Self::new(Kind::Full, "quota_exceeded", message).with_details(details)
+    }
+
+    /// The same, 429 `rate_limited`: more of it comes with time.
+    pub fn rate(quota: &str, bound: u64, wait: std::time::Duration, message: impl Into<Cow<'static, str>>) -> Self {
+        let wait_s = wait.as_secs_f64().ceil().max(1.0);
+        let details = serde_json::json!({ "quota": quota, "bound": bound, "retry_after_s": wait_s as u64 });
+        Self::new(Kind::RateLimited, "rate_limited", message).with_details(details)
     }
 
     /// 500 `internal`: `context` is for the log, the caller sees neither.

@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod fair;
 pub mod id;
 pub mod limits;
 pub mod shutdown;

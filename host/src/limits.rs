@@ -4,11 +4,15 @@ mod access;
 mod archive;
 mod domains;
 mod events;
+mod quota;
+mod usage;
 
 pub use self::access::*;
 pub use self::archive::*;
 pub use self::domains::*;
 pub use self::events::*;
+pub use self::quota::*;
+pub use self::usage::*;
 
 /// Fuel of one invocation (≈ Wasm instructions): default when a script asks for none.
 pub const FUEL_DEFAULT: u64 = 500_000_000;
@@ -60,7 +64,9 @@ pub const LOG_LINE_COST_MIN: usize = 64;
 /// Host calls of one invocation that reach the database or the network.
 pub const HOST_CALLS_PER_INVOCATION_MAX: u32 = 1_000;
 /// Bytes a guest may hand over in one host call or answer beyond the answer's own body: the wall behind the bounds above.
-pub const GUEST_TRANSFER_BYTES_MAX: usize = RESPONSE_BODY_BYTES_MAX + (256 << 10);
+pub const GUEST_TRANSFER_BYTES_MAX: usize = RESPONSE_BODY_BYTES_MAX + GUEST_TRANSFER_SPARE_BYTES;
+/// The same for an answer's headers and framing, beside a body of any size.
+pub const GUEST_TRANSFER_SPARE_BYTES: usize = 256 << 10;
 
 /// Source of one script, bytes.
 pub const SCRIPT_SOURCE_BYTES_MAX: usize = 256 << 10;
@@ -416,14 +422,10 @@ pub const GIB: u64 = 1 << 30;
 pub const PLACES_PER_CORE: usize = 16;
 /// Invocations at once: the most a node may be configured for.
 pub const PLACES_CEILING: usize = 1_024;
-/// Of the places that other apps leave free, one app may hold this share (percent), so that another finds one.
-pub const APP_PLACES_PERCENT: usize = 50;
 /// Address space held for one instance's memory: so much that compiled code needs no bounds checks.
 pub const RESERVATION_BYTES_FULL: u64 = 4 * GIB;
 /// Address space held for one instance's memory where addresses are scarce.
 pub const RESERVATION_BYTES_TIGHT: u64 = MEMORY_MB_CEILING as u64 * MIB;
-/// Below this much RAM a board counts as small: fewer pages stay resident between invocations.
-pub const SMALL_BOARD_RAM_BYTES: u64 = 2 * GIB;
 /// Stack of one instance's compiled code, bytes.
 pub const GUEST_STACK_BYTES: usize = 1 << 20;
 /// Stack of one invocation, bytes: the guest's and the host calls' on top of it.

@@ -334,7 +334,7 @@ async fn the_bound_of_an_upload_holds_at_n_and_at_one_more() {
     let archive = exported(&app, "shop").await;
     let owner = service::users::first_owner(&app.services).await.expect("an answer").expect("an owner");
     let (by, sandbox) = (Principal::operator_as(&owner), support::sandbox(2, Clock::system()).await);
-    let invoker = Invoker::new(app.services.clone(), Arc::new(sandbox));
+    let invoker = Invoker::new(app.services.clone(), Arc::new(sandbox)).expect("an invoker");
     let import = async |packed_bytes: usize, slug: &str| {
         let (to, from) = service::archive::source();
         to.send(Ok(Bytes::copy_from_slice(&archive))).await.expect("it is read");

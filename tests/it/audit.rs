@@ -209,6 +209,10 @@ async fn of_apps(story: &mut Story) -> String {
     story.does(member, &["shop", "bob"], role("viewer"), ("member.update", app, Tells::Changed)).await;
     let row = ("member.delete", app, Tells::Gone);
     story.does("DELETE /api/v1/admin/apps/{app}/members/{user_id}", &["shop", "bob"], Sent::Nothing, row).await;
+    for operation in ["PATCH /api/v1/admin/apps/{app}/quota", "PUT /api/v1/admin/apps/{app}/quota"] {
+        let quota = Sent::Body(json!({ "concurrency": 40 }));
+        story.does(operation, &["shop"], quota, ("quota.update", app, Tells::Changed)).await;
+    }
     for operation in ["PATCH /api/v1/admin/apps/{app}/grants", "PUT /api/v1/admin/apps/{app}/grants"] {
         let grants = Sent::Body(json!({ "queue": ["*"], "secrets": ["*"] }));
         story.does(operation, &["shop"], grants, ("grants.update", app, Tells::Changed)).await;
@@ -365,6 +369,7 @@ async fn what_is_refused_leaves_no_row() {
         (Method::PATCH, "/admin/apps/shop", json!({ "nmae": "x" }), 422),
         (Method::DELETE, "/admin/apps/shop", json!({}), 409),
         (Method::PUT, "/admin/apps/shop/grants", json!({ "nothing": ["*"] }), 422),
+        (Method::PUT, "/admin/apps/shop/quota", json!({ "concurrency": 0 }), 422),
         (Method::PUT, "/admin/apps/shop/members/nobody", json!({ "role": "viewer" }), 404),
         (Method::DELETE, "/admin/apps/shop/members/sam", json!({}), 404),
         (Method::PUT, "/admin/apps/shop/secrets/a%20b", json!({ "value": "x" }), 422),

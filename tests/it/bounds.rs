@@ -1,6 +1,7 @@
 //! Every bound at N and at N + 1.
 
 use picloud::limits;
+use picloud::model::quota::Limits;
 use serde_json::{Value, json};
 
 use crate::support::client::send;
@@ -291,19 +292,18 @@ async fn sources() {
     assert_eq!(app.post(&format!("/execute/{}", script.id), json!({})).await.expect(200).json(), 42);
     assert_eq!(shop.try_upload("bigger", &source(n + 1), json!({})).await.status, 413);
     assert_eq!(app.put(&format!("/admin/scripts/{}", script.id), json!({ "source": source(n + 1) })).await.status, 413);
-    let check = json!({ "source": source(n + 1) });
-    assert_eq!(app.post("/admin/scripts/check", check).await.status, 413);
+    // A source that is of no app yet is looked at up to what any app may be allowed.
+    let check = async |len: usize| app.post("/admin/scripts/check", json!({ "source": source(len) })).await.status;
+    let ceiling = limits::SOURCE_BYTES_CEILING;
+    assert_eq!((check(ceiling).await, check(ceiling + 1).await), (200, 413));
 }
 
 #[tokio::test]
 async fn limits_a_script_asks_for() {
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
-    for (field, floor, ceiling) in [
-        ("fuel", limits::FUEL_MIN, limits::FUEL_CEILING),
-        ("memory_mb", limits::MEMORY_MB_MIN.into(), limits::MEMORY_MB_CEILING.into()),
-        ("timeout_ms", limits::TIMEOUT_MS_MIN.into(), limits::TIMEOUT_MS_CEILING.into()),
-    ] {
+    for bound in Limits::BOUNDS {
+        let (field, floor, ceiling) = (bound.name, bound.floor, bound.ceiling);
         let asked = async |value: Value, name: &str| {
             shop.try_upload(&format!("{}-{name}", field.replace('_', "-")), "1", json!({ "limits": { field: value } })).await
         };
@@ -313,7 +313,7 @@ async fn limits_a_script_asks_for() {
         for named in [field.to_owned(), (ceiling + 1).to_string(), ceiling.to_string()] {
             assert!(over.text().contains(&named), "{named} in {}", over.text());
         }
-        assert!(asked(json!(floor - 1), "under").await.fails(422, "invalid").text().contains(field));
+        assert!(asked(json!(floor as i64 - 1), "under").await.fails(422, "invalid").text().contains(field));
         for odd in [json!(-1), json!(1.5), json!("1"), json!(u64::MAX)] {
             assert!(asked(odd, "odd").await.fails(422, "invalid").text().contains(field));
         }
@@ -397,26 +397,32 @@ async fn the_limits_page_shows_what_is_enforced() {
             .as_array()
             .expect("items")
             .iter()
-            .find(|limit| limit["name"] == name)
+            .filter(|limit| limit["name"] == name)
+            .min_by_key(|limit| limit["level"] == "app")
             .unwrap_or_else(|| panic!("{name}: {page}"))
             .clone()
     };
     assert_eq!((&limit("fuel")["default"], &limit("fuel")["ceiling"]), (&json!(500_000_000), &json!(50_000_000_000_u64)));
     assert_eq!((&limit("memory_mb")["default"], &limit("memory_mb")["ceiling"]), (&json!(32), &json!(256)));
     assert_eq!((&limit("timeout_ms")["default"], &limit("timeout_ms")["ceiling"]), (&json!(10_000), &json!(300_000)));
-    for (name, value) in [
-        ("request_body_bytes", 1 << 20),
-        ("response_body_bytes", 4 << 20),
-        ("log_line_bytes", 8 << 10),
-        ("log_bytes_per_invocation", 256 << 10),
-        ("host_calls_per_invocation", 1_000),
-        ("script_source_bytes", 256 << 10),
-        ("kv_value_bytes", 64 << 10),
-        ("kv_key_bytes", 512),
-        ("collection_name_bytes", 128),
-        ("file_bytes", 16 << 20),
-        ("file_name_bytes", 512),
+    for (name, default, ceiling) in [
+        ("request_body_bytes", 1 << 20, 16 << 20),
+        ("response_body_bytes", 4 << 20, 16 << 20),
+        ("log_line_bytes", 8 << 10, 64 << 10),
+        ("log_bytes", 256 << 10, 1 << 20),
+        ("host_calls", 1_000, 100_000),
+        ("outbound_requests", 20, 200),
+        ("event_depth", 16, 64),
+        ("source_bytes", 256 << 10, 1 << 20),
+        ("modules", 64, 256),
+        ("kv_value_bytes", 64 << 10, 64 << 10),
     ] {
+        let limit = limit(name);
+        assert_eq!((&limit["default"], &limit["ceiling"]), (&json!(default), &json!(ceiling)), "{name}");
+    }
+    for (name, value) in
+        [("kv_key_bytes", 512), ("collection_name_bytes", 128), ("file_bytes", 16 << 20), ("file_name_bytes", 512)]
+    {
         assert_eq!(limit(name)["ceiling"], value, "{name}");
         assert!(limit(name)["unit"].is_string());
     }

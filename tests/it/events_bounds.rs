@@ -417,13 +417,14 @@ async fn the_limits_page_shows_the_bounds_of_events() {
         ("delivery_attempts", limits::DELIVERY_ATTEMPTS_DEFAULT, limits::DELIVERY_ATTEMPTS_MAX),
         ("delivery_base_delay_ms", limits::DELIVERY_BASE_DELAY_MS_DEFAULT, limits::DELIVERY_DELAY_MS_MAX),
         ("delivery_max_delay_ms", limits::DELIVERY_MAX_DELAY_MS_DEFAULT, limits::DELIVERY_DELAY_MS_MAX),
+        ("event_depth", limits::EVENT_DEPTH_MAX, limits::EVENT_DEPTH_CEILING),
+        ("triggers", limits::TRIGGERS_PER_APP_MAX as u32, limits::TRIGGERS_CEILING),
     ] {
         assert_eq!((&limit(name)["default"], &limit(name)["ceiling"]), (&json!(default), &json!(ceiling)), "{name}");
     }
     // What scripts have where they name none is the guest's.
     assert_eq!(limit("dead_letter_page_items")["ceiling"], limits::DEAD_LETTER_PAGE_ITEMS_MAX);
     for (name, bound) in [
-        ("event_depth", json!(limits::EVENT_DEPTH_MAX)),
         ("events_waiting", json!(limits::EVENTS_WAITING_MAX)),
         ("events_waiting_bytes", json!(limits::EVENTS_WAITING_BYTES_MAX)),
         ("event_places_percent", json!(limits::EVENT_PLACES_PERCENT)),
@@ -432,7 +433,6 @@ async fn the_limits_page_shows_the_bounds_of_events() {
         ("delivery_lease_ms", json!(limits::DELIVERY_LEASE_MS)),
         ("delivery_lost", json!(limits::DELIVERY_LOST_MAX)),
         ("attempt_log_bytes", json!(limits::ATTEMPT_LOG_BYTES_MAX)),
-        ("triggers_per_app", json!(limits::TRIGGERS_PER_APP_MAX)),
         ("timezone_chars", json!(limits::TIMEZONE_CHARS_MAX)),
         ("schedule_preview_ticks", json!(limits::SCHEDULE_PREVIEW_TICKS)),
         ("schedule_chars", json!(limits::SCHEDULE_CHARS_MAX)),

@@ -135,7 +135,7 @@ fn corpus() -> Vec<(String, String)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_placed_script_runs_as_a_parsed_one_to_the_last_unit_of_fuel() {
     let bare = Bare::open().await;
-    let limits = Limits { fuel: 30_000_000, memory_mb: 16, timeout_ms: 20_000 };
+    let limits = Limits { fuel: 30_000_000, memory_mb: 16, timeout_ms: 20_000, ..Limits::default() };
     let mut compared = 0;
     for (name, source) in corpus() {
         let placed = bare.program(&name, &source).await;

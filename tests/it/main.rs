@@ -38,6 +38,7 @@ mod mail_in;
 mod nodes;
 mod passed_over;
 mod queues;
+mod quota;
 mod ticks;
 mod triggers;
 // The planes.
@@ -60,6 +61,7 @@ mod logins;
 mod members;
 mod rights;
 mod slugs;
+mod usage;
 mod users;
 // What must not happen.
 mod apart;

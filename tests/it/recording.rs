@@ -141,6 +141,9 @@ async fn records_past_the_queue_are_counted() {
     let (written, dropped) =
         (node["recorder"]["written"].as_u64().expect("a number"), node["recorder"]["dropped"].as_u64().expect("a number"));
     assert_eq!(written + dropped, calls as u64, "every call is written or counted: {node}");
+    let used = app.get("/admin/apps/shop/usage?period=day").await.expect(200).json();
+    let counted: u64 = used["items"].as_array().expect("items").iter().filter_map(|item| item["calls"].as_u64()).sum();
+    assert_eq!(counted, calls as u64, "usage counts what has no record");
 }
 
 #[tokio::test]

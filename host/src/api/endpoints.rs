@@ -8,7 +8,7 @@ use super::describe::{Described, Operation};
 use super::openapi::schemas::Schemas;
 use super::{
     Api, apps, archive, audit, dead_letters, domains, execute, executions, grants, keys, limits, members, node, openapi, queues,
-    routes, scripts, secrets, sessions, triggers, users,
+    quota, routes, scripts, secrets, sessions, triggers, usage, users,
 };
 use crate::model::access::Rule::{self, App, Instance, LoggedIn, Public, SignedIn, SomeApp};
 use crate::model::access::Scope::{AppAdmin, DomainManage, InstanceAdmin, LogRead, RouteWrite, ScriptRead, ScriptWrite};
@@ -84,6 +84,10 @@ pub(super) fn table() -> Vec<Endpoint> {
         get   ("/api/v1/admin/apps/{app}/grants",                                App(ScriptRead),         grants::get,                "Reads what the app allows its scripts."),
         put   ("/api/v1/admin/apps/{app}/grants",                                App(AppAdmin),           grants::replace,            "Says anew what the app allows: a capability that is not named is not granted."),
         patch ("/api/v1/admin/apps/{app}/grants",                                App(AppAdmin),           grants::merge,              "Changes the capabilities that are named; the others stay."),
+        get   ("/api/v1/admin/apps/{app}/quota",                                 App(LogRead),            quota::get,                 "Reads what the app may use, and what it does now."),
+        put   ("/api/v1/admin/apps/{app}/quota",                                 App(InstanceAdmin),      quota::replace,             "Says anew what the app may use: a bound that is not named is the platform's."),
+        patch ("/api/v1/admin/apps/{app}/quota",                                 App(InstanceAdmin),      quota::merge,               "Changes the bounds that are named; the others stay."),
+        get   ("/api/v1/admin/apps/{app}/usage",                                 App(LogRead),            usage::list,                "Lists what the app used, by the minute, the hour or the day."),
         get   ("/api/v1/admin/apps/{app}/secrets",                               App(AppAdmin),           secrets::list,              "Lists the names of the secrets."),
         put   ("/api/v1/admin/apps/{app}/secrets/{name}",                        App(AppAdmin),           secrets::put,               "Sets a secret."),
         delete("/api/v1/admin/apps/{app}/secrets/{name}",                        App(AppAdmin),           secrets::delete,            "Deletes a secret."),

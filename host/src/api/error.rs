@@ -140,6 +140,7 @@ fn status(kind: Kind) -> StatusCode {
         Kind::Internal | Kind::Corrupt => StatusCode::INTERNAL_SERVER_ERROR,
         Kind::NotConfigured => StatusCode::NOT_IMPLEMENTED,
         Kind::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::Full => StatusCode::INSUFFICIENT_STORAGE,
         Kind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
     }
 }

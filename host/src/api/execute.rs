@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Body;
@@ -23,10 +24,10 @@ use super::query::{Parameter, Path};
 use super::{Api, body};
 use crate::error::{Error, Kind, Result};
 use crate::id::{ExecutionId, RequestId, ScriptId};
-use crate::limits;
 use crate::model::access::Scope;
 use crate::model::execution::{Failure, FailureCode};
 use crate::model::invocation::{self, Call, Deployed, InvocationType};
+use crate::model::quota::Quota;
 use crate::model::script::{self, Script};
 use crate::service;
 
@@ -93,7 +94,7 @@ impl Output for ScriptAnswer {
         let content = Content { media_type: "*/*", schema: json!({}), example: Some(json!({ "hello": "Ada" })) };
         operation.answers("2XX", "What the script answered.", Some(content)).headers.push("Picloud-Execution-Id");
         operation.answers("default", "What the script answered, of any other status.", None).headers.push("Picloud-Execution-Id");
-        operation.fails(&[422, 502, 503, 504, 507]);
+        operation.fails(&[422, 429, 502, 503, 504, 507]);
     }
 }
 
@@ -105,32 +106,44 @@ pub(super) async fn run(
     Extension(request_id): Extension<RequestId>,
     Whole(request): Whole,
 ) -> Answer<ScriptAnswer> {
-    let script = deployed(service::scripts::get(&api.services, script_id).await?)?;
+    let script = service::scripts::get(&api.services, script_id).await?;
+    let quota = api.services.quota(script.app_id);
+    let script = deployed(script, &quota)?;
     let (parts, body) = request.into_parts();
-    let body = body::read(&parts.headers, body, limits::REQUEST_BODY_BYTES_MAX).await?;
+    let body = body::read(&parts.headers, body, script.limits.request_body_bytes as usize).await?;
     let execution_id = ExecutionId::at(api.services.clock.now());
     let request = seen_by_script(&parts, body.into());
     let call = Call { execution_id, request_id, script, invocation_type: InvocationType::Direct, request, delivered: None };
     let ended = api.invoker.run(call).await;
     let execution_id = HeaderValue::try_from(execution_id.to_string()).map_err(Error::internal)?;
+    let reads_log = by.decide_on(standing, Scope::LogRead).is_ok();
+    let usage = ended.usage.headers().map(|(name, n)| (HeaderName::from_static(name), HeaderValue::from(n)));
+    let told = usage.into_iter().filter(|_| reads_log).chain([(EXECUTION_ID, execution_id)]);
     match ended.result {
-        Ok(answer) => Ok(ScriptAnswer(answered(answer, execution_id)?)),
+        Ok(answer) => {
+            let mut response = answered(answer)?;
+            response.headers_mut().extend(told);
+            Ok(ScriptAnswer(response))
+        }
         Err(failure) => {
-            let mut failed = failed(failure, by.decide_on(standing, Scope::LogRead).is_ok());
-            failed.set_header(EXECUTION_ID, execution_id);
+            let mut failed = failed(failure, reads_log, ended.retry_after);
+            for (name, value) in told {
+                failed.set_header(name, value);
+            }
             Err(failed)
         }
     }
 }
 
 /// The script as the database has it now: whoever publishes and runs sees the new version, on every node.
-fn deployed(script: Script) -> Result<Arc<Deployed>> {
+fn deployed(script: Script, quota: &Quota) -> Result<Arc<Deployed>> {
     if script.kind == script::Kind::Module {
         let message = format!("{} is a module: it answers no requests, scripts import it", script.name);
         return Err(Error::invalid("script_id", message));
     }
     let Script { id, app_id, name, kind, active, generation, .. } = script;
-    Ok(Arc::new(Deployed { app_id, script_id: id, version: active.number, generation, kind, name, limits: active.limits }))
+    let limits = active.limits.under(quota);
+    Ok(Arc::new(Deployed { app_id, script_id: id, version: active.number, generation, kind, name, limits }))
 }
 
 /// The request as `ctx.request`: at the root, without our credentials.
@@ -156,7 +169,7 @@ fn headers_seen(headers: &HeaderMap) -> Vec<(String, String)> {
     joined.chain(gate::foreign_cookies(headers).map(|cookies| ("cookie".to_owned(), cookies))).collect()
 }
 
-fn answered(answer: invocation::Answer, execution_id: HeaderValue) -> Result<Response> {
+fn answered(answer: invocation::Answer) -> Result<Response> {
     let status = StatusCode::from_u16(answer.status).map_err(Error::internal)?;
     let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED);
     let mut response = Response::new(if bodiless { Body::empty() } else { Body::from(answer.body) });
@@ -164,19 +177,18 @@ fn answered(answer: invocation::Answer, execution_id: HeaderValue) -> Result<Res
     let headers = response.headers_mut();
     for (name, value) in answer.headers {
         let name = HeaderName::try_from(name).map_err(Error::internal)?;
-        if !WITHHELD.contains(&name) {
+        if !WITHHELD.contains(&name) && !name.as_str().starts_with("picloud-") {
             headers.append(name, HeaderValue::try_from(value).map_err(Error::internal)?);
         }
     }
     headers
         .insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'; frame-ancestors 'none'"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(EXECUTION_ID, execution_id);
     Ok(response)
 }
 
 /// Who may read the log sees what went wrong and where; others see the code.
-fn failed(failure: Failure, may_read_log: bool) -> Failed {
+fn failed(failure: Failure, may_read_log: bool, retry_after: Option<Duration>) -> Failed {
     let code = failure.code;
     let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if code == FailureCode::Internal {
@@ -195,7 +207,11 @@ fn failed(failure: Failure, may_read_log: bool) -> Failed {
     } else {
         ("the script did not answer; its log says why".to_owned(), None)
     };
-    Failed::with_status(status, Error { details, ..Error::new(Kind::Invalid, code.as_str(), message) })
+    let mut failed = Failed::with_status(status, Error { details, ..Error::new(Kind::Invalid, code.as_str(), message) });
+    if let Some(wait) = retry_after {
+        failed.set_header(header::RETRY_AFTER, HeaderValue::from(wait.as_secs_f64().ceil().max(1.0) as u64));
+    }
+    failed
 }
 
 #[cfg(test)]
@@ -205,7 +221,7 @@ mod tests {
     fn answer(headers: &[(&str, &str)]) -> Response {
         let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         let answer = invocation::Answer { status: 299, headers, body: b"hi".to_vec() };
-        answered(answer, HeaderValue::from_static("e")).unwrap()
+        answered(answer).unwrap()
     }
 
     #[test]
@@ -218,6 +234,7 @@ mod tests {
             ("content-length", "9000"),
             ("content-security-policy", "default-src *"),
             ("picloud-execution-id", "forged"),
+            ("Picloud-Fuel-Used", "forged"),
         ]);
         assert_eq!(response.status().as_u16(), 299);
         let headers = response.headers();
@@ -225,7 +242,7 @@ mod tests {
         assert_eq!(headers.get_all("x-a").iter().count(), 2);
         assert!(headers.get("set-cookie").is_none() && headers.get("content-length").is_none());
         assert!(headers["content-security-policy"].to_str().unwrap().starts_with("sandbox"));
-        assert_eq!(headers["picloud-execution-id"], "e");
+        assert!(!headers.keys().any(|name| name.as_str().starts_with("picloud-")));
     }
 
     #[test]
@@ -242,11 +259,11 @@ mod tests {
     #[test]
     fn only_readers_of_the_log_see_where_a_script_failed() {
         let failure = || Failure { line: Some(3), ..Failure::new(FailureCode::ScriptError, "boom") };
-        let told = failed(failure(), true);
+        let told = failed(failure(), true, None);
         assert_eq!((told.status().as_u16(), &told.error().details.as_ref().unwrap()["line"]), (422, &json!(3)));
-        let public = failed(failure(), false);
+        let public = failed(failure(), false, None);
         assert!(public.error().details.is_none() && !public.error().message.contains("boom"));
-        let ours = failed(Failure::new(FailureCode::Internal, "disk on fire"), true);
+        let ours = failed(Failure::new(FailureCode::Internal, "disk on fire"), true, None);
         assert!(!ours.error().message.contains("fire"));
     }
 }

@@ -117,7 +117,7 @@ async fn keep(response: Response) -> Result<(Response, Option<Kept>)> {
         return Ok((response, Some(Kept { status, headers, body: None })));
     }
     let (parts, body) = response.into_parts();
-    let whole = Limited::new(body, limits::RESPONSE_BODY_BYTES_MAX).collect().await.map_err(Error::internal)?.to_bytes();
+    let whole = Limited::new(body, limits::RESPONSE_BODY_BYTES_CEILING).collect().await.map_err(Error::internal)?.to_bytes();
     let kept = (whole.len() <= limits::IDEMPOTENT_ANSWER_BYTES_MAX).then(|| whole.to_vec());
     Ok((Response::from_parts(parts, Body::from(whole)), Some(Kept { status, headers, body: kept })))
 }

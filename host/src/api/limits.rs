@@ -1,11 +1,14 @@
 //! The bounds, for people and programs to read.
 
 use axum::Json;
+use axum::extract::State;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::Api;
 use crate::limits;
+use crate::model::quota::{Bound, Limits as Bounds, Quota};
 
 /// Every bound that concerns people.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -19,6 +22,8 @@ pub(super) struct Limits {
 #[derive(Debug, Serialize, JsonSchema)]
 struct Limit {
     name: &'static str,
+    /// For whom it can be set.
+    level: Level,
     unit: &'static str,
     default: u64,
     ceiling: u64,
@@ -27,10 +32,22 @@ struct Limit {
     about: &'static str,
 }
 
+/// A script asks for its limits when it is published, no more than its app's quota of the same name; an app's quota is set by
+/// administrators of the instance; what is the platform's is the same for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "LimitLevel")]
+enum Level {
+    Script,
+    App,
+    Platform,
+}
+
 fn example() -> Value {
     json!({
         "items": [{
             "name": "timeout_ms",
+            "level": "script",
             "unit": "ms",
             "default": 10_000,
             "ceiling": 300_000,
@@ -40,28 +57,36 @@ fn example() -> Value {
     })
 }
 
-pub(super) async fn list() -> Json<Limits> {
-    Json(Limits { items: all() })
+pub(super) async fn list(State(api): State<Api>) -> Json<Limits> {
+    Json(Limits { items: all(api.invoker.pool().memory_mb_max.into()) })
+}
+
+/// On a machine that gives an instance so much memory at most, MiB.
+fn all(memory_mb_max: u64) -> Vec<Limit> {
+    let script = Bounds::BOUNDS.iter().map(|bound| settable(Level::Script, bound));
+    let app = Quota::BOUNDS.iter().map(|bound| settable(Level::App, bound));
+    let mut all: Vec<_> = script.chain(app).chain(fixed_ones()).collect();
+    for limit in all.iter_mut().filter(|limit| limit.name == "memory_mb") {
+        limit.ceiling = limit.ceiling.min(memory_mb_max);
+        limit.default = limit.default.min(limit.ceiling);
+    }
+    all
+}
+
+fn settable(level: Level, bound: &Bound) -> Limit {
+    let Bound { name, unit, floor, default, ceiling, about } = *bound;
+    Limit { name, level, unit, default, ceiling, floor: Some(floor), about }
 }
 
 #[rustfmt::skip]
-fn all() -> Vec<Limit> {
+fn fixed_ones() -> Vec<Limit> {
     use limits::*;
     vec![
-        asked("fuel", "fuel", (FUEL_MIN, FUEL_DEFAULT, FUEL_CEILING), "one invocation; about one Wasm instruction each"),
-        asked("memory_mb", "MiB", (MEMORY_MB_MIN.into(), MEMORY_MB_DEFAULT.into(), MEMORY_MB_CEILING.into()), "linear memory of one instance"),
-        asked("timeout_ms", "ms", (TIMEOUT_MS_MIN.into(), TIMEOUT_MS_DEFAULT.into(), TIMEOUT_MS_CEILING.into()), "wall clock of one invocation, host calls included"),
-        fixed("request_body_bytes", "bytes", REQUEST_BODY_BYTES_MAX, "body of a request to a script"),
         fixed("request_header_bytes", "bytes", REQUEST_HEADER_BYTES_MAX, "headers of a request"),
-        fixed("response_body_bytes", "bytes", RESPONSE_BODY_BYTES_MAX, "body of a script's answer"),
         fixed("response_headers", "headers", RESPONSE_HEADERS_MAX, "headers of a script's answer"),
         fixed("response_header_bytes", "bytes", RESPONSE_HEADER_BYTES_MAX, "headers of a script's answer, together"),
-        fixed("log_line_bytes", "bytes", LOG_LINE_BYTES_MAX, "one log line; the rest is cut"),
-        fixed("log_bytes_per_invocation", "bytes", LOG_BYTES_PER_INVOCATION_MAX, "log of one invocation; further lines are dropped and counted"),
-        fixed("host_calls_per_invocation", "calls", HOST_CALLS_PER_INVOCATION_MAX, "calls that reach the database or the network"),
         fixed("host_call_fuel_base", "fuel", HOST_CALL_FUEL_BASE, "charged for one host call"),
         fixed("host_call_fuel_per_byte", "fuel", HOST_CALL_FUEL_PER_BYTE, "charged for each byte that crosses in a host call"),
-        fixed("script_source_bytes", "bytes", SCRIPT_SOURCE_BYTES_MAX, "source of one script"),
         fixed("script_name_chars", "characters", SCRIPT_NAME_CHARS_MAX, "name of a script"),
         fixed("script_description_chars", "characters", SCRIPT_DESCRIPTION_CHARS_MAX, "description of a script"),
         fixed("app_slug_chars", "characters", APP_SLUG_CHARS_MAX, "slug of an app"),
@@ -70,7 +95,6 @@ fn all() -> Vec<Limit> {
         fixed("route_path_chars", "characters", ROUTE_PATH_CHARS_MAX, "path pattern of a route"),
         fixed("route_segments", "segments", ROUTE_SEGMENTS_MAX, "segments of a route's path"),
         fixed("route_host_chars", "characters", ROUTE_HOST_CHARS_MAX, "host pattern of a route"),
-        fixed("kv_value_bytes", "bytes", KV_VALUE_BYTES_MAX, "one KV value"),
         fixed("kv_key_bytes", "bytes", KV_KEY_BYTES_MAX, "one KV key"),
         fixed("kv_ttl_s", "s", KV_TTL_S_MAX, "how long after its write a KV entry may expire"),
         fixed("secret_name_bytes", "bytes", SECRET_NAME_BYTES_MAX, "name of a secret"),
@@ -110,7 +134,6 @@ fn all() -> Vec<Limit> {
         fixed("http_connect_ms", "ms", HTTP_CONNECT_MS, "looking a host up, connecting and TLS, together"),
         fixed("http_redirects", "redirects", HTTP_REDIRECTS_MAX, "redirects of one call of http"),
         fixed("http_calls_per_app", "calls", HTTP_CALLS_PER_APP_MAX, "calls of http that an app may have under way on a node"),
-        fixed("http_requests_per_invocation", "requests", HTTP_REQUESTS_PER_INVOCATION_MAX, "outbound requests of one invocation, mail and redirects counted"),
         fixed("email_recipients", "addresses", EMAIL_RECIPIENTS_MAX, "recipients of one message, in all"),
         fixed("email_address_bytes", "bytes", EMAIL_ADDRESS_BYTES_MAX, "one address of a message"),
         fixed("email_subject_bytes", "bytes", EMAIL_SUBJECT_BYTES_MAX, "subject of a message"),
@@ -120,8 +143,6 @@ fn all() -> Vec<Limit> {
         asked("delivery_attempts", "attempts", (1, DELIVERY_ATTEMPTS_DEFAULT.into(), DELIVERY_ATTEMPTS_MAX.into()), "attempts of a delivery, the first included"),
         asked("delivery_base_delay_ms", "ms", (0, DELIVERY_BASE_DELAY_MS_DEFAULT.into(), DELIVERY_DELAY_MS_MAX.into()), "wait after a delivery's first attempt"),
         asked("delivery_max_delay_ms", "ms", (0, DELIVERY_MAX_DELAY_MS_DEFAULT.into(), DELIVERY_DELAY_MS_MAX.into()), "longest wait between two attempts"),
-        fixed("event_depth", "hops", EVENT_DEPTH_MAX, "a chain of events; a delivery past it is a dead letter at once"),
-        fixed("triggers_per_app", "triggers", TRIGGERS_PER_APP_MAX, "triggers of one app"),
         fixed("queue_name_bytes", "bytes", QUEUE_NAME_BYTES_MAX, "name of a queue"),
         fixed("topic_name_bytes", "bytes", TOPIC_NAME_BYTES_MAX, "name of a topic"),
         fixed("message_bytes", "bytes", MESSAGE_BYTES_MAX, "a message of a queue or a topic, as JSON"),
@@ -176,11 +197,11 @@ fn all() -> Vec<Limit> {
 
 fn fixed(name: &'static str, unit: &'static str, bound: impl TryInto<u64>, about: &'static str) -> Limit {
     let bound = bound.try_into().unwrap_or(u64::MAX);
-    Limit { name, unit, default: bound, ceiling: bound, floor: None, about }
+    Limit { name, level: Level::Platform, unit, default: bound, ceiling: bound, floor: None, about }
 }
 
 fn asked(name: &'static str, unit: &'static str, (floor, default, ceiling): (u64, u64, u64), about: &'static str) -> Limit {
-    Limit { name, unit, default, ceiling, floor: Some(floor), about }
+    Limit { name, level: Level::Platform, unit, default, ceiling, floor: Some(floor), about }
 }
 
 #[cfg(test)]
@@ -190,9 +211,9 @@ mod tests {
     #[test]
     fn every_bound_lies_in_order_under_its_own_name() {
         let mut names = std::collections::HashSet::new();
-        for limit in all() {
+        for limit in all(86) {
             assert!(limit.floor.unwrap_or(0) <= limit.default && limit.default <= limit.ceiling, "{}", limit.name);
-            assert!(names.insert(limit.name), "{}", limit.name);
+            assert!(names.insert((limit.level, limit.name)), "{}", limit.name);
         }
     }
 }

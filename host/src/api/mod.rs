@@ -35,11 +35,13 @@ mod node;
 mod openapi;
 mod query;
 mod queues;
+mod quota;
 mod routes;
 mod scripts;
 mod secrets;
 mod sessions;
 mod triggers;
+mod usage;
 mod users;
 
 use std::borrow::Cow;

@@ -111,6 +111,9 @@ pub(super) struct Status {
     event_places: usize,
     events_running: usize,
     events_waiting: usize,
+    /// What instances may come to need together, bytes, and what those that run may.
+    memory_bytes: u64,
+    memory_held_bytes: u64,
     /// Prepared scripts held in memory.
     programs: usize,
     recorder: Recorder,
@@ -126,6 +129,8 @@ struct Recorder {
     dropped: u64,
     /// Records kept whose log lines were lost, because the lines waiting were too many bytes.
     dropped_logs: u64,
+    /// Records not kept, because their app had its `log_bytes_per_day` already.
+    records_over_quota: u64,
     queued: usize,
 }
 
@@ -149,8 +154,10 @@ fn status_example() -> Value {
         "event_places": 16,
         "events_running": 0,
         "events_waiting": 0,
+        "memory_bytes": 268_435_456,
+        "memory_held_bytes": 35_651_584,
         "programs": 12,
-        "recorder": { "written": 4711, "dropped": 0, "dropped_logs": 0, "queued": 0 },
+        "recorder": { "written": 4711, "dropped": 0, "dropped_logs": 0, "records_over_quota": 0, "queued": 0 },
         "database": { "open": 2, "idle": 1, "max": 10 }
     })
 }
@@ -167,11 +174,13 @@ impl Status {
             event_places,
             events_running,
             events_waiting,
+            memory_bytes,
+            memory_held_bytes,
             programs,
             recorder,
         } = node;
-        let RecorderStatus { written, dropped, dropped_logs, queued } = recorder;
-        let recorder = Recorder { written, dropped, dropped_logs, queued };
+        let RecorderStatus { written, dropped, dropped_logs, records_over_quota, queued } = recorder;
+        let recorder = Recorder { written, dropped, dropped_logs, records_over_quota, queued };
         Self {
             component,
             places,
@@ -182,6 +191,8 @@ impl Status {
             event_places,
             events_running,
             events_waiting,
+            memory_bytes,
+            memory_held_bytes,
             programs,
             recorder,
             database,

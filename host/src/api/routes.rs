@@ -253,6 +253,7 @@ mod tests {
     use super::*;
     use crate::model::grant::Grants;
     use crate::model::invocation::Deployed;
+    use crate::model::quota::Quota;
     use crate::model::route::{Source, SourceApp};
 
     fn directory() -> Result<Directory> {
@@ -271,7 +272,8 @@ mod tests {
         let method = Some("GET".parse()?);
         let dispatch_mode = DispatchMode::Sync;
         let route = Route { id: RouteId::at(now), app_id, script_id, method, host: None, path, dispatch_mode, created_at: now };
-        let app = SourceApp { id: app_id, slug: "hello".into(), cors_origins: Vec::new(), grants: Grants::default() };
+        let (grants, quota) = (Grants::default(), Quota::default());
+        let app = SourceApp { id: app_id, slug: "hello".into(), cors_origins: Vec::new(), grants, quota };
         let source = Source { apps: vec![app], scripts: vec![script], routes: vec![route], ..Source::default() };
         Ok(Directory::new("localhost", source))
     }

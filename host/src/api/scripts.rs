@@ -190,7 +190,7 @@ pub(super) struct Create {
     #[serde(default)]
     description: String,
     #[serde(default)]
-    limits: Option<LimitsAsked>,
+    limits: Option<AskedLimits>,
 }
 
 /// A version to be published.
@@ -201,26 +201,7 @@ pub(super) struct Publish {
     /// Left out: as it is.
     description: Option<String>,
     /// Left out: as they are.
-    limits: Option<LimitsAsked>,
-}
-
-/// Bounds of one invocation; what is left out is as it is, or has its default. `GET /api/v1/limits` names the ceilings.
-#[derive(Default, Deserialize, JsonSchema)]
-#[schemars(rename = "AskedScriptLimits")]
-struct LimitsAsked {
-    #[schemars(range(min = limits::FUEL_MIN, max = limits::FUEL_CEILING))]
-    fuel: Option<u64>,
-    #[schemars(range(min = limits::MEMORY_MB_MIN, max = limits::MEMORY_MB_CEILING))]
-    memory_mb: Option<u64>,
-    #[schemars(range(min = limits::TIMEOUT_MS_MIN, max = limits::TIMEOUT_MS_CEILING))]
-    timeout_ms: Option<u64>,
-}
-
-impl From<Option<LimitsAsked>> for AskedLimits {
-    fn from(asked: Option<LimitsAsked>) -> Self {
-        let LimitsAsked { fuel, memory_mb, timeout_ms } = asked.unwrap_or_default();
-        Self { fuel, memory_mb, timeout_ms }
-    }
+    limits: Option<AskedLimits>,
 }
 
 /// A source to be looked at.
@@ -301,7 +282,7 @@ pub(super) async fn create(
     let Create { app_id, name, source, kind, description, limits } = new;
     let app = service::access::app(&api.services, &by, &app_id, Scope::ScriptWrite).await;
     let app_id = app.map_err(|error| named_in_body(error, &app_id))?.id;
-    let new = NewScript { app_id, name, source, kind, description, limits: limits.into() };
+    let new = NewScript { app_id, name, source, kind, description, limits: limits.unwrap_or_default() };
     let script = api.invoker.create(&by, new).await?;
     let location = format!("/api/v1/admin/scripts/{}", script.id);
     Ok(Created { location, tag: Some(script.tag()), body: ScriptJson::without_source(script) })
@@ -310,7 +291,7 @@ pub(super) async fn create(
 pub(super) async fn check(State(api): State<Api>, body::Json(asked): body::Json<Check>) -> Answer<Json<Checked>> {
     let name = asked.name.as_deref().unwrap_or(UNNAMED);
     script::check_name(name)?;
-    script::check_source(&asked.source)?;
+    script::check_source(&asked.source, limits::SOURCE_BYTES_CEILING)?;
     Ok(Json(api.invoker.check(name, asked.kind, &asked.source).await?.into()))
 }
 
@@ -339,7 +320,7 @@ pub(super) async fn publish(
     if_match: IfMatch,
     body::Json(new): body::Json<Publish>,
 ) -> Answer<Tagged<ScriptJson>> {
-    let new = NewVersion { source: new.source, description: new.description, limits: new.limits.into() };
+    let new = NewVersion { source: new.source, description: new.description, limits: new.limits.unwrap_or_default() };
     let script = api.invoker.publish(&by, id, new, if_match.tag()).await?;
     Ok(Tagged { tag: script.tag(), body: ScriptJson::without_source(script) })
 }

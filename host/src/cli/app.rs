@@ -226,7 +226,7 @@ async fn bring_in(services: Arc<Services>, data_dir: PathBuf, from: File, bytes:
     let nobody = "nobody owns this instance yet: start a node once, or make an owner with `picloud admin create-owner`";
     let by = Principal::operator_as(&owner.ok_or_else(|| Failure::new(Exit::Usage, nobody))?);
     let sandbox = open_sandbox(PLACES, data_dir).await?;
-    let invoker = Invoker::new(services, Arc::new(sandbox));
+    let invoker = Invoker::new(services, Arc::new(sandbox)).map_err(failed)?;
     let (to, source) = service::archive::source();
     let importing = invoker.import(&by, source, wanted, Bounds::AT_HAND);
     tokio::pin!(importing);

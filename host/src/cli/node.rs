@@ -184,7 +184,7 @@ async fn assemble(
     let data_dir = platform.data_dir.clone();
     let services = Services::connect(database.pool.clone(), Clock::system(), platform).await.map_err(failed)?;
     let services = Arc::new(services);
-    let invoker = Arc::new(Invoker::new(services.clone(), Arc::new(sandbox)));
+    let invoker = Arc::new(Invoker::new(services.clone(), Arc::new(sandbox)).map_err(failed)?);
     let (owner, first_start) = seed::owner(settings, mode, &data_dir, &services).await?;
     if mode == Mode::Dev && owner.is_new() {
         seed::hello(&services, &invoker, settings.admin_username()).await?;

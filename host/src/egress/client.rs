@@ -39,13 +39,17 @@ pub struct Settings {
     pub own: Own,
 }
 
+/// Whether an app may send one more request just now.
+pub(crate) type MayGo<'a> = dyn Fn() -> Result<()> + Send + Sync + 'a;
+
 /// On whose behalf a request leaves.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Traveller<'a> {
     pub app: AppId,
     pub slug: &'a str,
     pub grants: &'a Grants,
     pub allowance: &'a Allowance,
+    pub may_go: &'a MayGo<'a>,
 }
 
 impl Client {
@@ -162,6 +166,7 @@ impl Client {
         let target = &request.target;
         traveller.grants.require(&Need::new(Capability::Http, target.host()), traveller.slug)?;
         traveller.allowance.take()?;
+        (traveller.may_go)()?;
         let until = Instant::now() + Duration::from_millis(limits::HTTP_CONNECT_MS);
         let late = |_| timed_out(format!("no connection to `{}` within {} ms", target.host(), limits::HTTP_CONNECT_MS));
         let judged = timeout_at(until, self.judge(target, traveller.grants.networks(), place)).await.map_err(late)??;

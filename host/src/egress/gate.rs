@@ -8,7 +8,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Error, Kind, Result};
 use crate::id::AppId;
-use crate::limits;
 
 /// What is under way, by app. Apps without anything hold nothing here for long.
 #[derive(Debug)]
@@ -47,15 +46,21 @@ impl Gate {
 }
 
 /// The requests that one invocation may still send, mail among them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Allowance {
+    allowed: u32,
     taken: Arc<AtomicU32>,
 }
 
 impl Allowance {
-    /// 429 `limit_exceeded` past `HTTP_REQUESTS_PER_INVOCATION_MAX`.
+    /// So many.
+    pub fn of(allowed: u32) -> Self {
+        Self { allowed, taken: Arc::default() }
+    }
+
+    /// 429 `limit_exceeded` past them.
     pub fn take(&self) -> Result<()> {
-        let allowed = limits::HTTP_REQUESTS_PER_INVOCATION_MAX;
+        let allowed = self.allowed;
         if self.taken.fetch_add(1, Ordering::Relaxed) < allowed {
             return Ok(());
         }
@@ -71,6 +76,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::limits;
 
     #[tokio::test]
     async fn an_app_has_its_places_and_no_others() {
@@ -100,7 +106,7 @@ mod tests {
 
     #[test]
     fn an_invocation_sends_so_many_requests() {
-        let allowance = Allowance::default();
+        let allowance = Allowance::of(limits::HTTP_REQUESTS_PER_INVOCATION_MAX);
         let clone = allowance.clone();
         for _ in 0..limits::HTTP_REQUESTS_PER_INVOCATION_MAX {
             clone.take().unwrap();

@@ -1,6 +1,5 @@
 //! `wasi:clocks/wall-clock`.
 
-use wasmtime::StoreContextMut;
 use wasmtime::component::Linker;
 
 use super::door::{self, Given};
@@ -12,11 +11,11 @@ const RESOLUTION: Datetime = Datetime { seconds: 0, nanoseconds: 1_000_000 };
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     let mut clock = linker.instance("wasi:clocks/wall-clock@0.2.6")?;
-    clock.func_wrap("now", |store: StoreContextMut<'_, Guest>, (): ()| {
-        door::local(store, 0, |guest| Given { value: (now(guest),), bytes: size_of::<Datetime>() })
+    clock.func_wrap_async("now", |store, (): ()| {
+        Box::new(door::local(store, 0, |guest| Given { value: (now(guest),), bytes: size_of::<Datetime>() }))
     })?;
-    clock.func_wrap("resolution", |store: StoreContextMut<'_, Guest>, (): ()| {
-        door::local(store, 0, |_| Given { value: (RESOLUTION,), bytes: size_of::<Datetime>() })
+    clock.func_wrap_async("resolution", |store, (): ()| {
+        Box::new(door::local(store, 0, |_| Given { value: (RESOLUTION,), bytes: size_of::<Datetime>() }))
     })
 }
 

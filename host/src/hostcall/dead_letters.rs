@@ -13,7 +13,7 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     let mut instance = linker.instance("picloud:sandbox/dead-letters@0.1.0")?;
     instance.func_wrap_async("list", |store, (options,): (ListOptions,)| {
         let bytes_out = options.after.as_ref().map_or(0, String::len);
-        Box::new(door::outward(store, need(), bytes_out, async move |reach| {
+        Box::new(door::database(store, need(), bytes_out, move |reach| async move {
             let query = query_from_guest(options);
             let page = service::dead_letters::list_json(&reach.services, reach.app_id, query).await?;
             let bytes = page.items.iter().map(Vec::len).sum();
@@ -21,21 +21,21 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         }))
     })?;
     instance.func_wrap_async("get", |store, (id,): (String,)| {
-        Box::new(door::outward(store, need(), id.len(), async move |reach| {
+        Box::new(door::database(store, need(), id.len(), move |reach| async move {
             let letter = service::dead_letters::get_json(&reach.services, reach.app_id, &id).await?;
             let bytes = letter.as_ref().map_or(0, Vec::len);
             Ok(Given { value: letter, bytes })
         }))
     })?;
     instance.func_wrap_async("replay", |store, (id,): (String,)| {
-        Box::new(door::outward(store, need(), id.len(), async move |reach| {
+        Box::new(door::database(store, need(), id.len(), move |reach| async move {
             let origin = reach.origin();
             let delivery = service::dead_letters::replay_by_script(&reach.services, reach.app_id, origin, &id).await?.to_string();
             Ok(Given { bytes: delivery.len(), value: delivery })
         }))
     })?;
     instance.func_wrap_async("resolve", |store, (id, reason): (String, String)| {
-        Box::new(door::outward(store, need(), id.len() + reason.len(), async move |reach| {
+        Box::new(door::database(store, need(), id.len() + reason.len(), move |reach| async move {
             let resolved = service::dead_letters::resolve_by_script(&reach.services, reach.app_id, &id, &reason).await?;
             Ok(Given { value: resolved, bytes: 1 })
         }))

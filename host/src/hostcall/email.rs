@@ -8,7 +8,6 @@ use super::guest::Guest;
 use crate::model::email;
 use crate::model::grant::{Capability, Need};
 use crate::service;
-use crate::wit;
 use crate::wit::email::Message;
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
@@ -16,7 +15,7 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     instance.func_wrap_async("send", |store, (message,): (Message,)| Box::new(send(store, message)))
 }
 
-async fn send(store: StoreContextMut<'_, Guest>, message: Message) -> wasmtime::Result<(Result<String, wit::Error>,)> {
+async fn send(store: StoreContextMut<'_, Guest>, message: Message) -> door::Answer<String> {
     let bytes_out = bytes_of(&message);
     let allowance = store.data().outbound.clone();
     // Who sends where the script does not say is known to the service, which judges the sender.

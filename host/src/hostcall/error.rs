@@ -18,7 +18,7 @@ pub(super) fn to_guest(error: Error, guest: &mut Guest) -> wit::Error {
         Kind::TimedOut => wit::Error::TimedOut(message),
         Kind::Unauthenticated | Kind::Forbidden => wit::Error::Denied(message),
         Kind::Conflict | Kind::PreconditionFailed => wit::Error::Conflict(message),
-        Kind::RateLimited => wit::Error::LimitExceeded(message),
+        Kind::RateLimited | Kind::Full => wit::Error::LimitExceeded(message),
         Kind::NotConfigured => wit::Error::NotConfigured(message),
         Kind::Overloaded => wit::Error::Unavailable(message),
         Kind::Corrupt => wit::Error::Corrupt(message),

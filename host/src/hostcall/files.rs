@@ -6,7 +6,7 @@
 use wasmtime::component::Linker;
 use wasmtime::{AsContextMut as _, StoreContextMut};
 
-use super::door::{self, Given};
+use super::door::{self, Answer, Given};
 use super::guest::Guest;
 use crate::error::{Error, Kind, Result};
 use crate::limits;
@@ -15,11 +15,7 @@ use crate::model::listing::Query;
 use crate::model::{files, text};
 use crate::service;
 use crate::service::files::{Download, FileChange, NewFile, Upload};
-use crate::wit;
 use crate::wit::files::{Metadata, Opened, Page, Range};
-
-/// What a call answers.
-type Answer<T> = wasmtime::Result<(Result<T, wit::Error>,)>;
 
 /// What metadata counts beside its texts, bytes: numbers and times.
 const METADATA_BYTES: usize = 48;
@@ -30,7 +26,7 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     instance.func_wrap_async("create", |store, arguments| Box::new(create(store, arguments)))?;
     instance.func_wrap_async("update", |store, arguments| Box::new(update(store, arguments)))?;
     instance.func_wrap_async("head", |store, (collection, name): (String, String)| {
-        Box::new(door::outward(store, need(&collection), collection.len() + name.len(), async move |reach| {
+        Box::new(door::database(store, need(&collection), collection.len() + name.len(), move |reach| async move {
             let found = service::files::head(&reach.services, reach.app_id, &collection, &name).await?;
             let value = found.map(metadata_to_guest);
             let bytes = value.as_ref().map_or(0, size);
@@ -40,14 +36,14 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     instance.func_wrap_async("get", |store, arguments| Box::new(get(store, arguments)))?;
     instance.func_wrap_async("read", |store, arguments| Box::new(read(store, arguments)))?;
     instance.func_wrap_async("delete", |store, (collection, name): (String, String)| {
-        Box::new(door::outward(store, need(&collection), collection.len() + name.len(), async move |reach| {
+        Box::new(door::database(store, need(&collection), collection.len() + name.len(), move |reach| async move {
             let before = service::files::delete(&reach.services, reach.app_id, reach.origin(), &collection, &name).await?;
             Ok(Given { value: before.is_some(), bytes: 1 })
         }))
     })?;
     instance.func_wrap_async("list", |store, (collection, prefix, after, limit): (String, String, Option<String>, u32)| {
         let bytes_out = collection.len() + prefix.len() + after.as_ref().map_or(0, String::len);
-        Box::new(door::outward(store, need(&collection), bytes_out, async move |reach| {
+        Box::new(door::database(store, need(&collection), bytes_out, move |reach| async move {
             let query = Query { prefix, after, limit };
             let page = service::files::list(&reach.services, reach.app_id, &collection, query).await?;
             let items: Vec<_> = page.items.into_iter().map(metadata_to_guest).collect();
@@ -84,7 +80,7 @@ async fn create(
 ) -> Answer<Metadata> {
     let held = upload.map(|number| store.data_mut().uploads.take(&collection, number)).transpose();
     let bytes_out = collection.len() + name.len() + content_type.len() + last.len();
-    door::outward(store, need(&collection), bytes_out, async move |reach| {
+    door::database(store, need(&collection), bytes_out, move |reach| async move {
         let new = NewFile { collection, name, content_type };
         let stored = service::files::create(&reach.services, reach.app_id, reach.origin(), new, held?, last).await?;
         Ok(given(metadata_to_guest(stored)))
@@ -105,7 +101,7 @@ async fn update(
 ) -> Answer<Metadata> {
     let held = upload.map(|number| store.data_mut().uploads.take(&collection, number)).transpose();
     let bytes_out = collection.len() + name.len() + content_type.as_ref().map_or(0, String::len) + last.len();
-    door::outward(store, need(&collection), bytes_out, async move |reach| {
+    door::database(store, need(&collection), bytes_out, move |reach| async move {
         let change = FileChange { collection, name, content_type, if_revision };
         let changed = service::files::update(&reach.services, reach.app_id, reach.origin(), change, held?, last).await?;
         Ok(given(metadata_to_guest(changed.now)))
@@ -120,16 +116,17 @@ async fn get(
     let room = store.data_mut().downloads.room();
     let place = collection.clone();
     let range = range.map(|range| files::Range { start: range.start, len: range.len });
-    let (opened,) = door::outward(store.as_context_mut(), need(&place), collection.len() + name.len(), async move |reach| {
-        room?;
-        let found = service::files::open(&reach.services, reach.app_id, &collection, &name, range).await?;
-        let Some((metadata, piece, rest)) = found else { return Ok(Given { value: None, bytes: 0 }) };
-        let metadata = metadata_to_guest(metadata);
-        // What was read and checked for a part of a piece counts whole.
-        let bytes = size(&metadata) + piece.read_bytes;
-        Ok(Given { value: Some((metadata, piece.bytes, rest)), bytes })
-    })
-    .await?;
+    let (opened,) =
+        door::database(store.as_context_mut(), need(&place), collection.len() + name.len(), move |reach| async move {
+            room?;
+            let found = service::files::open(&reach.services, reach.app_id, &collection, &name, range).await?;
+            let Some((metadata, piece, rest)) = found else { return Ok(Given { value: None, bytes: 0 }) };
+            let metadata = metadata_to_guest(metadata);
+            // What was read and checked for a part of a piece counts whole.
+            let bytes = size(&metadata) + piece.read_bytes;
+            Ok(Given { value: Some((metadata, piece.bytes, rest)), bytes })
+        })
+        .await?;
     Ok((opened.map(|found| {
         let (metadata, piece, rest) = found?;
         let download = rest.map(|rest| store.data_mut().downloads.hold(place, None, rest));

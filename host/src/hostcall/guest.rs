@@ -1,7 +1,7 @@
 //! The state of one invocation, held by its store.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 use wasmtime::ResourceLimiter;
@@ -10,12 +10,14 @@ use super::files::{Downloads, Uploads};
 use super::invoke::Scripts;
 use crate::clock::Clock;
 use crate::egress::Allowance;
-use crate::error::Error;
+use crate::error::{Error, Kind};
+use crate::fair::{Ask, Place};
 use crate::id::{AppId, RequestId};
-use crate::limits::{LOG_BYTES_PER_INVOCATION_MAX, LOG_LINE_BYTES_MAX, LOG_LINE_COST_MIN};
+use crate::limits::{DATABASE_ACQUIRE_MS, LOG_LINE_COST_MIN, MIB};
 use crate::model::event::Origin;
 use crate::model::execution::LogLine;
 use crate::model::grant::Need;
+use crate::model::quota::Limits;
 use crate::service::Services;
 
 /// What the invocation's host calls act on.
@@ -37,12 +39,15 @@ pub struct Caller {
     pub event_depth: u32,
     /// When it ends at the latest.
     pub deadline: Instant,
+    /// Whether nobody waits for it.
+    pub is_background: bool,
 }
 
 impl Reach {
     /// Of an invocation that no other script called and that can call none.
     pub fn alone(app_id: AppId, services: Arc<Services>) -> Self {
-        let caller = Caller { request_id: RequestId(uuid::Uuid::nil()), depth: 0, event_depth: 0, deadline: Instant::now() };
+        let (request_id, deadline) = (RequestId(uuid::Uuid::nil()), Instant::now());
+        let caller = Caller { request_id, depth: 0, event_depth: 0, deadline, is_background: false };
         Self { app_id, services, caller, scripts: Arc::new(Scripts::none()) }
     }
 
@@ -54,6 +59,18 @@ impl Reach {
     /// The database as scripts reach it: through connections of their own, with statements bounded in time.
     pub fn script_db(&self) -> &PgPool {
         &self.services.script_db
+    }
+
+    /// One of the app's places at the database; 503 when there is none for long.
+    pub async fn statement(&self) -> Result<Place, Error> {
+        let quota = self.services.quota(self.app_id);
+        let class = usize::from(self.caller.is_background);
+        let ask = Ask { app: self.app_id, class, bytes: 1, held_max: quota.statements as usize, weight: quota.weight };
+        let wait = Duration::from_millis(DATABASE_ACQUIRE_MS);
+        self.services.statements.enter(ask, wait).await.map_err(|_| {
+            let message = "the app's other statements take all of its share of the database; try again shortly";
+            Error::new(Kind::Overloaded, "unavailable", message)
+        })
     }
 
     /// 403 `denied` unless the app grants it at this moment: what is taken back ends for those that run, too.
@@ -86,8 +103,10 @@ pub struct Guest {
     pub logs_dropped: u32,
     pub(super) uploads: Uploads,
     pub(super) downloads: Downloads,
+    pub(super) limits: Limits,
+    /// What was left of its fuel when it last gave way to others; none before the first host call.
+    pub(super) yielded_at: Option<u64>,
     log_bytes: usize,
-    memory_bytes_max: usize,
 }
 
 /// The instance asked for more linear memory than it may have: it ends there.
@@ -98,13 +117,13 @@ pub struct MemoryExceeded {
 }
 
 impl Guest {
-    pub fn new(reach: Option<Reach>, clock: Clock, memory_bytes_max: usize) -> Self {
+    pub fn new(reach: Option<Reach>, clock: Clock, limits: Limits) -> Self {
         Self {
             reach,
             clock,
             host_calls: 0,
             outward_calls: 0,
-            outbound: Allowance::default(),
+            outbound: Allowance::of(limits.outbound_requests),
             faulted: false,
             bytes_in: 0,
             bytes_out: 0,
@@ -113,25 +132,31 @@ impl Guest {
             logs_dropped: 0,
             uploads: Uploads::default(),
             downloads: Downloads::default(),
+            limits,
+            yielded_at: None,
             log_bytes: 0,
-            memory_bytes_max,
         }
+    }
+
+    fn memory_bytes_max(&self) -> usize {
+        usize::try_from(u64::from(self.limits.memory_mb) * MIB).unwrap_or(usize::MAX)
     }
 
     /// Keeps the line, cut to its bound; or counts it, when the invocation's bound is spent.
     pub(super) fn log(&mut self, mut line: LogLine) {
         let data_bytes = line.data.as_ref().map_or(0, String::len);
-        if line.message.len() + data_bytes > LOG_LINE_BYTES_MAX {
-            if data_bytes > LOG_LINE_BYTES_MAX / 2 {
+        let line_bytes = self.limits.log_line_bytes as usize;
+        if line.message.len() + data_bytes > line_bytes {
+            if data_bytes > line_bytes / 2 {
                 line.data = Some(format!("\"{data_bytes} bytes of data left out\""));
             }
-            let room = LOG_LINE_BYTES_MAX - line.data.as_ref().map_or(0, String::len);
+            let room = line_bytes.saturating_sub(line.data.as_ref().map_or(0, String::len));
             cut(&mut line.message, room);
         }
         let bytes = line.message.len() + line.data.as_ref().map_or(0, String::len);
         // An empty line costs too: what is kept of it is more than its text.
         let cost = bytes.max(LOG_LINE_COST_MIN);
-        if self.log_bytes + cost > LOG_BYTES_PER_INVOCATION_MAX {
+        if self.log_bytes + cost > self.limits.log_bytes as usize {
             self.logs_dropped = self.logs_dropped.saturating_add(1);
             return;
         }
@@ -142,8 +167,9 @@ impl Guest {
 
 impl ResourceLimiter for Guest {
     fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if desired > self.memory_bytes_max {
-            return Err(wasmtime::Error::new(MemoryExceeded { bytes_max: self.memory_bytes_max }));
+        let bytes_max = self.memory_bytes_max();
+        if desired > bytes_max {
+            return Err(wasmtime::Error::new(MemoryExceeded { bytes_max }));
         }
         self.memory_peak_bytes = self.memory_peak_bytes.max(desired);
         Ok(true)
@@ -168,6 +194,7 @@ fn cut(text: &mut String, bytes_max: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{LOG_BYTES_PER_INVOCATION_MAX, LOG_LINE_BYTES_MAX};
     use crate::model::execution::LogLevel;
 
     fn line(message: &str, data: Option<String>) -> LogLine {
@@ -175,7 +202,7 @@ mod tests {
     }
 
     fn guest() -> Guest {
-        Guest::new(None, Clock::system(), 1 << 20)
+        Guest::new(None, Clock::system(), Limits { memory_mb: 1, ..Limits::default() })
     }
 
     #[test]

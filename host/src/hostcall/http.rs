@@ -8,7 +8,6 @@ use super::guest::Guest;
 use crate::model::grant::{Capability, Need};
 use crate::model::http;
 use crate::service;
-use crate::wit;
 use crate::wit::http::{Redirects, Request, Response};
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
@@ -16,13 +15,13 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     instance.func_wrap_async("send", |store, (request,): (Request,)| Box::new(send(store, request)))
 }
 
-async fn send(store: StoreContextMut<'_, Guest>, request: Request) -> wasmtime::Result<(Result<Response, wit::Error>,)> {
+async fn send(store: StoreContextMut<'_, Guest>, request: Request) -> door::Answer<Response> {
     let bytes_out =
         request.method.len() + request.url.len() + bytes_of(&request.headers) + request.body.as_ref().map_or(0, Vec::len);
     // What must be granted is the host, so the request is read before it is known.
     let request = match http::Request::read(from_guest(request)) {
         Ok(request) => request,
-        Err(error) => return door::refused(store, bytes_out, error),
+        Err(error) => return door::refused(store, bytes_out, error).await,
     };
     let need = Need::new(Capability::Http, request.target.host());
     let allowance = store.data().outbound.clone();

@@ -68,7 +68,7 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     })?;
     instance.func_wrap_async("start", |store, (script, arguments): (String, Vec<u8>)| {
         let bytes_out = script.len() + arguments.len();
-        Box::new(door::outward(store, need(&script), bytes_out, async move |reach| {
+        Box::new(door::database(store, need(&script), bytes_out, move |reach| async move {
             check_arguments(&arguments)?;
             let id = service::invocations::start(&reach.services, reach.app_id, reach.origin(), &script, arguments).await?;
             let id = id.to_string();

@@ -13,7 +13,7 @@ use crate::wit::kv::{Encoding, Entry, Page, SetOptions, Stored, Value};
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     let mut instance = linker.instance("picloud:sandbox/kv@0.1.0")?;
     instance.func_wrap_async("get", |store, (collection, key): (String, String)| {
-        Box::new(door::outward(store, need(&collection), collection.len() + key.len(), async move |reach| {
+        Box::new(door::database(store, need(&collection), collection.len() + key.len(), move |reach| async move {
             let stored = service::kv::get(&reach.services, reach.app_id, &collection, &key).await?;
             let value = stored.map(|stored| value_to_guest(stored.value));
             let bytes = value.as_ref().map_or(0, |value| value.bytes.len());
@@ -21,7 +21,7 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         }))
     })?;
     instance.func_wrap_async("get-entry", |store, (collection, key): (String, String)| {
-        Box::new(door::outward(store, need(&collection), collection.len() + key.len(), async move |reach| {
+        Box::new(door::database(store, need(&collection), collection.len() + key.len(), move |reach| async move {
             let stored = service::kv::get(&reach.services, reach.app_id, &collection, &key).await?;
             let bytes = stored.as_ref().map_or(0, |stored| stored.value.bytes.len() + 2 * size_of::<i64>());
             Ok(Given { value: stored.map(stored_to_guest), bytes })
@@ -29,7 +29,7 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     })?;
     instance.func_wrap_async("set", |store, (collection, key, value, options): (String, String, Value, SetOptions)| {
         let bytes_out = collection.len() + key.len() + value.bytes.len();
-        Box::new(door::outward(store, need(&collection), bytes_out, async move |reach| {
+        Box::new(door::database(store, need(&collection), bytes_out, move |reach| async move {
             let (value, options) = (value_from_guest(value), options_from_guest(options));
             service::kv::set(&reach.services, reach.app_id, reach.origin(), &collection, &key, &value, options).await?;
             Ok(Given { value: (), bytes: 0 })
@@ -37,26 +37,26 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     })?;
     instance.func_wrap_async("increment", |store, (collection, key, by): (String, String, i64)| {
         let bytes_out = collection.len() + key.len() + size_of::<i64>();
-        Box::new(door::outward(store, need(&collection), bytes_out, async move |reach| {
+        Box::new(door::database(store, need(&collection), bytes_out, move |reach| async move {
             let (_, sum) = service::kv::increment(&reach.services, reach.app_id, reach.origin(), &collection, &key, by).await?;
             Ok(Given { value: sum, bytes: size_of::<i64>() })
         }))
     })?;
     instance.func_wrap_async("has", |store, (collection, key): (String, String)| {
-        Box::new(door::outward(store, need(&collection), collection.len() + key.len(), async move |reach| {
+        Box::new(door::database(store, need(&collection), collection.len() + key.len(), move |reach| async move {
             let found = service::kv::has(&reach.services, reach.app_id, &collection, &key).await?;
             Ok(Given { value: found, bytes: 1 })
         }))
     })?;
     instance.func_wrap_async("delete", |store, (collection, key): (String, String)| {
-        Box::new(door::outward(store, need(&collection), collection.len() + key.len(), async move |reach| {
+        Box::new(door::database(store, need(&collection), collection.len() + key.len(), move |reach| async move {
             let before = service::kv::delete(&reach.services, reach.app_id, reach.origin(), &collection, &key).await?;
             Ok(Given { value: before.is_some(), bytes: 1 })
         }))
     })?;
     instance.func_wrap_async("list", |store, (collection, prefix, after, limit): (String, String, Option<String>, u32)| {
         let bytes_out = collection.len() + prefix.len() + after.as_ref().map_or(0, String::len);
-        Box::new(door::outward(store, need(&collection), bytes_out, async move |reach| {
+        Box::new(door::database(store, need(&collection), bytes_out, move |reach| async move {
             let page = service::kv::list(&reach.services, reach.app_id, &collection, Query { prefix, after, limit }).await?;
             let bytes = page.items.iter().map(|entry| entry.key.len() + entry.value.bytes.len()).sum();
             Ok(Given { value: page_to_guest(page), bytes })

@@ -11,7 +11,7 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     let mut instance = linker.instance("picloud:sandbox/pubsub@0.1.0")?;
     instance.func_wrap_async("publish", |store, (topic, message): (String, Vec<u8>)| {
         let need = Need::new(Capability::Pubsub, &topic);
-        Box::new(door::outward(store, need, topic.len() + message.len(), async move |reach| {
+        Box::new(door::database(store, need, topic.len() + message.len(), move |reach| async move {
             let id = service::topics::publish(&reach.services, None, reach.app_id, reach.origin(), &topic, message).await?;
             let id = id.to_string();
             Ok(Given { bytes: id.len(), value: id })

@@ -13,7 +13,7 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     let mut instance = linker.instance("picloud:sandbox/queue@0.1.0")?;
     instance.func_wrap_async("send", |store, (name, message, options): (String, Vec<u8>, SendOptions)| {
         let bytes_out = name.len() + message.len() + options.dedup_key.as_ref().map_or(0, String::len);
-        Box::new(door::outward(store, need(&name), bytes_out, async move |reach| {
+        Box::new(door::database(store, need(&name), bytes_out, move |reach| async move {
             let options = options_from_guest(options);
             let id = service::queues::send(&reach.services, None, reach.app_id, reach.origin(), &name, message, options).await?;
             let id = id.to_string();
@@ -21,7 +21,7 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         }))
     })?;
     instance.func_wrap_async("size", |store, (name,): (String,)| {
-        Box::new(door::outward(store, need(&name), name.len(), async move |reach| {
+        Box::new(door::database(store, need(&name), name.len(), move |reach| async move {
             let size = service::queues::size(&reach.services, reach.app_id, &name).await?;
             Ok(Given { value: size, bytes: size_of::<u64>() })
         }))

@@ -13,9 +13,14 @@ pub(super) fn cookies_for_script(value: &str) -> Option<Cow<'_, str>> {
 
 /// Whether an `Authorization` header carries a token of the platform's, whatever scheme it claims.
 pub(super) fn is_platform_authorization(value: &str) -> bool {
+    platform_token(value).is_some()
+}
+
+/// The first token of the platform's in an `Authorization` header.
+pub(super) fn platform_token(value: &str) -> Option<&str> {
     value
         .split(|c: char| c.is_ascii_whitespace() || matches!(c, ',' | '=' | '"'))
-        .any(|word| word.starts_with("pic_") || word.starts_with("pics_"))
+        .find(|word| word.starts_with("pic_") || word.starts_with("pics_"))
 }
 
 /// A `Set-Cookie` header as a browser may get it from a tenant whose names are `own_host` and those below it: `None` for the

@@ -1,6 +1,7 @@
 //! A request as a script sees it, and a script's answer as a client does.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
@@ -10,7 +11,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use http_body_util::BodyExt;
 use hyper::body::SizeHint;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::credentials;
@@ -39,9 +40,13 @@ pub(super) fn request(parts: &Parts, params: Vec<(String, String)>, rest: Option
 ///
 /// # Errors
 /// 503 when there is none within a bounded wait.
-pub(super) async fn admit_body<'a>(room: &'a Semaphore, body: &SizeHint) -> Result<Option<SemaphorePermit<'a>>, Refusal> {
+pub(super) async fn admit_body<'a>(
+    room: &'a Semaphore,
+    body: &SizeHint,
+    bytes_max: usize,
+) -> Result<Option<SemaphorePermit<'a>>, Refusal> {
     let most = body.upper().and_then(|bytes| usize::try_from(bytes).ok());
-    let bytes = most.unwrap_or(usize::MAX).min(limits::REQUEST_BODY_BYTES_MAX);
+    let bytes = most.unwrap_or(usize::MAX).min(bytes_max);
     if bytes <= limits::REQUEST_BODY_BYTES_FREE {
         return Ok(None);
     }
@@ -53,19 +58,35 @@ pub(super) async fn admit_body<'a>(room: &'a Semaphore, body: &SizeHint) -> Resu
     }
 }
 
+/// Room for an answer among all that are being taken.
+///
+/// # Errors
+/// 503 when there is none within a bounded wait.
+pub(super) async fn admit_answer(room: &Arc<Semaphore>, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
+    if bytes <= limits::ANSWER_BYTES_FREE {
+        return Ok(None);
+    }
+    let wait = Duration::from_millis(limits::REQUEST_BODIES_WAIT_MS);
+    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+    match timeout(wait, room.clone().acquire_many_owned(bytes)).await {
+        Ok(Ok(room)) => Ok(Some(room)),
+        _ => Err(Refusal::of(FailureCode::Overloaded)),
+    }
+}
+
 /// Reads the body whole.
 ///
 /// # Errors
-/// 413 past `REQUEST_BODY_BYTES_MAX`, at once when the length is announced; 408 when it does not come in time; 400 when it is
+/// 413 past `bytes_max`, at once when the length is announced; 408 when it does not come in time; 400 when it is
 /// cut short.
-pub(super) async fn read_body(parts: &Parts, mut body: Body) -> Result<Vec<u8>, Refusal> {
+pub(super) async fn read_body(parts: &Parts, mut body: Body, bytes_max: usize) -> Result<Vec<u8>, Refusal> {
     if body.is_end_stream() {
         return Ok(Vec::new());
     }
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if announced <= limits::REQUEST_BODY_BYTES_MAX {
+    if announced <= bytes_max {
         let time = Duration::from_millis(limits::REQUEST_BODY_TIMEOUT_MS);
-        match timeout(time, collect(&mut body, announced)).await {
+        match timeout(time, collect(&mut body, announced, bytes_max)).await {
             Err(_) => return Err(Refusal::BODY_TIMEOUT),
             Ok(Ok(Some(bytes))) => return Ok(bytes),
             Ok(Ok(None)) => {}
@@ -96,7 +117,7 @@ pub(super) fn answer(answer: Answer, own_host: &str) -> Result<Response, Refusal
     let invalid = || Refusal::of(FailureCode::InvalidResponse);
     let status =
         StatusCode::from_u16(answer.status).ok().filter(|status| (200..600).contains(&status.as_u16())).ok_or_else(invalid)?;
-    if answer.body.len() > limits::RESPONSE_BODY_BYTES_MAX {
+    if answer.body.len() > limits::RESPONSE_BODY_BYTES_CEILING {
         return Err(Refusal::of(FailureCode::ResponseTooLarge));
     }
     let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED);
@@ -127,11 +148,11 @@ pub(super) fn answer(answer: Answer, own_host: &str) -> Result<Response, Refusal
 }
 
 /// `None` when the body is larger than it may be.
-async fn collect(body: &mut Body, announced: usize) -> Result<Option<Vec<u8>>, axum::Error> {
+async fn collect(body: &mut Body, announced: usize, bytes_max: usize) -> Result<Option<Vec<u8>>, axum::Error> {
     let mut bytes = Vec::with_capacity(announced);
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else { continue };
-        if bytes.len() + data.len() > limits::REQUEST_BODY_BYTES_MAX {
+        if bytes.len() + data.len() > bytes_max {
             return Ok(None);
         }
         bytes.extend_from_slice(&data);

@@ -1,12 +1,13 @@
 //! The data plane: a request by host and path to a script, and the script's answer back.
 //!
-//! `exchange` turns a request into a call and what came of it into an answer, `credentials` keeps the platform's own out
+//! `exchange` turns a request into a call and what came of it into an answer, `held` gives that bit by bit, `credentials` keeps the platform's own out
 //! of scripts and scripts' out of the platform, `cors` speaks for apps to browsers, `refusal` is the platform's own answer.
 //!
 //! - One service answers everything; there is no router in front of the directory. Nothing here waits but for the body
 //!   and the script.
 //! - Every answer carries `x-request-id`, made here whatever the client sent; `picloud-execution-id` once a script was
-//!   called. A caller never learns more of a failure than its code.
+//!   called. A caller never learns more of a failure than its code, nor of what a call used, but for one who sends a token of
+//!   the platform's (which no script sees) and may read the app's log.
 //! - `/healthz` is answered on hosts that are no app's. An app's host is the app's alone: its `/healthz` is its own.
 //! - Below `/.well-known/picloud/email/` of an app's host the platform answers itself: mail comes in there.
 //! - A host under a slug that an app had before is sent on (308) to the same under its slug now, whatever is asked for. No
@@ -19,6 +20,7 @@
 mod cors;
 mod credentials;
 mod exchange;
+mod held;
 mod refusal;
 
 use std::convert::Infallible;
@@ -40,7 +42,7 @@ use crate::id::{AppId, ExecutionId, RequestId, TriggerId};
 use crate::invoke::Invoker;
 use crate::limits;
 use crate::model::event::{Origin, Source};
-use crate::model::invocation::{Call, Deployed, InvocationType, Request as CallRequest};
+use crate::model::invocation::{Answer, Call, Deployed, InvocationType, Request as CallRequest};
 use crate::model::route::{AppTable, Directory, DispatchMode, Lookup, PathFault};
 use crate::service::{self, Services, mail_in};
 use refusal::Refusal;
@@ -51,13 +53,18 @@ use refusal::Refusal;
 pub struct Ingress {
     services: Arc<Services>,
     invoker: Arc<Invoker>,
-    /// Bytes of bodies that may be held.
+    /// Bytes of bodies that may be held, and of answers.
     bodies: Arc<Semaphore>,
+    answers: Arc<Semaphore>,
+    /// Tokens that may be looked up at once.
+    readers: Arc<Semaphore>,
 }
 
 impl Ingress {
     pub fn new(services: Arc<Services>, invoker: Arc<Invoker>) -> Self {
-        Self { services, invoker, bodies: Arc::new(Semaphore::new(limits::REQUEST_BODIES_BYTES_MAX)) }
+        let bytes = invoker.pool().bodies_bytes;
+        let [bodies, answers, readers] = [bytes, bytes, limits::READERS_AT_ONCE].map(|n| Arc::new(Semaphore::new(n)));
+        Self { services, invoker, bodies, answers, readers }
     }
 
     /// Answers one request.
@@ -91,7 +98,8 @@ impl Ingress {
 
     async fn run(&self, request_id: RequestId, target: Target, parts: &Parts, body: Body) -> Response {
         // The permit is held until the script has answered.
-        let (_bytes, body) = match self.take_body(parts, body).await {
+        let bytes_max = target.script.limits.request_body_bytes as usize;
+        let (_bytes, body) = match self.take_body(parts, body, bytes_max).await {
             Ok(taken) => taken,
             Err(refusal) => return refusal.answer(request_id),
         };
@@ -103,25 +111,58 @@ impl Ingress {
         let execution_id = ExecutionId::at(self.services.clock.now());
         let call = Call { execution_id, request_id, script, invocation_type: InvocationType::Http, request, delivered: None };
         let ended = self.invoker.run(call).await;
+        let reads_log = self.reads_log(parts, &app).await;
         let mut response = match ended.result {
-            Ok(answer) => exchange::answer(answer, &app.host).unwrap_or_else(|refusal| refusal.answer(request_id)),
-            Err(failure) => Refusal::of(failure.code).answer(request_id),
+            Ok(answer) => self.give(answer, &app).await.unwrap_or_else(|refusal| refusal.answer(request_id)),
+            Err(failure) if reads_log => Refusal::told(failure).after(ended.retry_after).answer(request_id),
+            Err(failure) => Refusal::of(failure.code).after(ended.retry_after).answer(request_id),
         };
-        insert_id(response.headers_mut(), EXECUTION_ID, &execution_id.0);
+        let headers = response.headers_mut();
+        if reads_log {
+            headers.extend(ended.usage.headers().map(|(name, n)| (HeaderName::from_static(name), HeaderValue::from(n))));
+        }
+        insert_id(headers, EXECUTION_ID, &execution_id.0);
         response
+    }
+
+    /// The script's answer, once there is room for it among those that clients are still taking.
+    async fn give(&self, answer: Answer, app: &AppTable) -> Result<Response, Refusal> {
+        let room = exchange::admit_answer(&self.answers, answer.body.len()).await?;
+        let answer = exchange::answer(answer, &app.host)?;
+        Ok(match room {
+            Some(room) => answer.map(|body| held::slowly(body, room)),
+            None => answer,
+        })
+    }
+
+    /// Whether the request carries a token of somebody who may read the app's log. When many do, some are not looked up.
+    async fn reads_log(&self, parts: &Parts, app: &AppTable) -> bool {
+        let values = parts.headers.get_all(header::AUTHORIZATION).iter().filter_map(|value| value.to_str().ok());
+        let Some(token) = values.filter_map(credentials::platform_token).next() else { return false };
+        let Ok(_place) = self.readers.try_acquire() else { return false };
+        let may = service::access::may_read_log(&self.services, token, app.app_id).await;
+        may.unwrap_or_else(|error| {
+            tracing::warn!(%error, cause = ?error.source, "a token could not be looked up");
+            false
+        })
     }
 }
 
 impl Ingress {
     /// The body, under a permit for the bytes that it may hold.
-    async fn take_body(&self, parts: &Parts, body: Body) -> Result<(Option<SemaphorePermit<'_>>, Vec<u8>), Refusal> {
-        let bytes = exchange::admit_body(&self.bodies, &body.size_hint()).await?;
-        Ok((bytes, exchange::read_body(parts, body).await?))
+    async fn take_body(
+        &self,
+        parts: &Parts,
+        body: Body,
+        bytes_max: usize,
+    ) -> Result<(Option<SemaphorePermit<'_>>, Vec<u8>), Refusal> {
+        let bytes = exchange::admit_body(&self.bodies, &body.size_hint(), bytes_max).await?;
+        Ok((bytes, exchange::read_body(parts, body, bytes_max).await?))
     }
 
     /// Hands in mail for a trigger of the app.
     async fn take_mail(&self, request_id: RequestId, app: AppId, trigger: TriggerId, parts: &Parts, body: Body) -> Response {
-        let (_bytes, body) = match self.take_body(parts, body).await {
+        let (_bytes, body) = match self.take_body(parts, body, limits::REQUEST_BODY_BYTES_MAX).await {
             Ok(taken) => taken,
             Err(refusal) => return refusal.answer(request_id),
         };

@@ -1,16 +1,18 @@
 //! What the platform answers in place of a script: the envelope, and nothing that a stranger should not know.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::insert_list;
 use crate::error::{Error, Kind};
 use crate::id::RequestId;
-use crate::model::execution::FailureCode;
+use crate::model::execution::{Failure, FailureCode};
 use crate::model::route::PathFault;
 
 /// An answer of the platform's own.
@@ -23,9 +25,12 @@ pub(super) struct Refusal {
     allow: Vec<String>,
     /// What follows on the connection is not a request.
     close: bool,
+    /// When to come back, seconds.
+    retry_after_s: u64,
+    details: Option<Value>,
 }
 
-/// A client told to come back waits this long, seconds.
+/// A client told to come back waits this long, seconds, where nothing better is known.
 const RETRY_AFTER_S: u64 = 1;
 
 impl Refusal {
@@ -51,11 +56,25 @@ impl Refusal {
             .closing();
 
     const fn new(status: StatusCode, code: &'static str, message: &'static str) -> Self {
-        Self { status, code, message: Cow::Borrowed(message), allow: Vec::new(), close: false }
+        Self {
+            status,
+            code,
+            message: Cow::Borrowed(message),
+            allow: Vec::new(),
+            close: false,
+            retry_after_s: RETRY_AFTER_S,
+            details: None,
+        }
     }
 
     pub(super) const fn closing(mut self) -> Self {
         self.close = true;
+        self
+    }
+
+    /// Says when there will be room.
+    pub(super) fn after(mut self, wait: Option<Duration>) -> Self {
+        self.retry_after_s = wait.map_or(RETRY_AFTER_S, whole_seconds);
         self
     }
 
@@ -81,10 +100,22 @@ impl Refusal {
             FailureCode::MemoryExceeded => "the script needed more memory than it may use",
             FailureCode::DeadlineExceeded => "the script did not answer in time",
             FailureCode::Overloaded => "the server is busy; try again shortly",
+            FailureCode::RateLimited => "this app has had its share for now; try again later",
             FailureCode::Internal => "something of ours failed; quote the request id",
         };
         let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Self::new(status, code.as_str(), message)
+    }
+
+    /// What is told of it to somebody who may read the log.
+    pub(super) fn told(failure: Failure) -> Self {
+        let code = failure.code;
+        if code == FailureCode::Internal {
+            return Self::of(code);
+        }
+        let Failure { message, script, line, column, calls, .. } = failure;
+        let details = json!({ "script": script, "line": line, "column": column, "calls": calls });
+        Self { message: message.into(), details: Some(details), ..Self::of(code) }
     }
 
     /// What somebody is told whose call could not be stored.
@@ -110,7 +141,8 @@ impl Refusal {
     }
 
     pub(super) fn answer(&self, request_id: RequestId) -> Response {
-        let envelope = Envelope { error: Told { code: self.code, message: &self.message, request_id } };
+        let envelope =
+            Envelope { error: Told { code: self.code, message: &self.message, request_id, details: self.details.as_ref() } };
         let mut response = Response::new(Body::from(serde_json::to_vec(&envelope).unwrap_or_default()));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
@@ -118,7 +150,7 @@ impl Refusal {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after_s));
         }
         if !self.allow.is_empty() {
             insert_list(headers, header::ALLOW, &self.allow.iter().map(String::as_str).collect::<Vec<_>>());
@@ -128,6 +160,11 @@ impl Refusal {
         }
         response
     }
+}
+
+/// Rounded up: who comes a moment too early is refused again.
+fn whole_seconds(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 #[derive(Serialize)]
@@ -140,4 +177,6 @@ struct Told<'a> {
     code: &'static str,
     message: &'a str,
     request_id: RequestId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<&'a Value>,
 }

@@ -13,6 +13,7 @@ use crate::id::{AppId, RouteId, ScriptId};
 use crate::model::execution::FailureCode;
 use crate::model::grant::Grants;
 use crate::model::invocation::Answer;
+use crate::model::quota::Quota;
 use crate::model::route::{Route, Source, SourceApp};
 use crate::model::script::Limits;
 
@@ -43,7 +44,8 @@ fn directory(cors_origins: &[&str]) -> Directory {
     };
     let routes = vec![route(Some("GET"), "/get"), route(None, "/any/:x"), route(Some("POST"), "/files/*")];
     let cors_origins = cors_origins.iter().copied().map(str::to_owned).collect();
-    let app = SourceApp { id: app_id, slug: "hello".to_owned(), cors_origins, grants: Grants::default() };
+    let app =
+        SourceApp { id: app_id, slug: "hello".to_owned(), cors_origins, grants: Grants::default(), quota: Quota::default() };
     let domains = vec![("shop.example.com".parse().unwrap(), app_id)];
     let former_slugs = vec![("old".to_owned(), app_id)];
     Directory::new("localhost", Source { apps: vec![app], scripts: vec![script], routes, domains, former_slugs })
@@ -328,7 +330,7 @@ fn an_answer_that_http_forbids_is_502() {
         let refusal = scripts_answer(status, &headers, "").unwrap_err();
         assert_eq!((refusal.status.as_u16(), refusal.code), (502, "invalid_response"), "{status} {headers:?}");
     }
-    let large = Answer { status: 200, headers: Vec::new(), body: vec![0; limits::RESPONSE_BODY_BYTES_MAX + 1] };
+    let large = Answer { status: 200, headers: Vec::new(), body: vec![0; limits::RESPONSE_BODY_BYTES_CEILING + 1] };
     assert_eq!(exchange::answer(large, "h").unwrap_err().code, "response_too_large");
 }
 
@@ -350,14 +352,14 @@ async fn a_body_is_read_up_to_its_bound() {
         let chunks = vec![7; bytes].chunks(4096).map(|chunk| Ok::<_, Infallible>(chunk.to_vec())).collect::<Vec<_>>();
         Body::from_stream(futures_util::stream::iter(chunks))
     };
-    assert_eq!(exchange::read_body(&post, Body::empty()).await.unwrap(), Vec::<u8>::new());
+    assert_eq!(exchange::read_body(&post, Body::empty(), n).await.unwrap(), Vec::<u8>::new());
     for make in [&whole as &dyn Fn(usize) -> Body, &chunked] {
-        assert_eq!(exchange::read_body(&post, make(n)).await.unwrap().len(), n);
-        let refusal = exchange::read_body(&post, make(n + 1)).await.unwrap_err();
+        assert_eq!(exchange::read_body(&post, make(n), n).await.unwrap().len(), n);
+        let refusal = exchange::read_body(&post, make(n + 1), n).await.unwrap_err();
         assert_eq!((refusal.status.as_u16(), refusal.code), (413, "request_too_large"));
     }
     let broken = Body::from_stream(futures_util::stream::iter([Ok(vec![1]), Err(std::io::Error::other("reset"))]));
-    assert_eq!(exchange::read_body(&post, broken).await.unwrap_err().code, "malformed_request");
+    assert_eq!(exchange::read_body(&post, broken, n).await.unwrap_err().code, "malformed_request");
 }
 
 #[tokio::test]
@@ -388,12 +390,12 @@ fn no_failure_tells_a_stranger_where_in_a_script_it_was() {
 async fn bodies_share_bounded_room() {
     let free = limits::REQUEST_BODY_BYTES_FREE as u64;
     let room = Semaphore::new(limits::REQUEST_BODY_BYTES_MAX);
-    assert!(exchange::admit_body(&room, &SizeHint::with_exact(free)).await.unwrap().is_none());
-    let held = exchange::admit_body(&room, &SizeHint::with_exact(free + 1)).await.unwrap();
+    assert!(exchange::admit_body(&room, &SizeHint::with_exact(free), limits::REQUEST_BODY_BYTES_MAX).await.unwrap().is_none());
+    let held = exchange::admit_body(&room, &SizeHint::with_exact(free + 1), limits::REQUEST_BODY_BYTES_MAX).await.unwrap();
     assert!(held.is_some());
     // A body of unknown length may become the largest.
-    let refused = exchange::admit_body(&room, &SizeHint::new()).await.unwrap_err();
+    let refused = exchange::admit_body(&room, &SizeHint::new(), limits::REQUEST_BODY_BYTES_MAX).await.unwrap_err();
     assert_eq!(refused.answer(RequestId::at(DateTime::UNIX_EPOCH)).status(), 503);
     drop(held);
-    assert!(exchange::admit_body(&room, &SizeHint::new()).await.unwrap().is_some());
+    assert!(exchange::admit_body(&room, &SizeHint::new(), limits::REQUEST_BODY_BYTES_MAX).await.unwrap().is_some());
 }

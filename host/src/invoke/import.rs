@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::publish::NOBODY;
 use super::{Invoker, Verdict};
 use crate::error::{Error, Kind, Result};
 use crate::limits::{ARCHIVE_CHECK_TRIES_MAX, ARCHIVE_IMPORT_MS};
 use crate::model::access::Principal;
 use crate::model::archive::{Bounds, Wanted};
-use crate::service::archive::{Import, Imported, Source, Unchecked};
+use crate::model::script::Diagnostic;
+use crate::service::archive::{Import, Imported, Source, Tried, Unchecked};
 
 impl Invoker {
     /// Makes a new app of an archive, or nothing. Sources are checked, and modules tried; images are made when a script is first
@@ -39,12 +41,17 @@ impl Invoker {
         import.resolve().await?;
         for script in 0..import.scripts() {
             if let Some(tried) = import.tried(script).await?
-                && let Err(found) = self.inner.sandbox.try_modules(&tried.modules).await?
+                && let Err(found) = self.try_modules(&tried).await?
             {
                 return Err(tried.refused(found.message));
             }
         }
         import.finish().await
+    }
+
+    async fn try_modules(&self, tried: &Tried) -> Result<Result<(), Diagnostic>> {
+        let (sandbox, modules) = (self.inner.sandbox.clone(), tried.modules.clone());
+        self.inner.preparing(NOBODY, async move { sandbox.try_modules(&modules).await }).await
     }
 
     /// A node that prepares many scripts just now is asked again: so much was done already.

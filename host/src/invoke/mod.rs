@@ -1,14 +1,16 @@
-//! The only caller of the sandbox: admission, the programs it holds ready, and the record of what was run.
+//! The only caller of the sandbox: who may run now, where, with the programs it holds ready, and the record of what was run.
 //!
-//! `admission` gives out places, `nested` runs scripts for scripts, `programs` holds prepared scripts, `publish` prepares new ones, `record` writes what happened
-//! behind the answers; `crate::unstoppable` keeps a call going.
+//! `lanes` is where long work goes on, `nested` runs scripts for scripts, `programs` holds prepared scripts, `publish` prepares
+//! new ones, `record` writes what happened behind the answers. Places and memory are shared by `crate::fair`, rates of requests
+//! and fuel are `service::allowances`.
 //!
-//! Invariants: [`Invoker::run`] never fails (a failure is data) and records every call, refused ones too. An invocation
-//! runs to its own end even when its caller hangs up: what a script does must not hang on a stranger's patience.
+//! Invariants: [`Invoker::run`] never fails (a failure is data) and records every call, those that are refused a place too; what
+//! an app's allowance refuses is counted only. An invocation runs to its own end even when its caller hangs up: what a script
+//! does must not hang on a stranger's patience. All instances together never need more memory than the pool has for them.
 //! A crash loses records that were not yet written, never an acknowledged write of a script.
 
-mod admission;
 mod import;
+mod lanes;
 mod nested;
 mod programs;
 mod publish;
@@ -17,23 +19,35 @@ mod record;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use self::admission::{Admission, Full, Place};
+use self::lanes::{Class, Lanes, Owner};
 use self::programs::Programs;
 use self::publish::Turns;
 use self::record::Recorder;
+use crate::error::Error;
+use crate::fair::{Ask, Fair, Full, Place, Size};
 use crate::hostcall::{Caller, Reach, Scripts};
 use crate::id::AppId;
+use crate::limits::ADMISSION_WAIT_MS;
 use crate::model::execution::{Execution, Failure, FailureCode, Outcome, Usage};
-use crate::model::invocation::{Call, Ended, InvocationType};
+use crate::model::invocation::{Call, Deployed, Ended, InvocationType};
+use crate::model::quota::Quota;
+use crate::model::script::Limits;
 use crate::sandbox::Sandbox;
+use crate::sandbox::probe::Pool;
 use crate::service::Services;
-use crate::unstoppable::Unstoppable;
+use crate::service::allowances::Spent;
 
 pub use self::publish::Verdict;
 pub use self::record::RecorderStatus;
+
+/// Classes of places: of requests, of scripts that other scripts wait for, of what the pipeline of events runs.
+const REQUESTS: usize = 0;
+const NESTED: usize = 1;
+const EVENTS: usize = 2;
 
 /// Runs scripts; one for each process.
 pub struct Invoker {
@@ -43,11 +57,10 @@ pub struct Invoker {
 struct Inner {
     services: Arc<Services>,
     sandbox: Arc<Sandbox>,
-    admission: Admission,
-    /// Places of scripts that other scripts wait for.
-    nested: Admission,
-    /// Places of what the pipeline of events runs.
-    events: Admission,
+    places: Fair,
+    /// Places of what is prepared.
+    preparations: Fair,
+    lanes: Lanes,
     scripts: Arc<Scripts>,
     programs: Programs,
     turns: Turns,
@@ -70,33 +83,46 @@ pub struct NodeStatus {
     pub event_places: usize,
     pub events_running: usize,
     pub events_waiting: usize,
+    /// What instances may come to need together, bytes.
+    pub memory_bytes: u64,
+    /// What those that run may come to need.
+    pub memory_held_bytes: u64,
     /// Prepared scripts held in memory.
     pub programs: usize,
     pub recorder: RecorderStatus,
 }
 
+/// What an app does on this node now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct AppStatus {
+    /// Requests that run, and that wait for a place.
+    pub requests_running: usize,
+    pub requests_waiting: usize,
+    /// Handlers of events that run, and that wait for a place.
+    pub events_running: usize,
+    pub events_waiting: usize,
+    /// What may be burnt at once; below nothing: what has to be waited off before anything begins.
+    pub fuel_left: i64,
+}
+
 impl Invoker {
     /// An invoker whose recorder runs on the current runtime until [`Invoker::close`].
-    pub fn new(services: Arc<Services>, sandbox: Arc<Sandbox>) -> Self {
-        let admission = Admission::new(sandbox.pool().places);
-        let nested = Admission::new(sandbox.pool().nested_places);
-        let events = Admission::new(sandbox.pool().event_places);
+    ///
+    /// # Errors
+    /// When the system gives no thread for a lane.
+    pub fn new(services: Arc<Services>, sandbox: Arc<Sandbox>) -> Result<Self, Error> {
+        let pool = sandbox.pool();
+        let places = Fair::new(&pool.sizes(), pool.memory_bytes);
+        let preparations = Fair::new(&[Size { places: pool.preparations, kept_bytes: 0 }], 0);
+        let lanes = Lanes::start(pool.lanes, pool.lanes).map_err(Error::internal)?;
         let recorder = Recorder::start(services.clone());
         let inner = Arc::new_cyclic(|inner| {
             let scripts = Arc::new(nested::scripts(inner));
-            Inner {
-                services,
-                sandbox,
-                admission,
-                nested,
-                events,
-                scripts,
-                programs: Programs::new(),
-                turns: Turns::default(),
-                recorder,
-            }
+            let (programs, turns) = (Programs::new(pool.programs_bytes), Turns::default());
+            let sandbox = sandbox.clone();
+            Inner { services, sandbox, places, preparations, lanes, scripts, programs, turns, recorder }
         });
-        Self { inner }
+        Ok(Self { inner })
     }
 
     /// Runs a script once and records it. The caller may stop waiting; the invocation goes on.
@@ -104,9 +130,18 @@ impl Invoker {
         self.run_by(call, Way::Outside).await
     }
 
-    /// A place for a delivery, among its app's and beside those of callers, however long that takes. Whoever waits may stop.
-    pub async fn place_for_event(&self, app: AppId) -> EventPlace {
-        EventPlace(self.inner.events.enter_patiently(app).await)
+    /// A place for a delivery to that script, among its app's and beside those of callers, and fuel of its app, however long that
+    /// takes. Whoever waits may stop.
+    pub async fn place_for_event(&self, script: &Deployed) -> EventPlace {
+        let inner = &self.inner;
+        loop {
+            let quota = inner.services.quota(script.app_id);
+            match inner.services.allowances.may_burn(script.app_id, &quota, inner.services.clock.now()) {
+                Ok(()) => return EventPlace(inner.places.enter_patiently(inner.ask(EVENTS, script, &quota)).await),
+                // Not for long at a time: the quota may be raised meanwhile.
+                Err(spent) => tokio::time::sleep(spent.retry_after.min(Duration::from_secs(1))).await,
+            }
+        }
     }
 
     /// Runs a delivery once in its place, and records it.
@@ -117,8 +152,11 @@ impl Invoker {
     async fn run_by(&self, call: Call, way: Way) -> Ended {
         let inner = self.inner.clone();
         let completed = call.invocation_type == InvocationType::Event;
-        let running = async move { inner.run(call, way).await };
-        Unstoppable::new(running).await.unwrap_or_else(|| {
+        let app = call.script.app_id;
+        let class = if matches!(way, Way::Event(_)) { Class::Background } else { Class::Request };
+        let owner = Owner { app, class, weight: inner.services.quota(app).weight };
+        let running = self.inner.lanes.pace(owner, async move { inner.run(call, way).await });
+        running.await.unwrap_or_else(|| {
             tracing::error!("an invocation panicked");
             ended(Err(Failure::new(FailureCode::Internal, "the invocation failed")), completed)
         })
@@ -137,7 +175,7 @@ impl Invoker {
 
     pub fn status(&self) -> NodeStatus {
         let inner = &self.inner;
-        let (admission, events) = (inner.admission.status(), inner.events.status());
+        let (admission, events) = (inner.places.status(REQUESTS), inner.places.status(EVENTS));
         NodeStatus {
             component: inner.sandbox.component().to_owned(),
             places: admission.places,
@@ -148,9 +186,26 @@ impl Invoker {
             event_places: events.places,
             events_running: events.running,
             events_waiting: events.waiting,
+            memory_bytes: inner.sandbox.pool().memory_bytes,
+            memory_held_bytes: inner.places.bytes_held(),
             programs: inner.programs.len(),
             recorder: inner.recorder.status(),
         }
+    }
+}
+
+impl Invoker {
+    pub fn app_status(&self, app: AppId) -> AppStatus {
+        let (inner, quota) = (&self.inner, self.inner.services.quota(app));
+        let (requests_running, requests_waiting) = inner.places.of_app(REQUESTS, app);
+        let (events_running, events_waiting) = inner.places.of_app(EVENTS, app);
+        let fuel_left = inner.services.allowances.fuel_left(app, &quota, inner.services.clock.now());
+        AppStatus { requests_running, requests_waiting, events_running, events_waiting, fuel_left }
+    }
+
+    /// What this node was made for.
+    pub fn pool(&self) -> &Pool {
+        self.inner.sandbox.pool()
     }
 }
 
@@ -167,22 +222,74 @@ enum Way {
 /// Held by a delivery while it runs.
 pub struct EventPlace(Place);
 
+/// Why an invocation was not let in.
+enum Refused {
+    Spent(Spent),
+    Full(Full),
+}
+
+impl Refused {
+    fn ended(self, is_event: bool) -> Ended {
+        let (code, message, retry_after) = match self {
+            Self::Full(full) => {
+                let message = "every place is taken; try again shortly".to_owned();
+                (FailureCode::Overloaded, message, full.retry_after)
+            }
+            Self::Spent(Spent { quota, bound, retry_after }) => {
+                let message = format!("the app's allowance is spent (its quota `{quota}` is {bound})");
+                (FailureCode::RateLimited, message, retry_after)
+            }
+        };
+        Ended { retry_after: Some(retry_after), ..ended(Err(Failure::new(code, message)), is_event) }
+    }
+}
+
 impl Inner {
+    /// What an instance of the script needs to be let in.
+    fn ask(&self, class: usize, script: &Deployed, quota: &Quota) -> Ask {
+        let memory_mb = script.limits.memory_mb.min(self.sandbox.pool().memory_mb_max);
+        Ask {
+            app: script.app_id,
+            class,
+            bytes: Pool::instance_bytes(memory_mb),
+            held_max: quota.concurrency as usize,
+            weight: quota.weight,
+        }
+    }
+
+    async fn enter(&self, script: &Deployed, quota: &Quota, way: Way) -> (Option<Caller>, Result<Place, Refused>) {
+        let wait = Duration::from_millis(ADMISSION_WAIT_MS);
+        match way {
+            Way::Outside => {
+                let let_in = self.services.allowances.enter(script.app_id, quota, self.services.clock.now());
+                let place = match let_in {
+                    Ok(()) => self.places.enter(self.ask(REQUESTS, script, quota), wait).await.map_err(Refused::Full),
+                    Err(spent) => Err(Refused::Spent(spent)),
+                };
+                (None, place)
+            }
+            Way::Nested(caller) => {
+                (Some(caller), self.places.enter(self.ask(NESTED, script, quota), wait).await.map_err(Refused::Full))
+            }
+            Way::Event(EventPlace(place)) => (None, Ok(place)),
+        }
+    }
+
     async fn run(&self, call: Call, way: Way) -> Ended {
         let app = call.script.app_id;
-        let (caller, place) = match way {
-            Way::Outside => (None, self.admission.enter(app).await),
-            Way::Nested(caller) => (Some(caller), self.nested.enter(app).await),
-            Way::Event(EventPlace(place)) => (None, Ok(place)),
-        };
+        let quota = self.services.quota(app);
+        let (caller, place) = self.enter(&call.script, &quota, way).await;
         let started_at = self.services.clock.now();
         let is_event = call.invocation_type == InvocationType::Event;
         let (execution_id, request_id, script, delivered) =
             (call.execution_id, call.request_id, call.script.clone(), call.delivered.clone());
         let ended = match place {
             Ok(_place) => self.admitted(call, caller).await,
-            Err(Full) => ended(Err(Failure::new(FailureCode::Overloaded, "every place is taken; try again shortly")), is_event),
+            Err(refused) => refused.ended(is_event),
         };
+        if ended.usage.fuel > 0 {
+            self.services.allowances.burn(app, &quota, self.services.clock.now(), ended.usage.fuel);
+        }
         self.recorder.record(Execution {
             id: execution_id,
             app_id: script.app_id,
@@ -207,8 +314,14 @@ impl Inner {
     }
 
     /// `by` is the script that waits for it, if one does.
-    async fn admitted(&self, call: Call, by: Option<Caller>) -> Ended {
+    async fn admitted(&self, mut call: Call, by: Option<Caller>) -> Ended {
         let started = Instant::now();
+        let memory_mb_max = self.sandbox.pool().memory_mb_max;
+        if call.script.limits.memory_mb > memory_mb_max {
+            // Published on a larger board.
+            let limits = Limits { memory_mb: memory_mb_max, ..call.script.limits };
+            call.script = Arc::new(Deployed { limits, ..Deployed::clone(&call.script) });
+        }
         let script = call.script.clone();
         let is_event = call.invocation_type == InvocationType::Event;
         // A database that does not answer must not hold a place longer than the script itself may.
@@ -225,8 +338,10 @@ impl Inner {
             }
         };
         let event_depth = call.delivered.as_ref().map_or(0, |delivered| delivered.depth);
+        let is_background = by.map_or(call.delivered.is_some(), |by| by.is_background);
         let (depth, event_depth) = by.map_or((0, event_depth), |by| (by.depth, by.event_depth));
-        let caller = Caller { request_id: call.request_id, depth, event_depth, deadline: Instant::now() + time };
+        let (request_id, deadline) = (call.request_id, Instant::now() + time);
+        let caller = Caller { request_id, depth, event_depth, deadline, is_background };
         let (app_id, scripts) = (script.app_id, self.scripts.clone());
         let reach = Reach { app_id, services: self.services.clone(), caller, scripts };
         let mut run = self.sandbox.run(&program, call, reach).await;
@@ -240,12 +355,14 @@ impl Inner {
             usage: run.usage,
             logs: run.logs,
             logs_dropped: run.logs_dropped,
+            retry_after: None,
         }
     }
 }
 
 fn ended(result: Result<crate::model::invocation::Answer, Failure>, is_event: bool) -> Ended {
-    Ended { outcome: outcome(&result, is_event), result, usage: Usage::default(), logs: Vec::new(), logs_dropped: 0 }
+    let (outcome, usage) = (outcome(&result, is_event), Usage::default());
+    Ended { outcome, result, usage, logs: Vec::new(), logs_dropped: 0, retry_after: None }
 }
 
 /// An event has no answer: its handler came to its end.

@@ -8,7 +8,7 @@ use quick_cache::sync::Cache;
 
 use crate::error::Error;
 use crate::id::ScriptId;
-use crate::limits::{PROGRAM_CACHE_BYTES, PROGRAM_CACHE_ITEMS};
+use crate::limits::PROGRAM_CACHE_ITEMS;
 use crate::model::invocation::Deployed;
 use crate::sandbox::{Placement, Program, Sandbox};
 use crate::service::{self, Services};
@@ -31,8 +31,9 @@ impl Weighter<Key, Arc<Program>> for ByBytes {
 }
 
 impl Programs {
-    pub(super) fn new() -> Self {
-        Self { cache: Cache::with_weighter(PROGRAM_CACHE_ITEMS, PROGRAM_CACHE_BYTES, ByBytes) }
+    /// Holds so many bytes.
+    pub(super) fn new(bytes: u64) -> Self {
+        Self { cache: Cache::with_weighter(PROGRAM_CACHE_ITEMS, bytes, ByBytes) }
     }
 
     pub(super) fn len(&self) -> usize {

@@ -2,6 +2,7 @@
 //! one of them changes before the version is stored, it is prepared anew.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -9,7 +10,9 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 
 use super::Invoker;
+use super::lanes::{Class, Owner};
 use crate::error::{Error, Kind};
+use crate::fair::Ask;
 use crate::id::{AppId, ScriptId};
 use crate::limits::{PREPARATION_WAIT_MS, PUBLISH_ATTEMPTS_MAX};
 use crate::model::access::Principal;
@@ -28,6 +31,9 @@ pub enum Verdict {
     },
     Bad(Diagnostic),
 }
+
+/// Whom a source is checked for that is of no app yet.
+pub(super) const NOBODY: AppId = AppId(uuid::Uuid::nil());
 
 /// What is to be published.
 #[derive(Clone, Copy)]
@@ -116,7 +122,13 @@ impl<'a> Draft<'a> {
 impl Invoker {
     /// Parses a source without keeping anything.
     pub async fn check(&self, name: &str, kind: script::Kind, source: &str) -> Result<Verdict, Error> {
-        Ok(match self.inner.sandbox.check(kind, name, source).await? {
+        self.check_for(NOBODY, name, kind, source).await
+    }
+
+    async fn check_for(&self, app: AppId, name: &str, kind: script::Kind, source: &str) -> Result<Verdict, Error> {
+        let (sandbox, name, source) = (self.inner.sandbox.clone(), name.to_owned(), source.to_owned());
+        let checked = self.inner.preparing(app, async move { sandbox.check(kind, &name, &source).await }).await?;
+        Ok(match checked {
             Ok(checked) => Verdict::Good { capabilities: checked.capabilities, imports: checked.imports },
             Err(diagnostic) => Verdict::Bad(diagnostic),
         })
@@ -125,7 +137,7 @@ impl Invoker {
     /// Publishes the first version of a new script. A source that does not parse is 422 `syntax_error` with line, column and
     /// message in `details`; imports as `Graph::closure`; the rest as `service::scripts::create`.
     pub async fn create(&self, by: &Principal, new: NewScript) -> Result<Script, Error> {
-        new.check()?;
+        new.check(&self.inner.services.quota(new.app_id))?;
         self.publish_draft(by, Draft::Script(&new)).await
     }
 
@@ -133,18 +145,18 @@ impl Invoker {
     /// `service::scripts::publish`.
     pub async fn publish(&self, by: &Principal, id: ScriptId, new: NewVersion, if_match: Option<&str>) -> Result<Script, Error> {
         let script = service::scripts::get(&self.inner.services, id).await?;
-        new.check()?;
+        new.check(&self.inner.services.quota(script.app_id))?;
         self.publish_draft(by, Draft::Version { of: &script, new: &new, if_match }).await
     }
 
     async fn publish_draft(&self, by: &Principal, draft: Draft<'_>) -> Result<Script, Error> {
         let services = &self.inner.services;
-        let (own, imports) = match self.check(draft.name(), draft.kind(), draft.source()).await? {
+        let (own, imports) = match self.check_for(draft.app(), draft.name(), draft.kind(), draft.source()).await? {
             Verdict::Good { capabilities, imports } => (capabilities, imports),
             Verdict::Bad(diagnostic) => return Err(syntax_error(draft.name(), &diagnostic)),
         };
         if imports.is_empty() && draft.module().is_none() {
-            let image = self.image(draft.kind(), &Code::alone(draft.name(), draft.source())).await?;
+            let image = self.image(draft.app(), draft.kind(), &Code::alone(draft.name(), draft.source())).await?;
             let prepared = Prepared { capabilities: own.clone(), own_capabilities: own, image, ..Prepared::default() };
             return draft.store(services, by, prepared).await;
         }
@@ -170,13 +182,13 @@ impl Invoker {
         let closure = graph.closure(draft.name(), imports)?;
         let modules = service::imports::sources(services, &closure).await?;
         let code = Code { name: draft.name().to_owned(), source: draft.source().to_owned(), modules };
-        let image = self.image(draft.kind(), &code).await?;
+        let image = self.image(draft.app(), draft.kind(), &code).await?;
         let (capabilities, versions) = (import::capabilities(own, &closure), versions(&closure));
         let dependents = match draft.module() {
             Some(id) => {
                 let (name, imports, capabilities) = (code.name.clone(), names.clone(), own.to_vec());
                 let node = Node { id, name, kind: script::Kind::Module, version: 0, imports, capabilities };
-                self.dependents(graph.with(node), &code).await?
+                self.dependents(draft.app(), graph.with(node), &code).await?
             }
             None => Vec::new(),
         };
@@ -185,7 +197,7 @@ impl Invoker {
 
     /// Prepares every script of `graph` that imports `module` with its new source. One that cannot be keeps the module from
     /// being published.
-    async fn dependents(&self, graph: Graph, module: &Code) -> Result<Vec<Dependent>, Error> {
+    async fn dependents(&self, app: AppId, graph: Graph, module: &Code) -> Result<Vec<Dependent>, Error> {
         let services = &self.inner.services;
         let mut dependents = Vec::new();
         for node in graph.dependents(&module.name) {
@@ -205,33 +217,56 @@ impl Invoker {
                 script_id: node.id,
                 version: node.version,
                 capabilities: import::capabilities(&node.capabilities, &closure),
-                image: self.image(node.kind, &code).await.map_err(breaks)?,
+                image: self.image(app, node.kind, &code).await.map_err(breaks)?,
             });
         }
         Ok(dependents)
     }
 
     /// The image of an endpoint. A module has none by itself: it is tried, because its constants are made when it is imported.
-    async fn image(&self, kind: script::Kind, code: &Code) -> Result<Option<Image>, Error> {
-        let sandbox = &self.inner.sandbox;
+    async fn image(&self, app: AppId, kind: script::Kind, code: &Code) -> Result<Option<Image>, Error> {
         match kind {
-            script::Kind::Endpoint if code.modules.is_empty() => sandbox.image(code).await,
             script::Kind::Endpoint => {
-                self.inner.try_modules(&code.name, &code.modules).await?;
-                sandbox.image(code).await
+                if !code.modules.is_empty() {
+                    self.inner.try_modules(app, &code.name, code.modules.clone()).await?;
+                }
+                let (sandbox, code) = (self.inner.sandbox.clone(), code.clone());
+                self.inner.preparing(app, async move { sandbox.image(&code).await }).await
             }
             script::Kind::Module => {
                 let mut modules = code.modules.clone();
                 modules.push(script::Module { name: code.name.clone(), source: code.source.clone() });
-                self.inner.try_modules(&code.name, &modules).await.map(|()| None)
+                self.inner.try_modules(app, &code.name, modules).await.map(|()| None)
             }
         }
     }
 }
 
 impl super::Inner {
-    async fn try_modules(&self, name: &str, modules: &[script::Module]) -> Result<(), Error> {
-        self.sandbox.try_modules(modules).await?.map_err(|diagnostic| syntax_error(name, &diagnostic))
+    async fn try_modules(&self, app: AppId, name: &str, modules: Vec<script::Module>) -> Result<(), Error> {
+        let sandbox = self.sandbox.clone();
+        let tried = self.preparing(app, async move { sandbox.try_modules(&modules).await }).await?;
+        tried.map_err(|diagnostic| syntax_error(name, &diagnostic))
+    }
+
+    /// Does what preparing takes in a lane, with one of the few places for it, which apps share.
+    pub(super) async fn preparing<T: Send + 'static>(
+        &self,
+        app: AppId,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let weight = self.services.quota(app).weight;
+        let ask = Ask { app, class: 0, bytes: 0, held_max: usize::MAX, weight };
+        let place = self.preparations.enter(ask, Duration::from_millis(PREPARATION_WAIT_MS)).await.map_err(|_| {
+            Error::new(Kind::Overloaded, "overloaded", "too many scripts are being prepared just now; try again shortly")
+        })?;
+        let work = async move {
+            let done = work.await;
+            drop(place);
+            done
+        };
+        let done = self.lanes.pace(Owner { app, class: Class::Background, weight }, work).await;
+        done.unwrap_or_else(|| Err(Error::internal("preparing a script panicked")))
     }
 }
 

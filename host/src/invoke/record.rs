@@ -1,22 +1,27 @@
-//! Execution records and logs, written in batches behind the answers.
+//! Execution records and logs, and what apps use, written in batches behind the answers.
 //!
 //! A record waits in a bounded queue; when that is full it is dropped and counted, so that a database which cannot keep
-//! up never slows a call. A batch that cannot be written is tried again a few times, then dropped and counted.
+//! up never slows a call. A batch that cannot be written is tried again a few times, then dropped and counted. An app past its
+//! `log_bytes_per_day` keeps its log lines no longer, then no records (`days`).
+//!
+//! Usage is counted of every invocation, whatever becomes of its record: by the worker as records come to it, and here of what
+//! never does. It is written at most once a second; what cannot be written stays counted and is tried again. A node that is
+//! killed loses what it counted since.
 
-use std::sync::Arc;
+mod days;
+mod worker;
+
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::limits::{
-    RECORD_BATCH_DELAY_MS, RECORD_BATCH_EXECUTIONS_MAX, RECORD_QUEUE_EXECUTIONS_MAX, RECORD_QUEUE_LOG_BYTES_MAX,
-    RECORD_WRITE_ATTEMPTS_MAX, RECORD_WRITE_RETRY_MS,
-};
-use crate::model::execution::Execution;
-use crate::service::{self, Services};
+use self::worker::Worker;
+use crate::limits::{RECORD_QUEUE_EXECUTIONS_MAX, RECORD_QUEUE_LOG_BYTES_MAX};
+use crate::model::execution::{Execution, FailureCode};
+use crate::model::usage::{Counted, Meter};
+use crate::service::Services;
 use crate::shutdown;
 
 #[derive(Debug)]
@@ -33,6 +38,8 @@ pub struct RecorderStatus {
     pub dropped: u64,
     /// Records kept whose log lines were lost, because the lines waiting were too many bytes.
     pub dropped_logs: u64,
+    /// Records not kept, because their app had its `log_bytes_per_day` already.
+    pub records_over_quota: u64,
     pub queued: usize,
 }
 
@@ -41,8 +48,13 @@ struct Counts {
     written: AtomicU64,
     dropped: AtomicU64,
     dropped_logs: AtomicU64,
+    over_quota: AtomicU64,
     queued: AtomicUsize,
     queued_log_bytes: AtomicUsize,
+    /// Usage of what does not come to the worker.
+    apart: Mutex<Meter>,
+    /// There is some.
+    counted: Notify,
 }
 
 #[derive(Debug)]
@@ -56,31 +68,34 @@ impl Recorder {
     pub(super) fn start(services: Arc<Services>) -> Self {
         let (queue, messages) = mpsc::channel(RECORD_QUEUE_EXECUTIONS_MAX);
         let counts = Arc::new(Counts::default());
-        shutdown::spawn("recorder", work(services, messages, counts.clone()));
+        shutdown::spawn("recorder", Worker::new(services, counts.clone()).work(messages));
         Self { queue, counts }
     }
 
-    /// Hands a record over; never waits.
+    /// Hands a record over; never waits. What its app's allowance refused is counted and has no record: there may be any number.
     pub(super) fn record(&self, mut execution: Execution) {
         let counts = &self.counts;
-        let log_bytes = log_bytes(&execution);
-        if log_bytes > 0 && counts.queued_log_bytes.load(Ordering::Relaxed) + log_bytes > RECORD_QUEUE_LOG_BYTES_MAX {
-            execution.logs_dropped =
-                execution.logs_dropped.saturating_add(u32::try_from(execution.logs.len()).unwrap_or(u32::MAX));
-            execution.logs = Vec::new();
+        if execution.error.as_ref().is_some_and(|failure| failure.code == FailureCode::RateLimited) {
+            return counts.count_apart(&execution);
+        }
+        let bytes = log_bytes(&execution);
+        if bytes > 0 && counts.queued_log_bytes.load(Ordering::Relaxed) + bytes > RECORD_QUEUE_LOG_BYTES_MAX {
+            leave_lines_out(&mut execution);
             counts.dropped_logs.fetch_add(1, Ordering::Relaxed);
         } else {
-            counts.queued_log_bytes.fetch_add(log_bytes, Ordering::Relaxed);
+            counts.queued_log_bytes.fetch_add(bytes, Ordering::Relaxed);
         }
         counts.queued.fetch_add(1, Ordering::Relaxed);
         if let Err(refused) = self.queue.try_send(Message::Record(Box::new(execution))) {
             if let Message::Record(execution) = refused.into_inner() {
-                counts.taken(&execution);
+                counts.taken(1, log_bytes(&execution));
+                counts.count_apart(&execution);
             }
             counts.drop_records(1);
         }
     }
 
+    /// Waits until all that was handed over is written, its usage too, or dropped.
     pub(super) async fn flush(&self) {
         self.ask(Message::Flush).await;
     }
@@ -95,6 +110,7 @@ impl Recorder {
             written: counts.written.load(Ordering::Relaxed),
             dropped: counts.dropped.load(Ordering::Relaxed),
             dropped_logs: counts.dropped_logs.load(Ordering::Relaxed),
+            records_over_quota: counts.over_quota.load(Ordering::Relaxed),
             queued: counts.queued.load(Ordering::Relaxed),
         }
     }
@@ -109,10 +125,10 @@ impl Recorder {
 }
 
 impl Counts {
-    /// A record leaves the queue.
-    fn taken(&self, execution: &Execution) {
-        self.queued.fetch_sub(1, Ordering::Relaxed);
-        self.queued_log_bytes.fetch_sub(log_bytes(execution), Ordering::Relaxed);
+    /// Records leave the queue.
+    fn taken(&self, records: usize, log_bytes: usize) {
+        self.queued.fetch_sub(records, Ordering::Relaxed);
+        self.queued_log_bytes.fetch_sub(log_bytes, Ordering::Relaxed);
     }
 
     fn drop_records(&self, records: usize) {
@@ -125,79 +141,37 @@ impl Counts {
             );
         }
     }
-}
 
-async fn work(services: Arc<Services>, mut messages: mpsc::Receiver<Message>, counts: Arc<Counts>) {
-    let mut batch: Vec<Execution> = Vec::new();
-    loop {
-        let mut waiting = Vec::new();
-        let mut closing = false;
-        match messages.recv().await {
-            None => return,
-            Some(message) => take(message, &mut batch, &mut waiting, &mut closing),
+    /// Counts an invocation whose record does not come to the worker.
+    fn count_apart(&self, execution: &Execution) {
+        let is_first = {
+            let mut apart = self.apart.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_first = apart.is_empty();
+            apart.count(execution);
+            is_first
+        };
+        if is_first {
+            self.counted.notify_one();
         }
-        let due = Instant::now() + Duration::from_millis(RECORD_BATCH_DELAY_MS);
-        while batch.len() < RECORD_BATCH_EXECUTIONS_MAX && waiting.is_empty() {
-            match timeout_at(due, messages.recv()).await {
-                Ok(Some(message)) => take(message, &mut batch, &mut waiting, &mut closing),
-                Ok(None) => closing = true,
-                Err(_) => break,
-            }
-            if closing {
-                break;
-            }
-        }
-        if closing {
-            messages.close();
-            while let Some(message) = messages.recv().await {
-                take(message, &mut batch, &mut waiting, &mut closing);
-            }
-        }
-        write(&services, &batch, &counts).await;
-        batch.iter().for_each(|execution| counts.taken(execution));
-        batch.clear();
-        for done in waiting {
-            // Whoever stopped waiting needs no answer.
-            let _ = done.send(());
-        }
-        if closing {
-            return;
-        }
+    }
+
+    /// What was counted so.
+    fn take_apart(&self) -> Vec<Counted> {
+        self.apart.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn is_any_apart(&self) -> bool {
+        !self.apart.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 }
 
-fn take(message: Message, batch: &mut Vec<Execution>, waiting: &mut Vec<oneshot::Sender<()>>, closing: &mut bool) {
-    match message {
-        Message::Record(execution) => batch.push(*execution),
-        Message::Flush(done) => waiting.push(done),
-        Message::Close(done) => {
-            waiting.push(done);
-            *closing = true;
-        }
-    }
-}
-
-async fn write(services: &Services, batch: &[Execution], counts: &Counts) {
-    if batch.is_empty() {
-        return;
-    }
-    for attempt in 1..=RECORD_WRITE_ATTEMPTS_MAX {
-        match service::executions::write_batch(services, batch).await {
-            Ok(()) => {
-                counts.written.fetch_add(batch.len() as u64, Ordering::Relaxed);
-                return;
-            }
-            Err(error) => {
-                tracing::warn!(attempt, records = batch.len(), cause = ?error.source, "execution records could not be written");
-                if attempt < RECORD_WRITE_ATTEMPTS_MAX {
-                    tokio::time::sleep(Duration::from_millis(RECORD_WRITE_RETRY_MS << attempt)).await;
-                }
-            }
-        }
-    }
-    counts.drop_records(batch.len());
-}
-
+/// What the lines take while they wait.
 fn log_bytes(execution: &Execution) -> usize {
     execution.logs.iter().map(|line| line.message.len() + line.data.as_ref().map_or(0, String::len)).sum()
+}
+
+fn leave_lines_out(execution: &mut Execution) {
+    let lines = u32::try_from(execution.logs.len()).unwrap_or(u32::MAX);
+    execution.logs_dropped = execution.logs_dropped.saturating_add(lines);
+    execution.logs = Vec::new();
 }

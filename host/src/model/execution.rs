@@ -67,6 +67,7 @@ pub enum FailureCode {
     MemoryExceeded,
     DeadlineExceeded,
     Overloaded,
+    RateLimited,
     Internal,
 }
 
@@ -80,6 +81,7 @@ impl FailureCode {
             Self::MemoryExceeded => "memory_exceeded",
             Self::DeadlineExceeded => "deadline_exceeded",
             Self::Overloaded => "overloaded",
+            Self::RateLimited => "rate_limited",
             Self::Internal => "internal",
         }
     }
@@ -92,6 +94,7 @@ impl FailureCode {
             Self::FuelExhausted | Self::MemoryExceeded => 507,
             Self::DeadlineExceeded => 504,
             Self::Overloaded => 503,
+            Self::RateLimited => 429,
             Self::Internal => 500,
         }
     }
@@ -103,7 +106,7 @@ impl FailureCode {
             Self::FuelExhausted => Outcome::FuelExhausted,
             Self::MemoryExceeded => Outcome::MemoryExceeded,
             Self::DeadlineExceeded => Outcome::DeadlineExceeded,
-            Self::Overloaded => Outcome::Denied,
+            Self::Overloaded | Self::RateLimited => Outcome::Denied,
             Self::Internal => Outcome::HostFault,
         }
     }
@@ -153,6 +156,18 @@ pub struct Usage {
     /// Answer body and what host calls took out.
     pub bytes_out: u64,
     pub wall_us: u64,
+}
+
+impl Usage {
+    /// Headers that tell it to callers who may read the log.
+    pub fn headers(&self) -> [(&'static str, u64); 4] {
+        [
+            ("picloud-fuel-used", self.fuel),
+            ("picloud-memory-peak", self.memory_peak_bytes),
+            ("picloud-host-calls", self.host_calls.into()),
+            ("picloud-wall-us", self.wall_us),
+        ]
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -1,6 +1,7 @@
 //! One run of one version in one fresh instance: what goes in, what comes out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::id::{AppId, EventId, ExecutionId, RequestId, ScriptId, TriggerId};
 use crate::model::event::Event;
@@ -122,4 +123,6 @@ pub struct Ended {
     pub logs: Vec<LogLine>,
     /// Lines that did not fit the invocation's log bound.
     pub logs_dropped: u32,
+    /// Of one that was refused: when it may be let in.
+    pub retry_after: Option<Duration>,
 }

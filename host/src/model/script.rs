@@ -8,25 +8,13 @@ use sha2::{Digest, Sha256};
 use crate::error::{self, Error, Result};
 use crate::id::{AppId, ScriptId, UserId};
 use crate::limits;
+use crate::model::quota::Quota;
 use crate::model::text;
+
+pub use crate::model::quota::{AskedLimits, Limits};
 
 /// The version of the script contract: `ctx.sdk_version`.
 pub const SDK_VERSION: &str = "2.0";
-
-/// What one invocation may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[schemars(rename = "ScriptLimits")]
-pub struct Limits {
-    pub fuel: u64,
-    pub memory_mb: u32,
-    pub timeout_ms: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { fuel: limits::FUEL_DEFAULT, memory_mb: limits::MEMORY_MB_DEFAULT, timeout_ms: limits::TIMEOUT_MS_DEFAULT }
-    }
-}
 
 /// `endpoint` answers requests; `module` holds functions for other scripts and cannot be routed to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -200,28 +188,6 @@ pub struct Summary {
     pub updated_at: DateTime<Utc>,
 }
 
-/// Limits as a person asks for them; what is left out stays as it was, or takes the default in a new script.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct AskedLimits {
-    pub fuel: Option<u64>,
-    pub memory_mb: Option<u64>,
-    pub timeout_ms: Option<u64>,
-}
-
-impl AskedLimits {
-    /// `base` with what was asked, each between its floor and its ceiling; 422 names field, asked and the bound.
-    pub fn over(self, base: Limits) -> Result<Limits> {
-        let fuel = within("limits.fuel", self.fuel, limits::FUEL_MIN, limits::FUEL_CEILING)?;
-        let memory_mb = within("limits.memory_mb", self.memory_mb, limits::MEMORY_MB_MIN, limits::MEMORY_MB_CEILING)?;
-        let timeout_ms = within("limits.timeout_ms", self.timeout_ms, limits::TIMEOUT_MS_MIN, limits::TIMEOUT_MS_CEILING)?;
-        Ok(Limits {
-            fuel: fuel.unwrap_or(base.fuel),
-            memory_mb: memory_mb.unwrap_or(base.memory_mb),
-            timeout_ms: timeout_ms.unwrap_or(base.timeout_ms),
-        })
-    }
-}
-
 /// What a new script is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewScript {
@@ -234,12 +200,12 @@ pub struct NewScript {
 }
 
 impl NewScript {
-    /// Everything about it that can be judged without running or storing it; its limits.
-    pub fn check(&self) -> Result<Limits> {
+    /// Everything about it that can be judged without running or storing it, in an app of that quota; its limits.
+    pub fn check(&self, quota: &Quota) -> Result<Limits> {
         check_name(&self.name)?;
-        check_source(&self.source)?;
+        check_source(&self.source, quota.source_bytes as usize)?;
         check_description(&self.description)?;
-        self.limits.over(Limits::default())
+        self.limits.over(Limits::default(), quota)
     }
 }
 
@@ -252,11 +218,11 @@ pub struct NewVersion {
 }
 
 impl NewVersion {
-    /// Everything about it that can be judged without the version before.
-    pub fn check(&self) -> Result<()> {
-        check_source(&self.source)?;
+    /// Everything about it that can be judged without the version before, in an app of that quota.
+    pub fn check(&self, quota: &Quota) -> Result<()> {
+        check_source(&self.source, quota.source_bytes as usize)?;
         self.description.as_deref().map_or(Ok(()), check_description)?;
-        self.limits.over(Limits::default()).map(drop)
+        self.limits.over(Limits::default(), quota).map(drop)
     }
 }
 
@@ -270,9 +236,9 @@ pub fn check_name(name: &str) -> Result<()> {
     text::at_most("name", name, limits::SCRIPT_NAME_CHARS_MAX)
 }
 
-/// At most `SCRIPT_SOURCE_BYTES_MAX` bytes (more: 413 `source_too_large`), no NUL.
-pub fn check_source(source: &str) -> Result<()> {
-    let (asked, allowed) = (source.len(), limits::SCRIPT_SOURCE_BYTES_MAX);
+/// At most `allowed` bytes (more: 413 `source_too_large`), no NUL.
+pub fn check_source(source: &str, allowed: usize) -> Result<()> {
+    let asked = source.len();
     if asked > allowed {
         return Err(Error::new(
             error::Kind::TooLarge,
@@ -296,7 +262,8 @@ pub fn check_description(description: &str) -> Result<()> {
 }
 
 /// The digest of a version: lower-case hex SHA-256 over a tag, the source led by its length, and the limits, all
-/// integers little-endian. Two versions of one digest run alike.
+/// integers little-endian: the first three always, each other one with its name where it is not at its default. Two
+/// versions of one digest run alike.
 pub fn digest(source: &str, limits: &Limits) -> String {
     let length = u64::try_from(source.len()).unwrap_or(u64::MAX);
     let mut hash = Sha256::new();
@@ -306,19 +273,11 @@ pub fn digest(source: &str, limits: &Limits) -> String {
     hash.update(limits.fuel.to_le_bytes());
     hash.update(limits.memory_mb.to_le_bytes());
     hash.update(limits.timeout_ms.to_le_bytes());
-    text::hex(&hash.finalize())
-}
-
-fn within<T>(field: &str, asked: Option<u64>, floor: T, ceiling: T) -> Result<Option<T>>
-where
-    T: Copy + PartialOrd + TryFrom<u64> + std::fmt::Display + Serialize,
-{
-    let Some(asked) = asked else { return Ok(None) };
-    match T::try_from(asked) {
-        Ok(value) if floor <= value && value <= ceiling => Ok(Some(value)),
-        _ => Err(Error::invalid(field, format!("{field} is {asked}; {floor} to {ceiling} are allowed"))
-            .with_details(json!({ "field": field, "asked": asked, "floor": floor, "ceiling": ceiling }))),
+    for (bound, value) in limits.each().skip(3).filter(|(bound, value)| *value != bound.default) {
+        hash.update(bound.name);
+        hash.update(value.to_le_bytes());
     }
+    text::hex(&hash.finalize())
 }
 
 #[cfg(test)]
@@ -337,35 +296,11 @@ mod tests {
 
     #[test]
     fn a_source_over_the_cap_is_too_large_and_not_merely_invalid() {
-        assert!(check_source(&" ".repeat(limits::SCRIPT_SOURCE_BYTES_MAX)).is_ok());
-        let refused = check_source(&" ".repeat(limits::SCRIPT_SOURCE_BYTES_MAX + 1)).unwrap_err();
+        let most = limits::SCRIPT_SOURCE_BYTES_MAX;
+        assert!(check_source(&" ".repeat(most), most).is_ok());
+        let refused = check_source(&" ".repeat(most + 1), most).unwrap_err();
         assert_eq!((refused.kind, refused.code), (error::Kind::TooLarge, "source_too_large"));
-        assert_eq!(check_source("\0").unwrap_err().code, "invalid");
-    }
-
-    #[test]
-    fn limits_hold_at_their_bounds_and_refuse_beyond() {
-        let fuel = |fuel| AskedLimits { fuel: Some(fuel), ..AskedLimits::default() }.over(Limits::default());
-        assert_eq!(fuel(limits::FUEL_CEILING).unwrap().fuel, limits::FUEL_CEILING);
-        assert_eq!(fuel(limits::FUEL_MIN).unwrap().fuel, limits::FUEL_MIN);
-        assert!(fuel(limits::FUEL_MIN - 1).is_err());
-        let refused = fuel(limits::FUEL_CEILING + 1).unwrap_err();
-        assert_eq!(
-            refused.details,
-            Some(
-                json!({ "field": "limits.fuel", "asked": limits::FUEL_CEILING + 1, "floor": limits::FUEL_MIN, "ceiling": limits::FUEL_CEILING })
-            )
-        );
-        // Beyond what the field's type holds: still a bound, not an overflow.
-        let asked = AskedLimits { memory_mb: Some(u64::MAX), ..AskedLimits::default() };
-        assert!(asked.over(Limits::default()).is_err());
-    }
-
-    #[test]
-    fn what_is_not_asked_for_stays() {
-        let base = Limits { fuel: 2_000_000, memory_mb: 16, timeout_ms: 50 };
-        let asked = AskedLimits { timeout_ms: Some(60), ..AskedLimits::default() };
-        assert_eq!(asked.over(base).unwrap(), Limits { timeout_ms: 60, ..base });
+        assert_eq!(check_source("\0", most).unwrap_err().code, "invalid");
     }
 
     #[test]
@@ -376,5 +311,8 @@ mod tests {
         assert_eq!(digest_of_one, digest("1", &limits));
         assert_ne!(digest_of_one, digest("2", &limits));
         assert_ne!(digest_of_one, digest("1", &Limits { timeout_ms: 50, ..limits }));
+        let (calls, depth) = (Limits { host_calls: 50, ..limits }, Limits { event_depth: 50, ..limits });
+        assert_ne!(digest_of_one, digest("1", &calls));
+        assert_ne!(digest("1", &calls), digest("1", &depth));
     }
 }

@@ -3,11 +3,11 @@
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::probe::Pool;
-use crate::limits::{GUEST_STACK_BYTES, MEMORY_MB_CEILING, MIB, PREPARATIONS_AT_ONCE};
+use crate::limits::{GUEST_STACK_BYTES, MEMORY_MB_CEILING, MIB};
 
 /// An engine that runs instances from `pool`.
 pub(super) fn pooled(pool: &Pool) -> wasmtime::Result<Engine> {
-    let places = u32::try_from(pool.places + pool.nested_places + pool.event_places + PREPARATIONS_AT_ONCE).unwrap_or(u32::MAX);
+    let places = u32::try_from(pool.places + pool.nested_places + pool.event_places + pool.preparations).unwrap_or(u32::MAX);
     let mut pooling = PoolingAllocationConfig::new();
     pooling
         .total_component_instances(places)

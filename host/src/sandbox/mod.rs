@@ -37,8 +37,8 @@ use crate::clock::Clock;
 use crate::error::{self, Error};
 use crate::hostcall::{self, Guest, Reach};
 use crate::limits::{
-    FUEL_YIELD_INTERVAL, GUEST_TRANSFER_BYTES_MAX, MEMORY_MB_CEILING, MIB, PREPARATION_WAIT_MS, PREPARATIONS_AT_ONCE,
-    PREPARATIONS_WAITING_MAX, PREPARE_FUEL, PREPARE_MEMORY_MB, PREPARE_TIMEOUT_MS, RESPONSE_BODY_BYTES_MAX,
+    FUEL_YIELD_INTERVAL, GUEST_TRANSFER_BYTES_MAX, GUEST_TRANSFER_SPARE_BYTES, MEMORY_MB_CEILING, MIB, PREPARATION_WAIT_MS,
+    PREPARATIONS_WAITING_MAX, PREPARE_FUEL, PREPARE_MEMORY_MB, PREPARE_TIMEOUT_MS,
 };
 use crate::model::execution::{Failure, FailureCode, LogLine, Usage};
 use crate::model::import::Import;
@@ -106,7 +106,7 @@ impl Sandbox {
         let mut linker = Linker::new(&engine);
         hostcall::link(&mut linker)?;
         let pre = ScriptPre::new(linker.instantiate_pre(&artifact.component)?)?;
-        let guest = Guest::new(None, clock.clone(), sandbox_memory_bytes());
+        let guest = Guest::new(None, clock.clone(), preparing_limits());
         let mut store = new_store(&engine, guest, PREPARE_FUEL)?;
         let instance = pre.instance_pre().instantiate_async(&mut store).await?;
         let script = Script::new(&mut store, &instance)?;
@@ -125,9 +125,9 @@ impl Sandbox {
             blank,
             component: artifact.warm,
             clock,
-            pool,
             was_built: artifact.built,
-            preparing: Semaphore::new(PREPARATIONS_AT_ONCE),
+            preparing: Semaphore::new(pool.preparations),
+            pool,
             preparations_waiting: Semaphore::new(PREPARATIONS_WAITING_MAX),
         })
     }
@@ -250,8 +250,7 @@ impl Sandbox {
         limits: Limits,
         deadline: Instant,
     ) -> Attempt {
-        let memory_bytes = memory_bytes(limits.memory_mb);
-        let guest = Guest::new(Some(reach), self.clock.clone(), memory_bytes);
+        let guest = Guest::new(Some(reach), self.clock.clone(), limits);
         let mut store = match new_store(&self.engine, guest, PREPARE_FUEL) {
             Ok(store) => store,
             Err(error) => return Attempt::NotPlaced(error),
@@ -288,12 +287,13 @@ impl Sandbox {
             Ok(mapped) => mapped,
             Err(failure) => return Attempt::Ran(ended(&mut store, Err(failure), 0)),
         };
-        store.set_hostcall_fuel(GUEST_TRANSFER_BYTES_MAX);
+        let answer_bytes = limits.response_body_bytes as usize;
+        store.set_hostcall_fuel(GUEST_TRANSFER_BYTES_MAX.max(answer_bytes + GUEST_TRANSFER_SPARE_BYTES));
         if let Err(error) = store.set_fuel(limits.fuel) {
             return Attempt::NotPlaced(error);
         }
         let result = match timeout_at(deadline.into(), self.exports.handle(&mut store, &instance, invocation)).await {
-            Ok(Ok(Ok(answer))) => outcome::of_answer(answer),
+            Ok(Ok(Ok(answer))) => outcome::of_answer(answer, limits.response_body_bytes as usize),
             Ok(Ok(Err(failure))) => Err(outcome::of_failure(failure, store.data().faulted)),
             Ok(Err(error)) => Err(outcome::of_trap(&error, limits.fuel)),
             Err(_) => Err(outcome::of_deadline(limits.timeout_ms)),
@@ -320,8 +320,7 @@ impl Sandbox {
     ) -> Result<Result<T, Diagnostic>, Error> {
         let _place = self.preparation().await?;
         let memory = sandbox_memory_bytes();
-        let (mut store, instance) =
-            self.instance(memory, PREPARE_FUEL).await.map_err(|error| Error::internal(format!("{error:#}")))?;
+        let (mut store, instance) = self.instance(PREPARE_FUEL).await.map_err(|error| Error::internal(format!("{error:#}")))?;
         // The dump of a whole memory is the host's own wish, not a guest's.
         store.set_hostcall_fuel(memory + GUEST_TRANSFER_BYTES_MAX);
         let deadline = Instant::now() + Duration::from_millis(PREPARE_TIMEOUT_MS.into());
@@ -346,8 +345,8 @@ impl Sandbox {
         timeout(wait, self.preparing.acquire()).await.map_err(|_| overloaded())?.map_err(Error::internal)
     }
 
-    async fn instance(&self, memory_bytes: usize, fuel: u64) -> wasmtime::Result<(Store<Guest>, Instance)> {
-        let mut store = new_store(&self.engine, Guest::new(None, self.clock.clone(), memory_bytes), fuel)?;
+    async fn instance(&self, fuel: u64) -> wasmtime::Result<(Store<Guest>, Instance)> {
+        let mut store = new_store(&self.engine, Guest::new(None, self.clock.clone(), preparing_limits()), fuel)?;
         let instance = self.pre.instance_pre().instantiate_async(&mut store).await?;
         Ok((store, instance))
     }
@@ -405,7 +404,7 @@ fn invocation(call: Call) -> Invocation {
             depth: event.depth,
             about: event.about,
         }),
-        response_body_bytes_max: u32::try_from(RESPONSE_BODY_BYTES_MAX).unwrap_or(u32::MAX),
+        response_body_bytes_max: call.script.limits.response_body_bytes,
     }
 }
 
@@ -447,6 +446,11 @@ fn diagnostic(found: program::Diagnostic) -> Diagnostic {
 
 fn memory_bytes(mib: u32) -> usize {
     usize::try_from(u64::from(mib) * MIB).unwrap_or(usize::MAX)
+}
+
+/// What a source is parsed and prepared within.
+fn preparing_limits() -> Limits {
+    Limits { memory_mb: PREPARE_MEMORY_MB, ..Limits::default() }
 }
 
 fn sandbox_memory_bytes() -> usize {

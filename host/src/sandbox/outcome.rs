@@ -4,8 +4,7 @@ use wasmtime::Trap;
 
 use crate::hostcall::{FAULT_MESSAGE, MemoryExceeded, NotRunning};
 use crate::limits::{
-    FAILURE_CALLS_MAX, FAILURE_MESSAGE_BYTES_MAX, FAILURE_NAME_BYTES_MAX, RESPONSE_BODY_BYTES_MAX, RESPONSE_HEADER_BYTES_MAX,
-    RESPONSE_HEADERS_MAX,
+    FAILURE_CALLS_MAX, FAILURE_MESSAGE_BYTES_MAX, FAILURE_NAME_BYTES_MAX, RESPONSE_HEADER_BYTES_MAX, RESPONSE_HEADERS_MAX,
 };
 use crate::model::execution::{Failure, FailureCode, Frame};
 use crate::model::http::{is_field_value, is_token};
@@ -13,15 +12,15 @@ use crate::model::invocation::Answer;
 use crate::model::text::cut;
 use crate::wit::program;
 
-/// What the guest answered, held against HTTP.
-pub(super) fn of_answer(answer: program::Answer) -> Result<Answer, Failure> {
+/// What the guest answered, held against HTTP and the script's bound.
+pub(super) fn of_answer(answer: program::Answer, body_bytes_max: usize) -> Result<Answer, Failure> {
     if !(200..=599).contains(&answer.status) {
         return Err(invalid(format!("status {} is not from 200 to 599", answer.status)));
     }
-    if answer.body.len() > RESPONSE_BODY_BYTES_MAX {
+    if answer.body.len() > body_bytes_max {
         return Err(Failure::new(
             FailureCode::ResponseTooLarge,
-            format!("the answer's body is larger than {RESPONSE_BODY_BYTES_MAX} bytes"),
+            format!("the answer's body is larger than {body_bytes_max} bytes (the script's limit `response_body_bytes`)"),
         ));
     }
     if answer.headers.len() > RESPONSE_HEADERS_MAX {
@@ -110,9 +109,11 @@ fn invalid(message: String) -> Failure {
 mod tests {
     use super::*;
 
+    const BODY_BYTES_MAX: usize = 1_000;
+
     fn judged(status: u16, headers: &[(&str, &str)], body: usize) -> Result<Answer, FailureCode> {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        of_answer(program::Answer { status, headers, body: vec![0; body] }).map_err(|failure| failure.code)
+        of_answer(program::Answer { status, headers, body: vec![0; body] }, BODY_BYTES_MAX).map_err(|failure| failure.code)
     }
 
     #[test]
@@ -171,8 +172,8 @@ mod tests {
 
     #[test]
     fn the_body_is_bounded() {
-        assert!(judged(200, &[], RESPONSE_BODY_BYTES_MAX).is_ok());
-        assert_eq!(judged(200, &[], RESPONSE_BODY_BYTES_MAX + 1), Err(FailureCode::ResponseTooLarge));
+        assert!(judged(200, &[], BODY_BYTES_MAX).is_ok());
+        assert_eq!(judged(200, &[], BODY_BYTES_MAX + 1), Err(FailureCode::ResponseTooLarge));
     }
 
     #[test]

@@ -44,7 +44,7 @@ async fn sandbox() -> &'static Sandbox {
 
 /// A fresh instance, with every export at hand.
 async fn instance(sandbox: &Sandbox) -> (Store<Guest>, Script) {
-    let (mut store, instance) = sandbox.instance(memory_bytes(32), PREPARE_FUEL).await.unwrap();
+    let (mut store, instance) = sandbox.instance(PREPARE_FUEL).await.unwrap();
     let script = Script::new(&mut store, &instance).unwrap();
     (store, script)
 }
@@ -209,7 +209,7 @@ async fn every_instance_starts_as_the_first_did() {
     };
     let first = fresh().await;
     let with = |end: &str| functions(300).replace("f3(1, 2)", end);
-    let short = Limits { fuel: 20_000_000, timeout_ms: 50, memory_mb: 16 };
+    let short = Limits { fuel: 20_000_000, timeout_ms: 50, memory_mb: 16, ..Limits::default() };
     for (end, limits, expected) in [
         ("let x = f3(1, 2); x.name += `y`; x", short, None),
         ("throw 1", short, Some(FailureCode::ScriptError)),
@@ -300,7 +300,7 @@ async fn instances_in_parallel_do_not_meet() {
 
 #[tokio::test]
 async fn each_bound_ends_with_its_own_word() {
-    let small = Limits { fuel: 20_000_000, memory_mb: 16, timeout_ms: 10_000 };
+    let small = Limits { fuel: 20_000_000, memory_mb: 16, timeout_ms: 10_000, ..Limits::default() };
     assert_eq!(code("loop {}", small).await, FailureCode::FuelExhausted);
     assert_eq!(code("try { loop {} } catch { 1 }", small).await, FailureCode::FuelExhausted);
     assert_eq!(

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use super::Services;
 use crate::error::{Error, Kind, Result};
 use crate::id::{AppId, ExecutionId, ScriptId};
-use crate::model::access::{Credential, Denial, Principal, Scope, Standing};
+use crate::model::access::{Credential, Denial, Origin, Principal, Scope, Standing};
 use crate::model::app::App;
 use crate::store;
 
@@ -55,6 +55,16 @@ pub async fn find(s: &Services, by: &Principal, named: Named<'_>, scope: Scope) 
         }),
     })?;
     Ok((app, standing))
+}
+
+/// Whether a token is of somebody who may read the log of the app.
+pub async fn may_read_log(s: &Services, token: &str, app: AppId) -> Result<bool> {
+    let Some(by) = super::sessions::authenticate(s, token, Origin::default()).await? else { return Ok(false) };
+    let role = match by.sees_all_apps() {
+        true => None,
+        false => store::members::role(&mut *s.db.acquire().await?, app, by.user_id).await?,
+    };
+    Ok(by.decide_on(Standing { app_id: app, role }, Scope::LogRead).is_ok())
 }
 
 async fn load(db: &mut PgConnection, app: Option<AppId>, what: &str) -> Result<App> {

@@ -110,6 +110,7 @@ pub async fn delete(s: &Services, by: &Principal, id: AppId, what: Deletion, if_
     super::files::forget_app(s, id);
     tracing::info!(app.id = %id, user.id = %by.user_id, scripts = scripts.len(), "app deleted");
     super::executions::forget(s, &scripts).await;
+    super::usage::forget(s, id).await;
     Ok(())
 }
 

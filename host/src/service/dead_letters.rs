@@ -154,8 +154,9 @@ pub async fn get_json(s: &Services, app: AppId, id: &str) -> Result<Option<Vec<u
 /// As [`replay`], for a script. It is one hop of the chain, which ends as any other: 429 `limit_exceeded` past `EVENT_DEPTH_MAX`.
 pub async fn replay_by_script(s: &Services, app: AppId, origin: Origin, id: &str) -> Result<DeliveryId> {
     let depth = origin.next_depth();
-    if depth > i32::try_from(limits::EVENT_DEPTH_MAX).unwrap_or(i32::MAX) {
-        let message = format!("a chain of events is at most {} hops long; a person may replay this", limits::EVENT_DEPTH_MAX);
+    let most = limits::EVENT_DEPTH_MAX.min(s.quota(app).event_depth);
+    if depth > i32::try_from(most).unwrap_or(i32::MAX) {
+        let message = format!("a chain of events is at most {most} hops long; a person may replay this");
         return Err(Error::new(Kind::RateLimited, "limit_exceeded", message));
     }
     replay_at(s, None, app, id.parse().map_err(|_| gone())?, depth).await

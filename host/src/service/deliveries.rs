@@ -47,7 +47,7 @@ pub async fn relay(s: &Services) -> Result<Relayed> {
 }
 
 fn too_deep() -> Failure {
-    let message = format!("a chain of events is longer than {} hops: nothing was attempted", limits::EVENT_DEPTH_MAX);
+    let message = "a chain of events has more hops than the script takes (its limit `event_depth`): nothing was attempted";
     Failure::new(FailureCode::Internal, message)
 }
 

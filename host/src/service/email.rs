@@ -13,7 +13,7 @@ use crate::model::grant::{Capability, Need};
 ///
 /// # Errors
 /// 501 `not_configured` without a relay. 422 `invalid` as of [`Message::check`]; without a sender, where the node has none
-/// either. 403 `denied` for a sender that is not granted. 404 when the app is gone. Others as of `egress::smtp::Relay::send`.
+/// either. 403 `denied` for a sender that is not granted. 429 `rate_limited`. 404 when the app is gone. Others as of `egress::smtp::Relay::send`.
 pub async fn send(s: &Services, app: AppId, message: Message) -> Result<String> {
     let relay = s.mail.as_ref().ok_or_else(|| {
         let message = "this node has no mail relay; its owner names one with PICLOUD_SMTP_URL";
@@ -26,5 +26,6 @@ pub async fn send(s: &Services, app: AppId, message: Message) -> Result<String> 
     let table = s.routing.current().app_by_id(app).cloned().ok_or_else(|| Error::not_found("app"))?;
     table.grants.require(&Need::new(Capability::Email, &email::comparable(from)), &table.slug)?;
     let now = s.now();
+    s.allowances.go_out(app, &table.quota, now)?;
     relay.send(app, Letter { message: &message, from, id: MessageId::at(now).0, now }).await
 }

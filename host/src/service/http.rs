@@ -10,5 +10,6 @@ use crate::model::http::{Request, Response};
 /// Errors as of `egress::Client::send`; 404 when the app is gone.
 pub async fn send(s: &Services, app: AppId, request: Request, allowance: &Allowance) -> Result<Response> {
     let table = s.routing.current().app_by_id(app).cloned().ok_or_else(|| Error::not_found("app"))?;
-    s.egress.send(Traveller { app, slug: &table.slug, grants: &table.grants, allowance }, request).await
+    let may_go = || s.allowances.go_out(app, &table.quota, s.clock.now());
+    s.egress.send(Traveller { app, slug: &table.slug, grants: &table.grants, allowance, may_go: &may_go }, request).await
 }

@@ -21,11 +21,15 @@ use crate::clock::Clock;
 use crate::config::Hidden;
 use crate::egress;
 use crate::error::{Error, Result};
+use crate::fair::{Fair, Size};
+use crate::id::AppId;
 use crate::limits;
+use crate::model::quota::Quota;
 use crate::store;
 use crate::vault::Vault;
 
 pub mod access;
+pub mod allowances;
 pub mod api_keys;
 pub mod apps;
 pub mod archive;
@@ -48,6 +52,7 @@ pub mod kv;
 pub mod mail_in;
 pub mod members;
 pub mod queues;
+pub mod quotas;
 pub mod retention;
 pub mod routes;
 pub mod routing;
@@ -57,6 +62,7 @@ pub mod secrets;
 pub mod sessions;
 pub mod topics;
 pub mod triggers;
+pub mod usage;
 pub mod users;
 
 use routing::Routing;
@@ -106,11 +112,21 @@ pub struct Services {
     blobs: OnceLock<Blobs>,
     /// The way out for scripts.
     pub egress: egress::Client,
+    /// What apps may do for each second.
+    pub allowances: allowances::Allowances,
+    /// Places at the database for what scripts do: of those that somebody waits for, and of others.
+    pub statements: Fair,
     /// Exports and imports under way.
     pub archives: archive::Places,
     /// The mail relay, where there is one.
     pub mail: Option<egress::smtp::Relay>,
 }
+
+/// A connection each; some are kept for either.
+const STATEMENTS: [Size; 2] = {
+    let places = limits::DATABASE_SCRIPT_CONNECTIONS_MAX as usize;
+    [Size { places, kept_bytes: limits::STATEMENTS_KEPT[0] }, Size { places, kept_bytes: limits::STATEMENTS_KEPT[1] }]
+};
 
 /// What a process is told of its platform.
 #[derive(Debug, Clone)]
@@ -141,6 +157,8 @@ impl Services {
             routing: Routing::default(),
             apps_domain: settings.apps_domain,
             reserved_hosts: settings.reserved_hosts,
+            allowances: allowances::Allowances::default(),
+            statements: Fair::new(&STATEMENTS, limits::DATABASE_SCRIPT_CONNECTIONS_MAX.into()),
             archives: archive::Places::default(),
             passwords: Hasher::default(),
             logins: Throttle::default(),
@@ -173,6 +191,11 @@ impl Services {
     /// The time in the microseconds that the database keeps: what a caller is told is what is read later.
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now().trunc_subsecs(6)
+    }
+
+    /// What an app may use, as this node knows it at this moment.
+    pub fn quota(&self, app: AppId) -> Quota {
+        self.routing.current().app_by_id(app).map_or_else(Quota::default, |app| app.quota)
     }
 
     /// Takes a committed change into this node's directory. The change stands whether or not this succeeds, so a failure is

@@ -1,6 +1,6 @@
-//! What is kept for a time only: records of executions with their logs, dead letters, deduplication keys, answers
-//! of requests that may come again, leftovers of races. Deleted
-//! in transactions of `SWEEP_BATCH` rows, so that nobody waits for it; a crash leaves the rest to the next sweep.
+//! What is kept for a time only: records of executions with their logs, what apps used, dead letters, deduplication keys,
+//! answers of requests that may come again, leftovers of races. Deleted in transactions of `SWEEP_BATCH` rows, so that nobody
+//! waits for it; a crash leaves the rest to the next sweep.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
@@ -10,12 +10,14 @@ use super::Services;
 use crate::error::Result;
 use crate::id::{EventId, ExecutionId};
 use crate::limits;
+use crate::model::usage::Period;
 use crate::store;
 
 /// Deletes all that is due; how many rows.
 pub async fn sweep(s: &Services) -> Result<u64> {
     let now = s.now();
     let ago = |seconds: i64| now - TimeDelta::seconds(seconds);
+    let usage = Period::ALL.map(|period| Kept::Usage { period, before: ago(period.keep_s()) });
     let kept = [
         Kept::Letters { resolved: ago(limits::DEAD_LETTER_RESOLVED_KEEP_S), dead: ago(limits::DEAD_LETTER_KEEP_S) },
         Kept::Keys { expired_by: now },
@@ -24,7 +26,7 @@ pub async fn sweep(s: &Services) -> Result<u64> {
         Kept::Records { before: ExecutionId(before(ago(limits::EXECUTION_KEEP_S))) },
     ];
     let mut swept = 0;
-    for kept in kept {
+    for kept in kept.into_iter().chain(usage) {
         // Again and again until a batch is not full.
         loop {
             let mut tx = store::begin(&s.db).await?;
@@ -47,6 +49,7 @@ enum Kept {
     Events { before: EventId },
     Answers { before: DateTime<Utc> },
     Records { before: ExecutionId },
+    Usage { period: Period, before: DateTime<Utc> },
 }
 
 impl Kept {
@@ -59,6 +62,7 @@ impl Kept {
             Self::Events { before } => store::events::sweep(tx, before, rows).await?,
             Self::Answers { before } => store::idempotency::sweep(tx, before, rows).await?,
             Self::Records { before } => store::executions::sweep(tx, before, rows).await?,
+            Self::Usage { period, before } => store::usage::sweep(tx, period, before, rows).await?,
         })
     }
 }

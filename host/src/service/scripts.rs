@@ -24,7 +24,7 @@ use crate::store;
 /// 422 and 413 as `NewScript::check` (better asked before preparing), 422 as `grants::admit`; 404 for the app; 409 naming the
 /// script of that name, or `modules_changed`.
 pub async fn create(s: &Services, by: &Principal, new: NewScript, prepared: Prepared) -> Result<Script> {
-    let limits = new.check()?;
+    let limits = new.check(&s.quota(new.app_id))?;
     let now = s.now();
     let script = Script {
         id: ScriptId::at(now),
@@ -113,13 +113,14 @@ pub async fn publish(
     prepared: Prepared,
     if_match: Option<&str>,
 ) -> Result<Script> {
-    new.check()?;
     let now = s.now();
     let mut tx = store::begin(&s.db).await?;
     let mut script = locked(&mut tx, id, if_match).await?;
+    let quota = s.quota(script.app_id);
+    new.check(&quota)?;
     let before = script.clone();
     super::grants::admit(&mut tx, script.app_id, &prepared.capabilities).await?;
-    let limits = new.limits.over(script.active.limits)?;
+    let limits = new.limits.over(script.active.limits, &quota)?;
     super::imports::settle(&mut tx, s, &script, &prepared).await?;
     let next = next_version(&mut tx, &script, new.source, limits, &prepared, by.user_id, now).await?;
     script.description = new.description.unwrap_or(script.description);

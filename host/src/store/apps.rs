@@ -2,12 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::id::{AppId, UserId};
 use crate::model::access::Sight;
 use crate::model::app::App;
 use crate::model::grant::Grants;
+use crate::model::quota::{Named, Quota};
 use crate::model::route::SourceApp;
 
 /// Adds an app; false when the slug is taken.
@@ -81,10 +83,13 @@ pub async fn list(db: &mut PgConnection, sight: &Sight, after: Option<Uuid>, row
 
 /// Every app as the data plane knows it.
 pub async fn tenants(db: &mut PgConnection) -> sqlx::Result<Vec<SourceApp>> {
-    let rows = sqlx::query!(r#"SELECT id AS "id: AppId", slug, cors_origins, grants FROM apps"#).fetch_all(db).await?;
-    let apps = rows
-        .into_iter()
-        .map(|row| Ok(SourceApp { id: row.id, slug: row.slug, cors_origins: row.cors_origins, grants: readable(&row.grants)? }));
+    let rows = sqlx::query!(r#"SELECT id AS "id: AppId", slug, cors_origins, grants, quota AS "quota: Json<Named>" FROM apps"#)
+        .fetch_all(db)
+        .await?;
+    let apps = rows.into_iter().map(|row| {
+        let (grants, quota) = (readable(&row.grants)?, Quota::stored(&row.quota));
+        Ok(SourceApp { id: row.id, slug: row.slug, cors_origins: row.cors_origins, grants, quota })
+    });
     apps.collect()
 }
 
@@ -101,6 +106,25 @@ pub async fn put_grants(db: &mut PgConnection, id: AppId, grants: &Grants, now: 
          WHERE id = $1 RETURNING updated_at",
         id.0,
         grants.to_json(),
+        now
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// What was set of the app's quota.
+pub async fn quota(db: &mut PgConnection, id: AppId) -> sqlx::Result<Option<Named>> {
+    let stored = sqlx::query_scalar!(r#"SELECT quota AS "quota: Json<Named>" FROM apps WHERE id = $1"#, id.0);
+    Ok(stored.fetch_optional(db).await?.map(|stored| stored.0))
+}
+
+/// `updated_at` strictly grows, as in [`update`].
+pub async fn put_quota(db: &mut PgConnection, id: AppId, quota: &Named, now: DateTime<Utc>) -> sqlx::Result<DateTime<Utc>> {
+    sqlx::query_scalar!(
+        "UPDATE apps SET quota = $2, updated_at = greatest($3, updated_at + interval '1 microsecond')
+         WHERE id = $1 RETURNING updated_at",
+        id.0,
+        serde_json::json!(quota),
         now
     )
     .fetch_one(db)

@@ -1,6 +1,7 @@
 //! What an archive is made of and what it becomes: rows of an app in the order in which it has them, and many rows at once.
 
 use chrono::{DateTime, Utc};
+use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -66,7 +67,7 @@ pub struct VersionRow {
 /// Those of all scripts of an app, each script's by number.
 pub async fn versions(db: &mut PgConnection, app: AppId, rows: i64) -> sqlx::Result<Vec<VersionRow>> {
     let rows = sqlx::query!(
-        r#"SELECT v.script_id AS "script_id: ScriptId", v.number, v.digest, v.fuel, v.memory_mb, v.timeout_ms, v.created_at,
+        r#"SELECT v.script_id AS "script_id: ScriptId", v.number, v.digest, v.limits AS "limits: Json<Limits>", v.created_at,
                   octet_length(v.source) AS "source_bytes!"
            FROM scripts s JOIN script_versions v ON v.app_id = s.app_id AND v.script_id = s.id
            WHERE s.app_id = $1 ORDER BY s.name, v.number LIMIT $2"#,
@@ -80,11 +81,7 @@ pub async fn versions(db: &mut PgConnection, app: AppId, rows: i64) -> sqlx::Res
             script_id: row.script_id,
             number: row.number,
             digest: row.digest,
-            limits: Limits {
-                fuel: super::natural("fuel", row.fuel)?,
-                memory_mb: super::natural("memory_mb", row.memory_mb)?,
-                timeout_ms: super::natural("timeout_ms", row.timeout_ms)?,
-            },
+            limits: row.limits.0,
             created_at: row.created_at,
             source_bytes: super::natural("source_bytes", row.source_bytes)?,
         })

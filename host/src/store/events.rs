@@ -76,11 +76,13 @@ pub async fn append_for_letters(
     too_deep: &Failure,
 ) -> sqlx::Result<u64> {
     let ids: Vec<_> = letters.iter().map(|id| id.0).collect();
-    let depth_max = i32::try_from(limits::EVENT_DEPTH_MAX + limits::EVENT_DEPTH_LETTERS).unwrap_or(i32::MAX);
+    let usual = i32::try_from(limits::EVENT_DEPTH_MAX).unwrap_or(i32::MAX);
+    let beyond = i32::try_from(limits::EVENT_DEPTH_LETTERS).unwrap_or(i32::MAX);
     sqlx::query!(
         "UPDATE deliveries SET handler_failed_at = $2, handler_error = $3
          FROM events e
-         WHERE deliveries.id = ANY ($1) AND deliveries.state = 'dead' AND deliveries.depth >= $4 AND e.id = deliveries.event_id
+         WHERE deliveries.id = ANY ($1) AND deliveries.state = 'dead' AND e.id = deliveries.event_id
+           AND deliveries.depth >= event_depth_max(deliveries.script_id, $4) + $5
            AND EXISTS (
                SELECT FROM triggers t
                WHERE t.app_id = deliveries.app_id AND t.kind = 'dead_letter' AND t.state = 'active'
@@ -91,7 +93,8 @@ pub async fn append_for_letters(
         &ids,
         now,
         serde_json::to_string(too_deep).unwrap_or_default(),
-        depth_max
+        usual,
+        beyond
     )
     .execute(&mut *db)
     .await?;
@@ -99,7 +102,7 @@ pub async fn append_for_letters(
         r#"WITH letter AS (
                SELECT d.*, e.source, e.op, e.at, e.request_id, e.about, id_at($2) AS new_id
                FROM deliveries d JOIN events e ON e.id = d.event_id
-               WHERE d.id = ANY ($1) AND d.state = 'dead' AND d.depth < $3 AND EXISTS (
+               WHERE d.id = ANY ($1) AND d.state = 'dead' AND d.depth < event_depth_max(d.script_id, $3) + $4 AND EXISTS (
                    SELECT FROM triggers t
                    WHERE t.app_id = d.app_id AND t.kind = 'dead_letter' AND t.state = 'active'
                      AND pattern_covers(t.pattern, e.source)
@@ -130,7 +133,8 @@ pub async fn append_for_letters(
            SELECT new_id, app_id, 'dead_letter', 'dead', source, depth + 1, $2, trigger_id, script_id FROM letter"#,
         &ids,
         now,
-        depth_max
+        usual,
+        beyond
     )
     .execute(db)
     .await?;
@@ -180,7 +184,8 @@ pub async fn relay(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Re
                DELETE FROM outbox WHERE ctid = ANY (ARRAY(SELECT place FROM picked)) RETURNING outbox.*
            ), matched AS (
                SELECT b.*, t.id AS match_id, b.script_id IS NOT NULL OR coalesce(t.state = 'active', false) AS runs,
-                      b.depth > $3 AND b.source <> 'dead_letter' AS too_deep
+                      b.source <> 'dead_letter' AND b.depth > 1
+                        AND b.depth > event_depth_max(coalesce(b.script_id, t.script_id), $3) AS too_deep
                FROM batch b
                LEFT JOIN triggers t ON b.script_id IS NULL AND t.app_id = b.app_id AND t.kind = b.source
                  AND (t.state = 'active' OR t.kind IN ('queue', 'email'))

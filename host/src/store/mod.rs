@@ -44,6 +44,7 @@ pub mod sessions;
 pub mod signals;
 pub mod slugs;
 pub mod triggers;
+pub mod usage;
 pub mod users;
 
 /// What is done whole or not at all.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::id::{AppId, ScriptId, UserId};
@@ -20,9 +21,7 @@ struct Row {
     number: i32,
     digest: String,
     source: String,
-    fuel: i64,
-    memory_mb: i32,
-    timeout_ms: i32,
+    limits: Json<Limits>,
     capabilities: Vec<String>,
     published_by: Option<UserId>,
     published_at: DateTime<Utc>,
@@ -43,7 +42,7 @@ impl Row {
                 number: self.number,
                 digest: self.digest,
                 source: self.source,
-                limits: limits(self.fuel, self.memory_mb, self.timeout_ms)?,
+                limits: self.limits.0,
                 capabilities: self.capabilities,
                 own_capabilities: self.own_capabilities,
                 imports: self.imports,
@@ -67,9 +66,7 @@ struct SummaryRow {
     updated_at: DateTime<Utc>,
     number: i32,
     digest: String,
-    fuel: i64,
-    memory_mb: i32,
-    timeout_ms: i32,
+    limits: Json<Limits>,
     capabilities: Vec<String>,
 }
 
@@ -83,7 +80,7 @@ impl SummaryRow {
             description: self.description,
             version: self.number,
             digest: self.digest,
-            limits: limits(self.fuel, self.memory_mb, self.timeout_ms)?,
+            limits: self.limits.0,
             capabilities: self.capabilities,
             created_at: self.created_at,
             updated_at: self.updated_at,
@@ -91,20 +88,12 @@ impl SummaryRow {
     }
 }
 
-fn limits(fuel: i64, memory_mb: i32, timeout_ms: i32) -> sqlx::Result<Limits> {
-    Ok(Limits {
-        fuel: super::natural("fuel", fuel)?,
-        memory_mb: super::natural("memory_mb", memory_mb)?,
-        timeout_ms: super::natural("timeout_ms", timeout_ms)?,
-    })
-}
-
 /// The script with its active version.
 pub async fn get(db: &mut PgConnection, id: ScriptId) -> sqlx::Result<Option<Script>> {
     let row = sqlx::query_as!(
         Row,
         r#"SELECT s.id AS "id: ScriptId", s.app_id AS "app_id: AppId", s.name, s.kind, s.description, s.created_at, s.updated_at,
-                  v.number, v.digest, v.source, v.fuel, v.memory_mb, v.timeout_ms, v.capabilities,
+                  v.number, v.digest, v.source, v.limits AS "limits: Json<Limits>", v.capabilities,
                   v.created_by AS "published_by: UserId", v.created_at AS published_at,
                   v.own_capabilities, v.imports, s.generation
            FROM scripts s JOIN script_versions v ON v.script_id = s.id AND v.number = s.active_version
@@ -148,7 +137,7 @@ pub async fn list(
             sqlx::query_as!(
                 SummaryRow,
                 r#"SELECT s.id AS "id: ScriptId", s.app_id AS "app_id: AppId", s.name, s.kind, s.description, s.created_at,
-                          s.updated_at, v.number, v.digest, v.fuel, v.memory_mb, v.timeout_ms, v.capabilities
+                          s.updated_at, v.number, v.digest, v.limits AS "limits: Json<Limits>", v.capabilities
                    FROM scripts s JOIN script_versions v ON v.script_id = s.id AND v.number = s.active_version
                    WHERE s.app_id = $1 AND s.id > $2
                          AND ($4::uuid IS NULL OR EXISTS (SELECT FROM members m WHERE m.app_id = s.app_id AND m.user_id = $4))
@@ -165,7 +154,7 @@ pub async fn list(
             sqlx::query_as!(
                 SummaryRow,
                 r#"SELECT s.id AS "id: ScriptId", s.app_id AS "app_id: AppId", s.name, s.kind, s.description, s.created_at,
-                          s.updated_at, v.number, v.digest, v.fuel, v.memory_mb, v.timeout_ms, v.capabilities
+                          s.updated_at, v.number, v.digest, v.limits AS "limits: Json<Limits>", v.capabilities
                    FROM scripts s JOIN script_versions v ON v.script_id = s.id AND v.number = s.active_version
                    WHERE s.id > $1
                          AND ($3::uuid IS NULL OR EXISTS (SELECT FROM members m WHERE m.app_id = s.app_id AND m.user_id = $3))
@@ -185,7 +174,7 @@ pub async fn list(
 pub async fn deployed(db: &mut PgConnection) -> sqlx::Result<Vec<Deployed>> {
     let rows = sqlx::query!(
         r#"SELECT s.id AS "id: ScriptId", s.app_id AS "app_id: AppId", s.name, s.kind, s.generation,
-                  v.number, v.fuel, v.memory_mb, v.timeout_ms
+                  v.number, v.limits AS "limits: Json<Limits>"
            FROM scripts s JOIN script_versions v ON v.script_id = s.id AND v.number = s.active_version"#
     )
     .fetch_all(db)
@@ -198,7 +187,7 @@ pub async fn deployed(db: &mut PgConnection) -> sqlx::Result<Vec<Deployed>> {
             generation: row.generation,
             kind: super::word("kind", &row.kind, Kind::from_word)?,
             name: row.name,
-            limits: limits(row.fuel, row.memory_mb, row.timeout_ms)?,
+            limits: row.limits.0,
         })
     });
     deployed.collect()
@@ -233,17 +222,14 @@ pub async fn insert(db: &mut PgConnection, script: &Script, by: UserId) -> sqlx:
 pub async fn insert_version(db: &mut PgConnection, app: AppId, script: ScriptId, version: &Version) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO script_versions
-            (app_id, script_id, number, digest, source, fuel, memory_mb, timeout_ms, capabilities, own_capabilities, imports,
-             created_by, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+            (app_id, script_id, number, digest, source, limits, capabilities, own_capabilities, imports, created_by, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         app.0,
         script.0,
         version.number,
         version.digest,
         version.source,
-        i64::try_from(version.limits.fuel).unwrap_or(i64::MAX),
-        i32::try_from(version.limits.memory_mb).unwrap_or(i32::MAX),
-        i32::try_from(version.limits.timeout_ms).unwrap_or(i32::MAX),
+        version.limits.to_json(),
         &version.capabilities,
         &version.own_capabilities,
         &version.imports,
@@ -258,9 +244,7 @@ pub async fn insert_version(db: &mut PgConnection, app: AppId, script: ScriptId,
 struct VersionRow {
     number: i32,
     digest: String,
-    fuel: i64,
-    memory_mb: i32,
-    timeout_ms: i32,
+    limits: Json<Limits>,
     capabilities: Vec<String>,
     created_by: Option<UserId>,
     created_at: DateTime<Utc>,
@@ -271,7 +255,7 @@ impl VersionRow {
         Ok(VersionSummary {
             number: self.number,
             digest: self.digest,
-            limits: limits(self.fuel, self.memory_mb, self.timeout_ms)?,
+            limits: self.limits.0,
             capabilities: self.capabilities,
             created_by: self.created_by,
             created_at: self.created_at,
@@ -288,7 +272,7 @@ pub async fn versions(
 ) -> sqlx::Result<Vec<VersionSummary>> {
     let rows = sqlx::query_as!(
         VersionRow,
-        r#"SELECT number, digest, fuel, memory_mb, timeout_ms, capabilities, created_by AS "created_by: UserId", created_at
+        r#"SELECT number, digest, limits AS "limits: Json<Limits>", capabilities, created_by AS "created_by: UserId", created_at
            FROM script_versions WHERE script_id = $1 AND ($2::integer IS NULL OR number < $2) ORDER BY number DESC LIMIT $3"#,
         script.0,
         before,
@@ -302,7 +286,7 @@ pub async fn versions(
 /// One version of a script.
 pub async fn version(db: &mut PgConnection, script: ScriptId, number: i32) -> sqlx::Result<Option<Version>> {
     let row = sqlx::query!(
-        r#"SELECT digest, source, fuel, memory_mb, timeout_ms, capabilities, own_capabilities, imports, created_by AS "created_by: UserId", created_at
+        r#"SELECT digest, source, limits AS "limits: Json<Limits>", capabilities, own_capabilities, imports, created_by AS "created_by: UserId", created_at
            FROM script_versions WHERE script_id = $1 AND number = $2"#,
         script.0,
         number
@@ -312,7 +296,7 @@ pub async fn version(db: &mut PgConnection, script: ScriptId, number: i32) -> sq
         number,
         digest: row.digest,
         source: row.source,
-        limits: limits(row.fuel, row.memory_mb, row.timeout_ms)?,
+        limits: row.limits.0,
         capabilities: row.capabilities,
         own_capabilities: row.own_capabilities,
         imports: row.imports,

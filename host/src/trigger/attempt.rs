@@ -26,7 +26,7 @@ pub(super) async fn run(services: Arc<Services>, invoker: Arc<Invoker>, shutdown
     let place = tokio::select! {
         biased;
         () = shutdown.draining() => return Settlement { claim, end: End::Released },
-        place = invoker.place_for_event(claim.app_id) => place,
+        place = invoker.place_for_event(&script) => place,
     };
     let end = match complete(&services, &mut claim).await {
         Some(end) => end,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use picloud::egress::Allowance;
 use picloud::limits;
+use picloud::limits::HTTP_REQUESTS_PER_INVOCATION_MAX;
 use picloud::model::http::Asked;
 
 use super::{Way, asked};
@@ -36,11 +37,11 @@ async fn five_redirects_are_followed_and_a_sixth_is_not() {
 
 #[tokio::test]
 async fn an_invocation_sends_so_many_requests_redirects_counted() {
-    let n = limits::HTTP_REQUESTS_PER_INVOCATION_MAX as usize;
+    let n = HTTP_REQUESTS_PER_INVOCATION_MAX as usize;
     assert_eq!(n, 20);
     let origin = chain(1).await;
     let way = Way::new(Internet::default().host("a.example", "93.184.216.34:80", &origin), &["*"]);
-    let allowance = Allowance::default();
+    let allowance = Allowance::of(HTTP_REQUESTS_PER_INVOCATION_MAX);
     for _ in 0..n / 2 {
         way.send_for(1, &allowance, asked("http://a.example/0")).await.expect("two requests each");
     }
@@ -185,7 +186,10 @@ async fn an_app_has_so_many_calls_under_way_and_no_more() {
     let refused = way.send(brief()).await.expect_err("no place");
     assert_eq!(refused.code, "limit_exceeded");
     assert!(refused.message.starts_with("8 calls of the app are under way"), "{}", refused.message);
-    assert!(way.send_for(2, &Allowance::default(), asked("http://a.example/")).await.is_ok(), "another app has its own");
+    assert!(
+        way.send_for(2, &Allowance::of(HTTP_REQUESTS_PER_INVOCATION_MAX), asked("http://a.example/")).await.is_ok(),
+        "another app has its own"
+    );
     // A call that is dropped, as by its deadline, gives its place back.
     held[0].abort();
     assert!(way.get("http://a.example/").await.is_ok());

@@ -26,7 +26,8 @@ const OF_FORMS: [&str; 3] = ["application/x-www-form-urlencoded", "text/plain", 
 
 /// Another control plane of the node, reached from outside as it is told.
 async fn plane(app: &TestApp, public_base_url: &str) -> Client {
-    let invoker = Arc::new(Invoker::new(app.services.clone(), Arc::new(sandbox(2, app.clock.clone()).await)));
+    let invoker =
+        Arc::new(Invoker::new(app.services.clone(), Arc::new(sandbox(2, app.clock.clone()).await)).expect("an invoker"));
     let config = Config { public_base_url: Some(public_base_url.to_owned()), ..Config::default() };
     let router = picloud::api::router(app.services.clone(), invoker, config);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

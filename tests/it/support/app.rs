@@ -70,7 +70,8 @@ impl TestApp {
         let settings = service::Settings { egress, smtp: options.smtp, ..settings(scratch.path()) };
         let services = Arc::new(Services::connect(db, clock.clone(), settings).await.expect("services"));
         assert!(service::users::ensure_owner(&services, USERNAME, PASSWORD).await.expect("an owner"));
-        let invoker = Arc::new(Invoker::new(services.clone(), Arc::new(sandbox(options.places, clock.clone()).await)));
+        let sandbox = Arc::new(sandbox(options.places, clock.clone()).await);
+        let invoker = Arc::new(Invoker::new(services.clone(), sandbox).expect("an invoker"));
         let data = serve(Router::new().fallback_service(Ingress::new(services.clone(), invoker.clone()))).await;
         let admin = serve(api::router(services.clone(), invoker.clone(), api::Config::default())).await;
         let shutdown = Shutdown::new();

@@ -6,7 +6,7 @@ use crate::api::describe::Content;
 use crate::limits;
 
 /// Each noun, and so each module of handlers, with a sentence about it.
-pub(super) static TAGS: [(&str, &str); 20] = [
+pub(super) static TAGS: [(&str, &str); 22] = [
     ("apps", "The tenants: whose the scripts, routes, data and secrets are."),
     ("archive", "An app as one file: taken out here, brought in elsewhere."),
     ("audit", "Who changed what, from where: an append-only chain."),
@@ -21,11 +21,13 @@ pub(super) static TAGS: [(&str, &str); 20] = [
     ("node", "Whether this node works, what it is, what it does."),
     ("openapi", "This document."),
     ("queues", "Queues and topics: what waits in them, and a way in for people."),
+    ("quota", "What an app may use, and what it does now."),
     ("routes", "Which script answers at which host and path."),
     ("scripts", "Scripts, their versions, and what they say of themselves."),
     ("secrets", "Values that go in, are read by scripts, and never come out here."),
     ("sessions", "Logging in and out, one's logins, one's password."),
     ("triggers", "Rules that lead events to scripts: one way to register for each kind, one list for all."),
+    ("usage", "What apps use: by the minute, the hour and the day."),
     ("users", "People of this instance."),
 ];
 
@@ -73,7 +75,7 @@ pub(super) static FAILURES: [Failure; 18] = [
     failure(502, "InvalidResponse", "The script's answer is none (`invalid_response`), or too large (`response_too_large`).", "invalid_response", "statusCode must be an integer"),
     failure(503, "Unavailable", "Full for now, or the database is away: come back after `Retry-After`.", "overloaded", "no place came free in time"),
     failure(504, "TimedOut", "What was waited for did not come in time.", "deadline_exceeded", "the deadline of 10000 ms passed"),
-    failure(507, "Exhausted", "The script spent its fuel (`fuel_exhausted`) or its memory (`memory_exceeded`).", "fuel_exhausted", "the fuel of 500000000 is spent"),
+    failure(507, "Exhausted", "The script spent its fuel (`fuel_exhausted`) or its memory (`memory_exceeded`), or the app has what it may have (`quota_exceeded`).", "fuel_exhausted", "the fuel of 500000000 is spent"),
 ];
 
 impl Failure {

@@ -51,5 +51,5 @@ pub(super) fn users() -> Value {
 }
 
 fn limits() -> Value {
-    json!({ "fuel": 500_000_000, "memory_mb": 32, "timeout_ms": 10_000 })
+    json!(crate::model::script::Limits::default())
 }

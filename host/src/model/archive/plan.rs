@@ -15,7 +15,7 @@ use crate::model::app::{NewApp, check_cors_origins, check_name, check_slug};
 use crate::model::grant::Grants;
 use crate::model::retry::{Retry, RetryChange};
 use crate::model::route::{DispatchMode, HostPattern, Method, PathPattern};
-use crate::model::script::{self, AskedLimits, Kind, Limits};
+use crate::model::script::{self, Kind, Limits};
 use crate::model::secret;
 use crate::model::trigger::{NewTrigger, Rule};
 
@@ -187,9 +187,8 @@ fn planned_version(script: &str, part: VersionPart, now: DateTime<Utc>) -> Resul
     if file != source_entry(script, number) {
         return Err(Error::invalid("file", format!("file of version {number} is not the entry of its source")));
     }
-    let (fuel, memory_mb, timeout_ms) = (limits.fuel, limits.memory_mb.into(), limits.timeout_ms.into());
-    let asked = AskedLimits { fuel: Some(fuel), memory_mb: Some(memory_mb), timeout_ms: Some(timeout_ms) };
-    Ok(PlannedVersion { number, digest, limits: asked.over(Limits::default())?, created_at: moment(created_at, now) })
+    let limits = limits.allowed()?;
+    Ok(PlannedVersion { number, digest, limits, created_at: moment(created_at, now) })
 }
 
 fn planned_routes(parts: Vec<RoutePart>, scripts: &Scripts, names: &Names<'_>, notes: &mut Notes) -> Result<Vec<PlannedRoute>> {

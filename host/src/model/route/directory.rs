@@ -8,6 +8,7 @@ use crate::id::{AppId, ScriptId};
 use crate::limits;
 use crate::model::grant::Grants;
 use crate::model::invocation::Deployed;
+use crate::model::quota::Quota;
 use crate::model::route::host::normalize_domain;
 use crate::model::route::{AppTable, Found, HostPattern, Lookup, PathFault, Route, normalize_host};
 
@@ -47,6 +48,8 @@ pub struct SourceApp {
     pub slug: String,
     pub cors_origins: Vec<String>,
     pub grants: Grants,
+    /// What it may use.
+    pub quota: Quota,
 }
 
 /// What the directory says to a request.
@@ -62,8 +65,15 @@ pub enum Resolution<'d> {
 impl Directory {
     /// `apps_domain` is the name under which every app answers at `{slug}.`; the order of the rows means nothing.
     pub fn new(apps_domain: &str, source: Source) -> Self {
-        let scripts: HashMap<ScriptId, Arc<Deployed>> =
-            source.scripts.into_iter().map(|script| (script.script_id, Arc::new(script))).collect();
+        let quotas: HashMap<AppId, Quota> = source.apps.iter().map(|app| (app.id, app.quota)).collect();
+        let scripts = source.scripts.into_iter().map(|mut script| {
+            // What was published before the quota was lowered.
+            if let Some(quota) = quotas.get(&script.app_id) {
+                script.limits = script.limits.under(quota);
+            }
+            (script.script_id, Arc::new(script))
+        });
+        let scripts: HashMap<ScriptId, Arc<Deployed>> = scripts.collect();
         let mut routes: HashMap<AppId, Vec<(Route, Arc<Deployed>)>> = HashMap::new();
         for route in source.routes {
             if let Some(script) = scripts.get(&route.script_id).filter(|script| script.app_id == route.app_id) {

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::*;
 use crate::model::grant::Grants;
 use crate::model::invocation::Deployed;
+use crate::model::quota::Quota;
 use crate::model::script::Limits;
 
 const DOMAIN: &str = "localhost";
@@ -46,7 +47,7 @@ fn directory(routes: Vec<Route>) -> Directory {
 }
 
 fn app(id: AppId, slug: &str) -> SourceApp {
-    SourceApp { id, slug: slug.to_owned(), cors_origins: Vec::new(), grants: Grants::default() }
+    SourceApp { id, slug: slug.to_owned(), cors_origins: Vec::new(), grants: Grants::default(), quota: Quota::default() }
 }
 
 /// Every path of at most three segments over few texts, with and without a trailing slash, plus a longer tail.

@@ -8,6 +8,7 @@ use crate::id::AppId;
 use crate::limits;
 use crate::model::grant::Grants;
 use crate::model::invocation::Deployed;
+use crate::model::quota::Quota;
 use crate::model::route::host::HostRank;
 use crate::model::route::method::MethodRank;
 use crate::model::route::path::{self, Segment};
@@ -24,6 +25,8 @@ pub struct AppTable {
     pub cors_origins: Vec<String>,
     /// What its scripts may reach.
     pub grants: Grants,
+    /// What it may use.
+    pub quota: Quota,
     /// By age: the index decides between routes that nothing else decides between, which conflicts rule out.
     entries: Vec<Entry>,
     exact: HashMap<Box<str>, Vec<usize>>,
@@ -76,9 +79,9 @@ impl AppTable {
     pub(super) fn new(app: SourceApp, host: String, routes: Vec<(Route, Arc<Deployed>)>) -> Self {
         let mut entries: Vec<Entry> = routes.into_iter().map(|(route, script)| Entry { route, script }).collect();
         entries.sort_by_key(|entry| (entry.route.created_at, entry.route.id));
-        let SourceApp { id: app_id, slug, cors_origins, grants } = app;
+        let SourceApp { id: app_id, slug, cors_origins, grants, quota } = app;
         let (exact, nodes) = (HashMap::new(), Vec::new());
-        let mut table = Self { app_id, slug, host, cors_origins, grants, entries: Vec::new(), exact, nodes };
+        let mut table = Self { app_id, slug, host, cors_origins, grants, quota, entries: Vec::new(), exact, nodes };
         for (index, entry) in entries.iter().enumerate() {
             table.insert(index, &entry.route);
         }

@@ -153,9 +153,9 @@ fn unpack(from: impl Read, judge: &Judge, give: Give<'_>) -> Result<()> {
 }
 
 fn source_of<R: Read>(tar: &mut Tar<R>, entry: &str, planned: &archive::plan::PlannedVersion) -> Result<String> {
-    let source = tar.whole(entry, limits::SCRIPT_SOURCE_BYTES_MAX as u64)?;
+    let source = tar.whole(entry, limits::SOURCE_BYTES_CEILING as u64)?;
     let source = String::from_utf8(source).map_err(|_| refused(entry, None, "it is not UTF-8"))?;
-    script::check_source(&source).map_err(|error| refusing(entry, None, error))?;
+    script::check_source(&source, limits::SOURCE_BYTES_CEILING).map_err(|error| refusing(entry, None, error))?;
     if script::digest(&source, &planned.limits) != planned.digest {
         return Err(refused(entry, None, "it is not the source that the manifest tells of: its digest is another"));
     }

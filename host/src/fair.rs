@@ -1,0 +1,481 @@
+//! Places that tenants share: how many there are, how much memory their holders may need together, and who waits.
+//!
+//! A tenant of the usual weight may hold half of what the others leave free (of 32 places: one 16, a second 8, a third 4, …),
+//! of places and of memory, so however many take what they can, another still finds some; one that weighs w may hold
+//! w / (w + 100) of it. Who finds none waits; what is given back goes to the tenant that holds the least for its weight.
+//!
+//! Places are of several classes. Each class has its own number; the memory is one, of which a part is kept for each class:
+//! no class can keep another from running.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::id::AppId;
+use crate::limits::{ADMISSION_QUEUE_MAX, ADMISSION_QUEUE_PER_APP_MAX, ADMISSION_RETRY_MS, RETRY_AFTER_S_MAX, WEIGHT_DEFAULT};
+
+/// How many places a class has, and how much of the memory is kept for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    pub places: usize,
+    pub kept_bytes: u64,
+}
+
+/// What somebody wants to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask {
+    pub app: AppId,
+    /// Which of the sizes it is of.
+    pub class: usize,
+    /// Memory that the holder may come to need.
+    pub bytes: u64,
+    /// Places of this class that the app may hold.
+    pub held_max: usize,
+    /// What it holds counts for less, the more this is.
+    pub weight: u32,
+}
+
+/// No place, and none within the wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full {
+    /// When there may be one, by what places were held for lately.
+    pub retry_after: Duration,
+}
+
+/// Held until it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    ask: Ask,
+    since: Instant,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+pub struct Fair {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status {
+    pub places: usize,
+    /// What one app may hold where nobody else does.
+    pub places_per_app: usize,
+    pub running: usize,
+    pub waiting: usize,
+    pub refused: u64,
+}
+
+enum Asked {
+    Granted(Place),
+    Waits(oneshot::Receiver<Place>),
+    Full,
+}
+
+#[derive(Debug)]
+struct State {
+    bytes: u64,
+    bytes_held: u64,
+    classes: Vec<Class>,
+}
+
+#[derive(Debug)]
+struct Class {
+    size: Size,
+    running: usize,
+    bytes_held: u64,
+    waiting: usize,
+    refused: u64,
+    /// How long a place is held, on average over the last few.
+    held_for: Duration,
+    /// Apps that hold a place or wait for one.
+    apps: HashMap<AppId, App>,
+}
+
+#[derive(Debug, Default)]
+struct App {
+    held: usize,
+    bytes_held: u64,
+    weight: u32,
+    waiters: VecDeque<(Ask, oneshot::Sender<Place>)>,
+}
+
+impl Fair {
+    /// Classes of places of these sizes over `bytes` of memory.
+    pub fn new(sizes: &[Size], bytes: u64) -> Self {
+        let class = |size: &Size| Class {
+            size: *size,
+            running: 0,
+            bytes_held: 0,
+            waiting: 0,
+            refused: 0,
+            held_for: Duration::ZERO,
+            apps: HashMap::new(),
+        };
+        Self { state: Arc::new(Mutex::new(State { bytes, bytes_held: 0, classes: sizes.iter().map(class).collect() })) }
+    }
+
+    /// A place, at the latest after `wait`.
+    pub async fn enter(&self, ask: Ask, wait: Duration) -> Result<Place, Full> {
+        let granted = match self.ask(ask) {
+            Asked::Granted(place) => return Ok(place),
+            Asked::Full => return Err(self.full(ask)),
+            Asked::Waits(granted) => granted,
+        };
+        // A waiter that gives up leaves its end of the channel closed: whoever gives places out passes it by.
+        match timeout(wait, granted).await {
+            Ok(Ok(place)) => Ok(place),
+            _ => {
+                {
+                    let mut state = lock(&self.state);
+                    if let Some(class) = state.classes.get_mut(ask.class) {
+                        class.refused += 1;
+                        class.forget_gone_waiters(ask.app);
+                    }
+                }
+                Err(self.full(ask))
+            }
+        }
+    }
+
+    /// As [`Fair::enter`], however long it takes.
+    pub async fn enter_patiently(&self, ask: Ask) -> Place {
+        loop {
+            match self.ask(ask) {
+                Asked::Granted(place) => return place,
+                Asked::Waits(granted) => {
+                    if let Ok(place) = granted.await {
+                        return place;
+                    }
+                }
+                Asked::Full => tokio::time::sleep(Duration::from_millis(ADMISSION_RETRY_MS)).await,
+            }
+        }
+    }
+
+    pub fn status(&self, class: usize) -> Status {
+        let state = lock(&self.state);
+        let Some(class) = state.classes.get(class) else {
+            return Status { places: 0, places_per_app: 0, running: 0, waiting: 0, refused: 0 };
+        };
+        Status {
+            places: class.size.places,
+            places_per_app: share(class.size.places as u64, WEIGHT_DEFAULT) as usize,
+            running: class.running,
+            waiting: class.waiting,
+            refused: class.refused,
+        }
+    }
+
+    /// What all holders together may come to need.
+    pub fn bytes_held(&self) -> u64 {
+        lock(&self.state).bytes_held
+    }
+
+    /// Places of that class that the app holds, and calls of it that wait.
+    pub fn of_app(&self, class: usize, app: AppId) -> (usize, usize) {
+        let state = lock(&self.state);
+        let app = state.classes.get(class).and_then(|class| class.apps.get(&app));
+        app.map_or((0, 0), |app| (app.held, app.waiters.len()))
+    }
+
+    fn ask(&self, ask: Ask) -> Asked {
+        let mut state = lock(&self.state);
+        if state.may_hold(&ask) && !state.has_waiters(&ask) {
+            state.take(&ask);
+            return Asked::Granted(Place { ask, since: Instant::now(), state: self.state.clone() });
+        }
+        let Some(class) = state.classes.get_mut(ask.class) else { return Asked::Full };
+        let waiters = class.apps.get(&ask.app).map_or(0, |app| app.waiters.len());
+        if class.waiting >= ADMISSION_QUEUE_MAX || waiters >= ADMISSION_QUEUE_PER_APP_MAX {
+            class.refused += 1;
+            return Asked::Full;
+        }
+        let (grant, granted) = oneshot::channel();
+        class.waiting += 1;
+        class.apps.entry(ask.app).or_default().waiters.push_back((ask, grant));
+        Asked::Waits(granted)
+    }
+
+    /// As many holders as are before it, at the pace of late.
+    fn full(&self, ask: Ask) -> Full {
+        let state = lock(&self.state);
+        let Some(class) = state.classes.get(ask.class) else { return Full { retry_after: Duration::from_secs(1) } };
+        let (held, waiting) = class.apps.get(&ask.app).map_or((0, 0), |app| (app.held, app.waiters.len()));
+        let rounds = (waiting + 1).div_ceil(held.max(1));
+        let after = class.held_for.saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX));
+        Full { retry_after: after.clamp(Duration::from_secs(1), Duration::from_secs(RETRY_AFTER_S_MAX)) }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut grants = Vec::new();
+        {
+            let mut state = lock(&self.state);
+            state.give_back(&self.ask, self.since.elapsed());
+            while let Some((ask, grant)) = state.next_waiter() {
+                state.take(&ask);
+                grants.push((grant, Place { ask, since: Instant::now(), state: self.state.clone() }));
+            }
+        }
+        // A grant to a waiter that has just gone comes back as a place dropped here, outside the lock.
+        for (grant, place) in grants {
+            drop(grant.send(place));
+        }
+    }
+}
+
+impl State {
+    fn may_hold(&self, ask: &Ask) -> bool {
+        let Some(class) = self.classes.get(ask.class) else { return false };
+        let (held, bytes_held) = class.apps.get(&ask.app).map_or((0, 0), |app| (app.held, app.bytes_held));
+        let free = class.size.places - class.running;
+        if free == 0 || held >= ask.held_max.min(share((free + held) as u64, ask.weight) as usize) {
+            return false;
+        }
+        let bytes_free = self.bytes_free_for(ask.class);
+        ask.bytes <= bytes_free && (held == 0 || bytes_held + ask.bytes <= share(bytes_free + bytes_held, ask.weight))
+    }
+
+    /// What is free, less what other classes have not taken yet of what is kept for them.
+    fn bytes_free_for(&self, class: usize) -> u64 {
+        let others = self.classes.iter().enumerate().filter(|(index, _)| *index != class);
+        let kept: u64 = others.map(|(_, other)| other.size.kept_bytes.saturating_sub(other.bytes_held)).sum();
+        self.bytes.saturating_sub(self.bytes_held).saturating_sub(kept)
+    }
+
+    /// Whether calls of the app wait already: none goes before them.
+    fn has_waiters(&self, ask: &Ask) -> bool {
+        let app = self.classes.get(ask.class).and_then(|class| class.apps.get(&ask.app));
+        app.is_some_and(|app| app.waiters.iter().any(|(_, grant)| !grant.is_closed()))
+    }
+
+    fn take(&mut self, ask: &Ask) {
+        self.bytes_held += ask.bytes;
+        let Some(class) = self.classes.get_mut(ask.class) else { return };
+        class.running += 1;
+        class.bytes_held += ask.bytes;
+        let app = class.apps.entry(ask.app).or_default();
+        app.held += 1;
+        app.bytes_held += ask.bytes;
+        app.weight = ask.weight.max(1);
+    }
+
+    fn give_back(&mut self, ask: &Ask, held_for: Duration) {
+        self.bytes_held -= ask.bytes;
+        let Some(class) = self.classes.get_mut(ask.class) else { return };
+        class.running -= 1;
+        class.bytes_held -= ask.bytes;
+        class.held_for = (class.held_for * 7 + held_for) / 8;
+        if let Some(holder) = class.apps.get_mut(&ask.app) {
+            holder.held -= 1;
+            holder.bytes_held -= ask.bytes;
+            class.forget_if_gone(ask.app);
+        }
+    }
+
+    /// The longest waiting call of the app that holds the least for its weight, if that app may hold one more.
+    fn next_waiter(&mut self) -> Option<(Ask, oneshot::Sender<Place>)> {
+        for index in 0..self.classes.len() {
+            let class = self.classes.get(index)?;
+            if class.waiting == 0 || class.running == class.size.places {
+                continue;
+            }
+            let first = |app: &App| app.waiters.front().map(|(ask, _)| *ask);
+            let waiting = class.apps.values().filter(|app| first(app).is_some_and(|ask| self.may_hold(&ask)));
+            // held / weight, without dividing.
+            let least = waiting.min_by(|a, b| {
+                let load = |app: &App, other: &App| app.held as u64 * u64::from(other.weight.max(1));
+                load(a, b).cmp(&load(b, a))
+            });
+            if let Some(ask) = least.and_then(first) {
+                let class = self.classes.get_mut(index)?;
+                let granted = class.apps.get_mut(&ask.app)?.waiters.pop_front()?;
+                class.waiting -= 1;
+                return Some(granted);
+            }
+        }
+        None
+    }
+}
+
+impl Class {
+    fn forget_gone_waiters(&mut self, app: AppId) {
+        let Some(waiter) = self.apps.get_mut(&app) else { return };
+        let before = waiter.waiters.len();
+        waiter.waiters.retain(|(_, grant)| !grant.is_closed());
+        self.waiting -= before - waiter.waiters.len();
+        self.forget_if_gone(app);
+    }
+
+    fn forget_if_gone(&mut self, app: AppId) {
+        if self.apps.get(&app).is_some_and(|app| app.held == 0 && app.waiters.is_empty()) {
+            self.apps.remove(&app);
+        }
+    }
+}
+
+/// Of what is there, what an app of that weight may hold: half of it at the usual weight, never none.
+fn share(all: u64, weight: u32) -> u64 {
+    let (weight, usual) = (u128::from(weight), u128::from(WEIGHT_DEFAULT));
+    u64::try_from(u128::from(all) * weight / (weight + usual)).unwrap_or(u64::MAX).max(1)
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    const WAIT: Duration = Duration::from_millis(50);
+
+    fn ask(number: u128) -> Ask {
+        Ask { app: AppId(Uuid::from_u128(number)), class: 0, bytes: 0, held_max: usize::MAX, weight: 100 }
+    }
+
+    fn places(places: usize) -> Fair {
+        Fair::new(&[Size { places, kept_bytes: 0 }], 0)
+    }
+
+    async fn take_all(fair: &Fair, ask: Ask) -> Vec<Place> {
+        let mut places = Vec::new();
+        while lock(&fair.state).may_hold(&ask) {
+            places.push(fair.enter(ask, WAIT).await.unwrap());
+        }
+        places
+    }
+
+    #[tokio::test]
+    async fn an_app_may_hold_half_of_what_the_others_leave_free() {
+        let fair = places(32);
+        let mut held = Vec::new();
+        for (number, expected) in [(1, 16), (2, 8), (3, 4), (4, 2), (5, 1)] {
+            let places = take_all(&fair, ask(number)).await;
+            assert_eq!(places.len(), expected, "app {number}");
+            held.push(places);
+        }
+        assert_eq!(fair.status(0).running, 31);
+        assert!(fair.enter(ask(6), WAIT).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_app_holds_no_more_than_its_quota() {
+        let fair = places(32);
+        let asked = Ask { held_max: 3, ..ask(1) };
+        let held = take_all(&fair, asked).await;
+        assert_eq!((held.len(), fair.of_app(0, asked.app)), (3, (3, 0)));
+        assert!(fair.enter(asked, WAIT).await.is_err());
+        drop(held);
+        assert!(fair.enter(asked, WAIT).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn holders_never_need_more_memory_than_there_is() {
+        let fair = Fair::new(&[Size { places: 100, kept_bytes: 0 }], 1_000);
+        let of = |number, bytes| Ask { bytes, ..ask(number) };
+        let first = take_all(&fair, of(1, 100)).await;
+        let second = take_all(&fair, of(2, 100)).await;
+        assert_eq!((first.len(), second.len()), (5, 2));
+        // What is asked for by one that holds nothing only has to fit.
+        let third = fair.enter(of(3, 300), WAIT).await;
+        assert!(third.is_ok() && lock(&fair.state).bytes_held == 1_000);
+        assert!(fair.enter(of(4, 1), WAIT).await.is_err());
+        drop((first, second, third));
+        assert_eq!(lock(&fair.state).bytes_held, 0);
+        assert!(fair.enter(of(4, 1_000), WAIT).await.is_ok());
+        assert!(fair.enter(of(4, 1_001), WAIT).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_for_a_class_is_there_for_it() {
+        let sizes = [Size { places: 10, kept_bytes: 0 }, Size { places: 10, kept_bytes: 400 }];
+        let fair = Fair::new(&sizes, 1_000);
+        let of = |class, number, bytes| Ask { class, bytes, ..ask(number) };
+        let _first = fair.enter(of(0, 1, 600), WAIT).await.unwrap();
+        assert!(fair.enter(of(0, 2, 1), WAIT).await.is_err());
+        let second = fair.enter(of(1, 2, 400), WAIT).await;
+        assert!(second.is_ok());
+        assert!(fair.enter(of(1, 3, 1), WAIT).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_call_that_finds_no_place_is_refused_after_its_wait() {
+        let fair = places(2);
+        let _held = fair.enter(ask(1), WAIT).await.unwrap();
+        let refused = fair.enter(ask(1), WAIT).await.unwrap_err();
+        assert!(refused.retry_after >= Duration::from_secs(1));
+        let status = fair.status(0);
+        assert_eq!((status.refused, status.waiting, status.running), (1, 0, 1));
+    }
+
+    #[tokio::test]
+    async fn who_is_refused_is_told_how_long_places_are_held() {
+        let fair = places(2);
+        let place = fair.enter(ask(1), WAIT).await.unwrap();
+        lock(&fair.state).classes[0].held_for = Duration::from_secs(20);
+        assert_eq!(fair.enter(ask(1), WAIT).await.unwrap_err().retry_after, Duration::from_secs(20));
+        drop(place);
+        assert!(lock(&fair.state).classes[0].held_for < Duration::from_secs(20));
+    }
+
+    #[tokio::test]
+    async fn an_app_may_hold_more_the_more_it_weighs() {
+        for (weight, expected) in [(1, 1), (25, 6), (100, 16), (300, 24), (10_000, 31)] {
+            assert_eq!(take_all(&places(32), Ask { weight, ..ask(1) }).await.len(), expected, "{weight}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_place_that_is_given_back_goes_to_the_app_that_holds_the_least() {
+        let fair = places(4);
+        let mut first = take_all(&fair, ask(1)).await;
+        let _others = (take_all(&fair, ask(2)).await, take_all(&fair, ask(3)).await);
+        let (Asked::Waits(mut greedy), Asked::Waits(mut newcomer)) = (fair.ask(ask(1)), fair.ask(ask(4))) else {
+            panic!("every place is taken")
+        };
+        first.pop();
+        assert!(greedy.try_recv().is_err() && newcomer.try_recv().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_waiter_that_is_dropped_leaves_nothing_behind() {
+        let fair = Arc::new(places(2));
+        let held = fair.enter(ask(1), WAIT).await.unwrap();
+        let waiter = {
+            let fair = fair.clone();
+            crate::shutdown::spawn("test", async move { fair.enter(ask(1), Duration::from_secs(5)).await.map(drop) })
+        };
+        while fair.status(0).waiting == 0 {
+            tokio::task::yield_now().await;
+        }
+        waiter.abort();
+        assert!(waiter.await.is_err());
+        drop(held);
+        let status = fair.status(0);
+        assert_eq!((status.running, status.waiting), (0, 0));
+        assert!(lock(&fair.state).classes[0].apps.is_empty());
+    }
+
+    #[tokio::test]
+    async fn one_app_cannot_fill_the_queue() {
+        let fair = places(2);
+        let _held = fair.enter(ask(1), WAIT).await.unwrap();
+        let long = Duration::from_secs(1);
+        let waiting = (0..ADMISSION_QUEUE_PER_APP_MAX).map(|_| fair.enter(ask(1), long));
+        let waiting = futures_util::future::join_all(waiting);
+        let one_more = async {
+            while fair.status(0).waiting < ADMISSION_QUEUE_PER_APP_MAX {
+                tokio::task::yield_now().await;
+            }
+            fair.enter(ask(1), Duration::MAX).await.is_err()
+        };
+        let (_, refused_at_once) = tokio::join!(waiting, one_more);
+        assert!(refused_at_once);
+    }
+}

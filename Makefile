@@ -17,7 +17,7 @@ say = @printf '\033[1m%s\033[0m\n' '$(1)'
 DASHBOARD_SOURCES := $(shell find dashboard -path dashboard/node_modules -prune -o -path dashboard/build -prune \
 	-o -path dashboard/.svelte-kit -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help setup build run test test-dashboard test-host test-schema bench lint dashboard sqlx
+.PHONY: help setup build run test test-dashboard test-host test-schema test-aarch64 fuzz bench lint dashboard sqlx
 
 help: ## this list
 	@printf 'PiCloud\n\n'
@@ -48,6 +48,9 @@ test-schema: setup dashboard ## the API of a running server against its document
 	@./.ci/setup schema
 	@cargo test $(CARGO_FLAGS) --quiet -p picloud --test it --no-run # brings the binary
 	@./.ci/schemathesis
+
+test-aarch64: dashboard ## the core of the tests on 64-bit ARM, under qemu (slow; not part of `make test`)
+	@./.ci/test-aarch64 $(ARGS)
 
 bench: dashboard ## the figures of host/benches/README.md
 	@./.ci/setup bench

@@ -6,7 +6,6 @@
 pub mod clock;
 pub mod config;
 pub mod error;
-pub mod fair;
 pub mod id;
 pub mod limits;
 pub mod shutdown;
@@ -18,6 +17,7 @@ pub mod model;
 pub mod auth;
 pub mod blobs;
 pub mod egress;
+pub mod fair;
 pub mod postgres;
 pub mod store;
 pub mod vault;

@@ -2,6 +2,7 @@
 
 mod access;
 mod archive;
+mod connections;
 mod domains;
 mod events;
 mod quota;
@@ -9,6 +10,7 @@ mod usage;
 
 pub use self::access::*;
 pub use self::archive::*;
+pub use self::connections::*;
 pub use self::domains::*;
 pub use self::events::*;
 pub use self::quota::*;
@@ -273,6 +275,8 @@ pub const EMAIL_REPLY_BYTES_MAX: usize = 200;
 
 /// Body of a control-plane request, bytes (a script's source as JSON, with room for escapes).
 pub const API_BODY_BYTES_MAX: usize = 2 << 20;
+/// The same at an operation that anybody may call (a login), bytes.
+pub const PUBLIC_BODY_BYTES_MAX: usize = 8 << 10;
 /// The database must answer a health check within this, ms.
 pub const HEALTH_CHECK_MS: u64 = 2_000;
 /// The body of a control-plane request must have arrived within this, ms.
@@ -406,7 +410,7 @@ pub const FAILURE_CALLS_MAX: usize = 64;
 
 /// Headers of one request on either plane, bytes.
 pub const REQUEST_HEADER_BYTES_MAX: usize = 64 << 10;
-/// Connections of one plane at once; further ones wait in the kernel's queue.
+/// Connections of one plane at once, on a large machine; one more takes the place of the one that asks nothing for the longest.
 pub const CONNECTIONS_MAX: usize = 8_192;
 /// A request's head may take this long from its first byte to its last, ms; then the connection is closed.
 pub const REQUEST_HEAD_TIMEOUT_MS: u64 = 10_000;

@@ -160,6 +160,9 @@ attacks! {
     json_bomb => 422 "script_error";
     kv_hammer => 422 "script_error" | 504 "deadline_exceeded";
     hash_flood => 507 "memory_exceeded" | 507 "fuel_exhausted";
+    string_builder => 507 "fuel_exhausted";
+    regex_churn => 507 "fuel_exhausted";
+    json_churn => 507 "fuel_exhausted";
 }
 
 /// Writing four of the promised megabytes takes fuel too: enough of it to get there.

@@ -38,7 +38,6 @@ mod mail_in;
 mod nodes;
 mod passed_over;
 mod queues;
-mod quota;
 mod ticks;
 mod triggers;
 // The planes.
@@ -50,9 +49,11 @@ mod domains;
 mod files_bounds;
 mod grants;
 mod openapi;
+mod quota;
 mod recording;
 mod routing;
 mod scripts;
+mod usage;
 // Who may do what.
 mod api_keys;
 mod audit;
@@ -61,18 +62,21 @@ mod logins;
 mod members;
 mod rights;
 mod slugs;
-mod usage;
 mod users;
 // What must not happen.
 mod apart;
 mod attacks;
+mod canary;
 mod crash;
 mod egress;
 mod files_crash;
 mod hostile;
 mod images;
+mod shares;
+mod wire;
 // The process.
 mod binary;
+mod determinism;
 mod rotation;
 // The code base.
 mod tidy;

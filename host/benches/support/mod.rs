@@ -22,13 +22,19 @@ pub(crate) struct Node {
 impl Node {
     /// Starts it and waits for the first answer; how long that took.
     pub(crate) async fn start(dir: &Path, url: &str) -> Result<(Self, Duration), Failure> {
+        let mut command = Command::new(PICLOUD);
+        command.arg("serve").env("DATABASE_URL", url);
+        Self::launch(dir, command).await
+    }
+
+    /// The same of a command that starts a node and takes the options of one.
+    pub(crate) async fn launch(dir: &Path, mut command: Command) -> Result<(Self, Duration), Failure> {
         let ready = dir.join("ready.json");
         let _ = std::fs::remove_file(&ready);
         let started = Instant::now();
-        let mut child = Command::new(PICLOUD)
-            .args(["serve", "--bind", "127.0.0.1:0", "--admin-bind", "127.0.0.1:0", "--log", "warn", "--ready-file"])
+        let mut child = command
+            .args(["--bind", "127.0.0.1:0", "--admin-bind", "127.0.0.1:0", "--log", "warn", "--ready-file"])
             .arg(&ready)
-            .env("DATABASE_URL", url)
             .env("PICLOUD_DATA_DIR", dir.join("node"))
             .env("PICLOUD_ADMIN_PASSWORD", PASSWORD)
             .stdout(Stdio::null())
@@ -57,6 +63,10 @@ impl Node {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         Ok(fields[11].parse::<u64>()? + fields[12].parse::<u64>()?)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) async fn stop(mut self) -> Result<(), Failure> {
@@ -95,6 +105,11 @@ impl Client {
 
     pub(crate) async fn put(&self, path: &str, body: Value) -> Result<Value, Failure> {
         let answer = self.http.put(format!("{}{path}", self.admin)).bearer_auth(&self.token).json(&body).send().await?;
+        Ok(answer.error_for_status()?.json().await?)
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Result<Value, Failure> {
+        let answer = self.http.patch(format!("{}{path}", self.admin)).bearer_auth(&self.token).json(&body).send().await?;
         Ok(answer.error_for_status()?.json().await?)
     }
 

@@ -13,11 +13,13 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::error::{Answer, Failed};
+use super::gate::Caller;
 use crate::error::{Error, Kind};
 use crate::limits;
 use crate::model::text;
 
-/// A JSON object of exactly the fields of `T`, at most `limits::API_BODY_BYTES_MAX` long.
+/// A JSON object of exactly the fields of `T`, at most `limits::API_BODY_BYTES_MAX` long; from nobody in particular at most
+/// `limits::PUBLIC_BODY_BYTES_MAX`.
 ///
 /// Errors: 415 for another content type, 413 past the bound, 400 `malformed_json` with line and column, 422 `invalid`
 /// with all unknown fields, or with the field that is missing or of another type.
@@ -32,7 +34,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         if !is_json(&parts.headers) {
             return Err(Failed::unsupported_media_type("the body must be JSON: send content-type: application/json"));
         }
-        let bytes = read(&parts.headers, body, limits::API_BODY_BYTES_MAX).await?;
+        // Strangers' bodies are a login's; they must not fill the memory.
+        let is_known = parts.extensions.get::<Caller>().is_some();
+        let bytes_max = if is_known { limits::API_BODY_BYTES_MAX } else { limits::PUBLIC_BODY_BYTES_MAX };
+        let bytes = read(&parts.headers, body, bytes_max).await?;
         Ok(Self(parse(&bytes)?))
     }
 }

@@ -1,23 +1,30 @@
-//! One accepted connection: ended by a shutdown while nothing was asked on it yet, when nothing moves on it for long, and
-//! when a request's head does not come to its end in time.
+//! One accepted connection as hyper reads and writes it: bounded in what it holds, and ended when its client stands still.
 //!
-//! The server ends connections between two requests by itself. One that never sent a byte (browsers open such in advance)
-//! it would wait for, and so would a stop of the node.
+//! | what does not come | ends after |
+//! |---|---|
+//! | a request | `CONNECTION_IDLE_MS`, where it is crowded `CONNECTION_IDLE_CROWDED_MS`; at once when the node stops |
+//! | the rest of a head | `REQUEST_HEAD_TIMEOUT_MS` after its first byte |
+//! | a client that takes its answer | `CONNECTION_UNTAKEN_MS` without a byte, and when it takes them too slowly |
+//! | anything else | `CONNECTION_IDLE_MS` |
+//!
+//! Bodies have their time where they are read. A head larger than most waits for one of a few places, and its connection ends
+//! with its answer. The server ends connections between two requests by itself when the node stops; one that never sent a byte
+//! (browsers open such in advance) it would wait for.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
-use crate::limits::{CONNECTION_IDLE_MS, REQUEST_HEAD_TIMEOUT_MS};
+use super::places::{Phase, Place};
+use crate::limits;
 use crate::shutdown::Shutdown;
 
 /// A stream that reads as ended when it should end.
@@ -27,149 +34,245 @@ pub(super) struct Connection {
     /// Gone with the first byte.
     draining: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     moved_at: Instant,
-    /// When the bytes of a head began to come, and the exchange before it.
-    head: Option<(Instant, u32)>,
-    exchanges: Exchanges,
+    head_bytes: usize,
+    large_head: LargeHead,
+    giving: Giving,
     patience: Patience,
     timer: Pin<Box<Sleep>>,
-    _place: OwnedSemaphorePermit,
+    place: Place,
 }
 
-/// How long a connection may do nothing, and how long a head may take.
+/// How long a connection may do nothing, and what it must do in time.
 #[derive(Debug, Clone, Copy)]
-struct Patience {
-    idle: Duration,
-    head: Duration,
+pub(super) struct Patience {
+    pub(super) idle: Duration,
+    pub(super) crowded: Duration,
+    pub(super) head: Duration,
+    pub(super) untaken: Duration,
+    pub(super) taken_bytes_per_s: u64,
 }
 
-/// Counts up when a request's head is there and again when its answer is: odd in between.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Exchanges(Arc<AtomicU32>);
+/// Places of large heads on a plane, and what one connection has of them.
+struct LargeHead {
+    places: Arc<Semaphore>,
+    waiting: Option<Acquiring>,
+    held: Option<OwnedSemaphorePermit>,
+}
 
-/// A request is being answered until this is dropped.
-pub(super) struct Answering(Exchanges);
+type Acquiring = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>;
 
-impl Exchanges {
-    pub(super) fn answer(&self) -> Answering {
-        self.0.fetch_add(1, Relaxed);
-        Answering(self.clone())
-    }
+/// An answer on its way to the client.
+#[derive(Debug, Clone, Copy, Default)]
+struct Giving {
+    taken_bytes: u64,
+    /// How long it made us wait, until it last took something.
+    waited: Duration,
+    /// Since when it takes nothing.
+    waits_since: Option<Instant>,
+}
 
-    fn count(&self) -> u32 {
-        self.0.load(Relaxed)
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_millis(limits::CONNECTION_IDLE_MS),
+            crowded: Duration::from_millis(limits::CONNECTION_IDLE_CROWDED_MS),
+            head: Duration::from_millis(limits::REQUEST_HEAD_TIMEOUT_MS),
+            untaken: Duration::from_millis(limits::CONNECTION_UNTAKEN_MS),
+            taken_bytes_per_s: limits::CONNECTION_TAKEN_BYTES_PER_S_MIN,
+        }
     }
 }
 
-impl Drop for Answering {
-    fn drop(&mut self) {
-        self.0.0.fetch_add(1, Relaxed);
+impl Giving {
+    fn waits(&mut self, now: Instant) {
+        self.waits_since.get_or_insert(now);
+    }
+
+    fn takes(&mut self, bytes: usize, now: Instant) {
+        self.taken_bytes += bytes as u64;
+        if let Some(since) = self.waits_since.take() {
+            self.waited += now - since;
+        }
+    }
+
+    /// When the client has stood still, or been slow, for too long.
+    fn due(&self, patience: &Patience) -> Option<Instant> {
+        let earned = Duration::from_millis(self.taken_bytes.saturating_mul(1_000) / patience.taken_bytes_per_s.max(1));
+        let left = (patience.untaken + earned).saturating_sub(self.waited);
+        Some(self.waits_since? + left.min(patience.untaken))
+    }
+}
+
+impl LargeHead {
+    fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.held.is_none() {
+            let places = &self.places;
+            let waiting = self.waiting.get_or_insert_with(|| Box::pin(places.clone().acquire_owned()));
+            self.held = ready!(waiting.as_mut().poll(cx)).ok();
+            self.waiting = None;
+        }
+        Poll::Ready(())
     }
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, place: OwnedSemaphorePermit, shutdown: Shutdown, exchanges: Exchanges) -> Self {
-        let patience =
-            Patience { idle: Duration::from_millis(CONNECTION_IDLE_MS), head: Duration::from_millis(REQUEST_HEAD_TIMEOUT_MS) };
-        Self::with_patience(stream, place, shutdown, exchanges, patience)
-    }
-
-    fn with_patience(
+    /// Large heads share `large_heads`.
+    pub(super) fn new(
         stream: TcpStream,
-        place: OwnedSemaphorePermit,
+        place: Place,
+        large_heads: Arc<Semaphore>,
         shutdown: Shutdown,
-        exchanges: Exchanges,
         patience: Patience,
     ) -> Self {
-        let draining = Box::pin(async move { shutdown.draining().await });
-        let timer = Box::pin(tokio::time::sleep(patience.idle));
         Self {
             stream,
             ended: false,
-            draining: Some(draining),
+            draining: Some(Box::pin(async move { shutdown.draining().await })),
             moved_at: Instant::now(),
-            head: None,
-            exchanges,
+            head_bytes: 0,
+            large_head: LargeHead { places: large_heads, waiting: None, held: None },
+            giving: Giving::default(),
             patience,
-            timer,
-            _place: place,
+            timer: Box::pin(tokio::time::sleep(patience.crowded)),
+            place,
         }
     }
 
-    /// Asked while nothing can be read.
+    /// Asked while nothing moves.
     fn should_end(&mut self, cx: &mut Context<'_>) -> bool {
         if self.draining.as_mut().is_some_and(|draining| draining.as_mut().poll(cx).is_ready()) {
             self.draining = None;
             self.ended = true;
         }
-        let due = self.due();
+        let due = self.due(Instant::now());
         if due < self.timer.deadline() {
             self.timer.as_mut().reset(due);
         }
         while !self.ended && self.timer.as_mut().poll(cx).is_ready() {
-            let due = self.due();
-            self.ended = due <= Instant::now();
+            let now = Instant::now();
+            let due = self.due(now);
+            self.ended = due <= now;
             self.timer.as_mut().reset(due);
         }
         self.ended
     }
 
-    fn due(&mut self) -> Instant {
-        let count = self.exchanges.count();
-        self.head = self.head.filter(|(_, before)| *before == count);
-        match self.head {
-            Some((since, _)) => since + self.patience.head,
-            None => self.moved_at + self.patience.idle,
-        }
+    /// When it is to be looked at again; it ends when that has passed.
+    fn due(&self, now: Instant) -> Instant {
+        let Patience { idle, crowded, head, .. } = self.patience;
+        let (phase, since) = self.place.progress().now();
+        let due = match phase {
+            Phase::Head => since + head,
+            Phase::Idle if now < since + crowded => since + crowded,
+            Phase::Idle if self.place.is_crowded() => since + crowded,
+            Phase::Idle => (since + idle).min(now + crowded),
+            Phase::Body | Phase::Answering | Phase::Given | Phase::Ended => self.moved_at + idle,
+        };
+        self.giving.due(&self.patience).map_or(due, |untaken| due.min(untaken))
     }
 
-    fn moved<T>(&mut self, polled: Poll<T>) -> Poll<T> {
-        if polled.is_ready() {
-            self.moved_at = Instant::now();
+    /// How many bytes may be read: of a large head none until it has a place.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
+        let room = limits::CONNECTION_READ_BYTES;
+        if self.large_head.held.is_some() || self.place.progress().now().0 != Phase::Head {
+            return Poll::Ready(room);
         }
-        polled
+        let free = limits::REQUEST_HEAD_BYTES_FREE.saturating_sub(self.head_bytes);
+        if free > 0 {
+            return Poll::Ready(room.min(free));
+        }
+        ready!(self.large_head.poll_held(cx));
+        self.place.progress().set_large_head();
+        Poll::Ready(room)
     }
 
-    /// Bytes came: of a head, unless a request is being answered.
-    fn has_read(&mut self) {
+    /// Bytes came.
+    fn has_read(&mut self, bytes: usize) {
         self.draining = None;
-        let count = self.exchanges.count();
-        if count.is_multiple_of(2) && self.head.is_none_or(|(_, before)| before != count) {
-            self.head = Some((self.moved_at, count));
+        self.moved_at = Instant::now();
+        let was_idle = self.place.progress().now().0 == Phase::Idle;
+        if bytes > 0 && self.place.progress().read() == Phase::Head {
+            self.head_bytes = if was_idle { bytes } else { self.head_bytes + bytes };
         }
     }
-}
 
-impl AsyncRead for Connection {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match Pin::new(&mut self.stream).poll_read(cx, buf) {
-            Poll::Pending if self.should_end(cx) => Poll::Ready(Ok(())),
-            Poll::Pending => Poll::Pending,
-            ready => {
-                let ready = self.moved(ready);
-                self.has_read();
-                ready
+    fn has_written(&mut self, written: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let now = Instant::now();
+        match written {
+            Poll::Ready(written) => {
+                self.moved_at = now;
+                self.giving.takes(written.as_ref().map_or(0, |bytes| *bytes), now);
+                Poll::Ready(written)
+            }
+            Poll::Pending => {
+                self.giving.waits(now);
+                if self.should_end(cx) { too_late() } else { Poll::Pending }
             }
         }
     }
 }
 
+fn too_late() -> Poll<io::Result<usize>> {
+    Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.ended {
+            return Poll::Ready(Ok(()));
+        }
+        let polled = match self.poll_room(cx) {
+            Poll::Ready(room) => poll_read_some(&mut self.stream, cx, buf, room),
+            Poll::Pending => Poll::Pending,
+        };
+        match polled {
+            Poll::Pending if self.should_end(cx) => Poll::Ready(Ok(())),
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(read) => Poll::Ready(read.map(|bytes| self.has_read(bytes))),
+        }
+    }
+}
+
+/// At most `room` bytes.
+fn poll_read_some(stream: &mut TcpStream, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>, room: usize) -> Poll<io::Result<usize>> {
+    let mut some = buf.take(room);
+    let read = Pin::new(stream).poll_read(cx, &mut some);
+    let bytes = some.filled().len();
+    // SAFETY: `some` is the beginning of what is unfilled in `buf`, and its first `bytes` were filled just now.
+    unsafe { buf.assume_init(bytes) };
+    buf.advance(bytes);
+    read.map_ok(|()| bytes)
+}
+
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.ended {
+            return too_late();
+        }
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.moved(written)
+        self.has_written(written, cx)
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if self.ended {
+            return too_late();
+        }
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
-        self.moved(written)
+        self.has_written(written, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
     }
 
+    /// The server comes here once everything that it has was written.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        if self.place.progress().now().0 == Phase::Given {
+            self.giving = Giving::default();
+            self.place.progress().sent();
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -178,88 +281,4 @@ impl AsyncWrite for Connection {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpListener;
-    use tokio::sync::Semaphore;
-
-    use super::*;
-
-    const SHORT: Duration = Duration::from_millis(40);
-    const LONG: Duration = Duration::from_secs(600);
-    const PATIENT: Patience = Patience { idle: LONG, head: LONG };
-
-    async fn pair(shutdown: &Shutdown, exchanges: &Exchanges, patience: Patience) -> (Connection, TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (stream, _) = listener.accept().await.unwrap();
-        let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
-        (Connection::with_patience(stream, place, shutdown.clone(), exchanges.clone(), patience), client)
-    }
-
-    #[tokio::test]
-    async fn a_stop_ends_a_connection_that_asked_nothing() {
-        let shutdown = Shutdown::new();
-        let (mut connection, _client) = pair(&shutdown, &Exchanges::default(), PATIENT).await;
-        shutdown.drain();
-        for _ in 0..2 {
-            assert_eq!(connection.read(&mut [0; 8]).await.unwrap(), 0);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_stop_lets_a_connection_finish_what_it_began() {
-        let shutdown = Shutdown::new();
-        let (mut connection, mut client) = pair(&shutdown, &Exchanges::default(), PATIENT).await;
-        client.write_all(b"GET").await.unwrap();
-        let mut bytes = [0; 8];
-        assert_eq!(connection.read(&mut bytes).await.unwrap(), 3);
-        shutdown.drain();
-        client.write_all(b" /").await.unwrap();
-        assert_eq!(connection.read(&mut bytes).await.unwrap(), 2);
-        connection.write_all(b"done").await.unwrap();
-        client.read_exact(&mut [0; 4]).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_connection_on_which_nothing_moves_ends() {
-        let patience = Patience { idle: SHORT, head: LONG };
-        let exchanges = Exchanges::default();
-        let (mut connection, mut client) = pair(&Shutdown::new(), &exchanges, patience).await;
-        client.write_all(b"x").await.unwrap();
-        assert_eq!(connection.read(&mut [0; 8]).await.unwrap(), 1);
-        drop(exchanges.answer());
-        let moved = Instant::now();
-        connection.write_all(b"y").await.unwrap();
-        assert_eq!(connection.read(&mut [0; 8]).await.unwrap(), 0);
-        assert!(moved.elapsed() >= SHORT, "not before its time");
-    }
-
-    #[tokio::test]
-    async fn a_head_that_does_not_come_to_its_end_ends_the_connection() {
-        let patience = Patience { idle: LONG, head: SHORT };
-        let exchanges = Exchanges::default();
-        let (mut connection, mut client) = pair(&Shutdown::new(), &exchanges, patience).await;
-        let mut bytes = [0; 8];
-        client.write_all(b"GET / ..").await.unwrap();
-        assert_eq!(connection.read(&mut bytes).await.unwrap(), 8);
-        // It was a whole one: neither the answer nor the pause after it has anything to hurry for.
-        let answering = exchanges.answer();
-        client.write_all(b"body").await.unwrap();
-        assert_eq!(connection.read(&mut bytes).await.unwrap(), 4);
-        assert!(tokio::time::timeout(3 * SHORT, connection.read(&mut bytes)).await.is_err());
-        drop(answering);
-        assert!(tokio::time::timeout(3 * SHORT, connection.read(&mut bytes)).await.is_err());
-        // The next one comes in drops.
-        let began = Instant::now();
-        client.write_all(b"G").await.unwrap();
-        assert_eq!(connection.read(&mut bytes).await.unwrap(), 1);
-        tokio::time::sleep(SHORT / 2).await;
-        client.write_all(b"E").await.unwrap();
-        assert_eq!(connection.read(&mut bytes).await.unwrap(), 1);
-        assert_eq!(connection.read(&mut bytes).await.unwrap(), 0);
-        assert!(began.elapsed() >= SHORT && began.elapsed() < LONG);
-    }
-}
+mod tests;

@@ -1,6 +1,10 @@
 //! The two listeners: taken before anything slow begins, served until the end.
+//!
+//! `places` says who may stay connected, `connection` what a connection may do, `head` what is no request, `exchange` has a
+//! plane answer one. Each plane has places of its own: whatever floods the data plane, the administration is reached.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -8,11 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use axum::response::Response;
 use axum::serve::Listener;
-use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -20,12 +22,15 @@ use hyper_util::server::graceful::GracefulShutdown;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tower::Service;
 
-use super::connection::{Connection, Exchanges};
+use super::connection::{Connection, Patience};
+use super::exchange::exchange;
 use super::failure::{Exit, Failure, Result};
+use super::places::{Full, Places, Policy};
 use crate::ingress::Ingress;
 use crate::limits;
 use crate::shutdown::{self, Shutdown};
@@ -67,10 +72,13 @@ impl Listeners {
         Ok(Self { data, admin, addresses })
     }
 
-    /// Serves until `shutdown` drains; a connection's running request is finished first.
-    pub(super) fn serve(self, data: Ingress, admin: Router, shutdown: &Shutdown) -> Serving {
+    /// Serves until `shutdown` drains; a connection's running request is finished first. Each plane has at most so many
+    /// `connections`, fewer where the process may not open as many files.
+    pub(super) fn serve(self, data: Ingress, admin: Router, connections: usize, shutdown: &Shutdown) -> Serving {
+        let policy = Policy::of(connections_within(connections, getrlimit(Resource::Nofile).current));
         let mut planes = JoinSet::new();
-        let (data, admin) = (serve(self.data, data, shutdown.clone()), serve(self.admin, admin, shutdown.clone()));
+        let data = serve("data plane", self.data, data, policy, shutdown.clone());
+        let admin = serve("control plane", self.admin, admin, policy, shutdown.clone());
         planes.spawn(async move { ("data plane", data.await) });
         planes.spawn(async move { ("control plane", admin.await) });
         Serving { planes }
@@ -188,37 +196,45 @@ async fn bind(address: SocketAddr, what: &str, setting: &str) -> Result<TcpListe
 }
 
 /// Serves every connection on a task of its own, each with its own clone of `plane`; resolves when all are done.
-async fn serve<P>(mut listener: TcpListener, plane: P, shutdown: Shutdown) -> io::Result<()>
+async fn serve<P>(name: &'static str, mut listener: TcpListener, plane: P, policy: Policy, shutdown: Shutdown) -> io::Result<()>
 where
     P: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
+    let (places, mut turned_away) = (Places::new(policy), TurnedAway { name, told_at: None, untold: 0 });
+    let large_heads = Arc::new(Semaphore::new((policy.places / limits::LARGE_HEADS_PART).max(limits::LARGE_HEADS_MIN)));
+    let mut server = http1::Builder::new();
+    server.max_buf_size(limits::REQUEST_HEAD_BYTES_MAX);
     let connections = GracefulShutdown::new();
     loop {
-        let accepted = tokio::select! {
+        let (stream, peer) = tokio::select! {
             biased;
             () = shutdown.draining() => break,
-            accepted = accept(&mut listener, &places) => accepted,
+            // Waits a while when the process is out of files, rather than spin.
+            accepted = Listener::accept(&mut listener) => accepted,
         };
-        let Some((stream, peer, place)) = accepted else { continue };
-        let exchanges = Exchanges::default();
-        let connection = Connection::new(stream, place, shutdown.clone(), exchanges.clone());
-        let plane = plane.clone();
-        let answer = service_fn(move |request: hyper::Request<Incoming>| {
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(ConnectInfo(peer));
-            let answering = exchanges.answer();
-            let answer = plane.clone().call(request);
-            async move {
-                let answer = answer.await;
-                drop(answering);
-                answer
+        let place = match places.take(peer.ip()) {
+            Ok(place) => place,
+            Err(full) => {
+                turned_away.one(full, peer);
+                continue;
             }
-        });
-        let served = connections.watch(http1::Builder::new().serve_connection(TokioIo::new(connection), answer));
+        };
+        // Small answers must not wait for the acknowledgement of earlier ones.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::trace!(%error, "TCP_NODELAY");
+        }
+        let progress = place.progress().clone();
+        let connection = Connection::new(stream, place, large_heads.clone(), shutdown.clone(), Patience::default());
+        let (plane, of_exchanges) = (plane.clone(), progress.clone());
+        let answer = service_fn(move |request| exchange(plane.clone(), peer, of_exchanges.clone(), request));
+        let served = connections.watch(server.serve_connection(TokioIo::new(connection), answer));
         shutdown::spawn("connection", async move {
-            if let Err(error) = served.await {
-                tracing::trace!(%error, "a connection ended");
+            tokio::select! {
+                biased;
+                () = poll_fn(|cx| progress.poll_ended(cx)) => tracing::trace!("a connection gave its place to another"),
+                served = served => if let Err(error) = served {
+                    tracing::trace!(%error, "a connection ended");
+                },
             }
         });
     }
@@ -227,16 +243,33 @@ where
     Ok(())
 }
 
-/// The next connection once there is a place for it.
-async fn accept(listener: &mut TcpListener, places: &Arc<Semaphore>) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = places.clone().acquire_owned().await.ok()?;
-    // Waits a while when the process is out of files, rather than spin.
-    let (stream, peer) = Listener::accept(listener).await;
-    // Small answers must not wait for the acknowledgement of earlier ones.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::trace!(%error, "TCP_NODELAY");
+/// Who found no place: told in the log, but not one by one.
+struct TurnedAway {
+    name: &'static str,
+    told_at: Option<Instant>,
+    untold: u64,
+}
+
+impl TurnedAway {
+    fn one(&mut self, full: Full, peer: SocketAddr) {
+        self.untold += 1;
+        let pause = Duration::from_millis(limits::CONNECTIONS_FULL_TOLD_MS);
+        if self.told_at.is_some_and(|told_at| told_at.elapsed() < pause) {
+            return;
+        }
+        let why = match full {
+            Full::Address => "its address has as many as one may have",
+            Full::Plane => "all others are being answered",
+        };
+        tracing::warn!(plane = self.name, peer.ip = %peer.ip(), count = self.untold, "a connection was turned away: {why}");
+        (self.told_at, self.untold) = (Some(Instant::now()), 0);
     }
-    Some((stream, peer, place))
+}
+
+/// Connections of each plane, of so many that are asked for, where the process may open so many files.
+fn connections_within(asked: usize, files: Option<u64>) -> usize {
+    let room = files.map_or(u64::MAX, |files| files.saturating_sub(limits::OPEN_FILES_KEPT) / 2);
+    asked.min(usize::try_from(room).unwrap_or(usize::MAX)).max(limits::CONNECTIONS_MIN)
 }
 
 /// An address to connect to: "every interface" is nobody's.
@@ -266,28 +299,4 @@ fn raise_open_files() {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn addresses(data: &str) -> Addresses {
-        Addresses { data: data.parse().unwrap(), admin: "127.0.0.1:8081".parse().unwrap() }
-    }
-
-    #[test]
-    fn urls_can_be_opened() {
-        assert_eq!(addresses("0.0.0.0:8080").data_url(), "http://127.0.0.1:8080");
-        assert_eq!(addresses("[::]:8080").data_url(), "http://[::1]:8080");
-        assert_eq!(addresses("10.0.0.7:80").data_url(), "http://10.0.0.7:80");
-        assert_eq!(addresses("0.0.0.0:80").app_url("hello", "example.org"), "http://hello.example.org");
-        assert_eq!(addresses("0.0.0.0:8080").app_url("hello", "localhost"), "http://hello.localhost:8080");
-    }
-
-    #[tokio::test]
-    async fn a_taken_port_says_how_to_mend_it() {
-        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = taken.local_addr().unwrap();
-        let failure = Listeners::bind(address, "127.0.0.1:0".parse().unwrap()).await.unwrap_err();
-        let line = format!("{failure:?}");
-        assert!(line.contains(&format!("port {} is taken", address.port())) && line.contains("PICLOUD_BIND"), "{line}");
-    }
-}
+mod tests;

@@ -197,7 +197,7 @@ async fn assemble(
     let addresses = listeners.addresses;
     let config = api::Config { public_base_url: settings.public_base_url.clone(), data_port: Some(addresses.data.port()) };
     let planes = (Ingress::new(services.clone(), invoker.clone()), api::router(services.clone(), invoker.clone(), config));
-    let serving = listeners.serve(planes.0, planes.1, shutdown);
+    let serving = listeners.serve(planes.0, planes.1, invoker.pool().connections, shutdown);
     addresses.answer().await?;
     Ok(Running { services, invoker, workers, serving, addresses, owner, first_start })
 }

@@ -1,7 +1,6 @@
 //! A request as a script sees it, and a script's answer as a client does.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
@@ -11,16 +10,17 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use http_body_util::BodyExt;
 use hyper::body::SizeHint;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::credentials;
 use super::refusal::Refusal;
 use super::{EXECUTION_ID, REQUEST_ID};
+use crate::fair::{Ask, Fair, Place};
 use crate::limits;
 use crate::model::access;
 use crate::model::execution::FailureCode;
 use crate::model::invocation::{Answer, Request};
+use crate::model::route::AppTable;
 
 /// The request for a script: without the platform's credentials and what concerns the connection only.
 pub(super) fn request(parts: &Parts, params: Vec<(String, String)>, rest: Option<String>, body: Vec<u8>) -> Request {
@@ -40,38 +40,31 @@ pub(super) fn request(parts: &Parts, params: Vec<(String, String)>, rest: Option
 ///
 /// # Errors
 /// 503 when there is none within a bounded wait.
-pub(super) async fn admit_body<'a>(
-    room: &'a Semaphore,
-    body: &SizeHint,
-    bytes_max: usize,
-) -> Result<Option<SemaphorePermit<'a>>, Refusal> {
+pub(super) async fn admit_body(room: &Fair, app: &AppTable, body: &SizeHint, bytes_max: usize) -> Result<Option<Place>, Refusal> {
     let most = body.upper().and_then(|bytes| usize::try_from(bytes).ok());
     let bytes = most.unwrap_or(usize::MAX).min(bytes_max);
     if bytes <= limits::REQUEST_BODY_BYTES_FREE {
         return Ok(None);
     }
-    let wait = Duration::from_millis(limits::REQUEST_BODIES_WAIT_MS);
-    let admitted = timeout(wait, room.acquire_many(u32::try_from(bytes).unwrap_or(u32::MAX))).await;
-    match admitted {
-        Ok(Ok(room)) => Ok(Some(room)),
-        _ => Err(Refusal::of(FailureCode::Overloaded).closing()),
-    }
+    hold(room, app, bytes).await.map(Some).map_err(Refusal::closing)
 }
 
 /// Room for an answer among all that are being taken.
 ///
 /// # Errors
 /// 503 when there is none within a bounded wait.
-pub(super) async fn admit_answer(room: &Arc<Semaphore>, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
+pub(super) async fn admit_answer(room: &Fair, app: &AppTable, bytes: usize) -> Result<Option<Place>, Refusal> {
     if bytes <= limits::ANSWER_BYTES_FREE {
         return Ok(None);
     }
-    let wait = Duration::from_millis(limits::REQUEST_BODIES_WAIT_MS);
-    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-    match timeout(wait, room.clone().acquire_many_owned(bytes)).await {
-        Ok(Ok(room)) => Ok(Some(room)),
-        _ => Err(Refusal::of(FailureCode::Overloaded)),
-    }
+    hold(room, app, bytes).await.map(Some)
+}
+
+/// The app's share of the bytes that are held for all.
+async fn hold(room: &Fair, app: &AppTable, bytes: usize) -> Result<Place, Refusal> {
+    let ask = Ask { app: app.app_id, class: 0, bytes: bytes as u64, held_max: usize::MAX, weight: app.quota.weight };
+    let held = room.enter(ask, Duration::from_millis(limits::REQUEST_BODIES_WAIT_MS)).await;
+    held.map_err(|full| Refusal::of(FailureCode::Overloaded).after(Some(full.retry_after)))
 }
 
 /// Reads the body whole.

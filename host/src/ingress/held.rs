@@ -6,14 +6,13 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use crate::fair::Place;
+use crate::limits::ANSWER_PIECE_BYTES;
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
-use tokio::sync::OwnedSemaphorePermit;
-
-use crate::limits::ANSWER_PIECE_BYTES;
 
 /// The same body, in pieces; `room` is given back when the last one was taken.
-pub(super) fn slowly(body: Body, room: OwnedSemaphorePermit) -> Body {
+pub(super) fn slowly(body: Body, room: Place) -> Body {
     Body::new(Held { body, piece: Bytes::new(), _room: room })
 }
 
@@ -21,7 +20,7 @@ struct Held {
     body: Body,
     /// Of what the body gave, the rest.
     piece: Bytes,
-    _room: OwnedSemaphorePermit,
+    _room: Place,
 }
 
 impl HttpBody for Held {
@@ -59,28 +58,30 @@ impl HttpBody for Held {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::time::Duration;
 
     use http_body_util::BodyExt as _;
-    use tokio::sync::Semaphore;
 
     use super::*;
+    use crate::fair::{Ask, Fair, Size};
+    use crate::id::AppId;
 
     #[tokio::test]
     async fn a_body_comes_whole_in_pieces_and_gives_its_room_back_with_the_last() {
-        let (room, content) = (Arc::new(Semaphore::new(1)), vec![7u8; 3 * ANSWER_PIECE_BYTES + 1]);
-        let permit = room.clone().acquire_owned().await.unwrap();
-        let mut body = slowly(Body::from(content.clone()), permit);
+        let room = Fair::new(&[Size { places: 2, kept_bytes: 0 }], 9);
+        let ask = Ask { app: AppId(uuid::Uuid::nil()), class: 0, bytes: 9, held_max: 1, weight: 100 };
+        let (place, content) = (room.enter(ask, Duration::ZERO).await.unwrap(), vec![7u8; 3 * ANSWER_PIECE_BYTES + 1]);
+        let mut body = slowly(Body::from(content.clone()), place);
         assert_eq!(body.size_hint().exact(), Some(content.len() as u64));
         let mut taken = Vec::new();
         for left in [3 * ANSWER_PIECE_BYTES + 1 - ANSWER_PIECE_BYTES, ANSWER_PIECE_BYTES + 1, 1, 0] {
             let piece = body.frame().await.unwrap().unwrap().into_data().unwrap();
             assert!(piece.len() <= ANSWER_PIECE_BYTES);
             taken.extend_from_slice(&piece);
-            assert_eq!((body.size_hint().exact(), room.available_permits()), (Some(left as u64), 0));
+            assert_eq!((body.size_hint().exact(), room.bytes_held()), (Some(left as u64), 9));
         }
         assert!(body.is_end_stream() && body.frame().await.is_none());
         drop(body);
-        assert_eq!((taken, room.available_permits()), (content, 1));
+        assert_eq!((taken, room.bytes_held()), (content, 0));
     }
 }

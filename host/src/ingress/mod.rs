@@ -33,12 +33,13 @@ use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::response::Response;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 use tower::Service;
 use tracing::Instrument;
 
 use crate::error::Kind;
-use crate::id::{AppId, ExecutionId, RequestId, TriggerId};
+use crate::fair::{Fair, Place, Size};
+use crate::id::{ExecutionId, RequestId, TriggerId};
 use crate::invoke::Invoker;
 use crate::limits;
 use crate::model::event::{Origin, Source};
@@ -53,9 +54,9 @@ use refusal::Refusal;
 pub struct Ingress {
     services: Arc<Services>,
     invoker: Arc<Invoker>,
-    /// Bytes of bodies that may be held, and of answers.
-    bodies: Arc<Semaphore>,
-    answers: Arc<Semaphore>,
+    /// Bytes of bodies that are held, and of answers, shared between apps.
+    bodies: Arc<Fair>,
+    answers: Arc<Fair>,
     /// Tokens that may be looked up at once.
     readers: Arc<Semaphore>,
 }
@@ -63,8 +64,9 @@ pub struct Ingress {
 impl Ingress {
     pub fn new(services: Arc<Services>, invoker: Arc<Invoker>) -> Self {
         let bytes = invoker.pool().bodies_bytes;
-        let [bodies, answers, readers] = [bytes, bytes, limits::READERS_AT_ONCE].map(|n| Arc::new(Semaphore::new(n)));
-        Self { services, invoker, bodies, answers, readers }
+        let room = || Arc::new(Fair::new(&[Size { places: limits::CONNECTIONS_MAX, kept_bytes: 0 }], bytes as u64));
+        let readers = Arc::new(Semaphore::new(limits::READERS_AT_ONCE));
+        Self { services, invoker, bodies: room(), answers: room(), readers }
     }
 
     /// Answers one request.
@@ -81,7 +83,7 @@ impl Ingress {
             Decision::Answer { app, response } => (app, response),
             Decision::Refuse { app, refusal } => (app, refusal.answer(request_id)),
             Decision::TakeMail { app, trigger } => {
-                let response = self.take_mail(request_id, app.app_id, trigger, &parts, body).await;
+                let response = self.take_mail(request_id, &app, trigger, &parts, body).await;
                 (Some(app), response)
             }
             Decision::Run(target) => {
@@ -99,7 +101,7 @@ impl Ingress {
     async fn run(&self, request_id: RequestId, target: Target, parts: &Parts, body: Body) -> Response {
         // The permit is held until the script has answered.
         let bytes_max = target.script.limits.request_body_bytes as usize;
-        let (_bytes, body) = match self.take_body(parts, body, bytes_max).await {
+        let (_bytes, body) = match self.take_body(&target.app, parts, body, bytes_max).await {
             Ok(taken) => taken,
             Err(refusal) => return refusal.answer(request_id),
         };
@@ -127,7 +129,7 @@ impl Ingress {
 
     /// The script's answer, once there is room for it among those that clients are still taking.
     async fn give(&self, answer: Answer, app: &AppTable) -> Result<Response, Refusal> {
-        let room = exchange::admit_answer(&self.answers, answer.body.len()).await?;
+        let room = exchange::admit_answer(&self.answers, app, answer.body.len()).await?;
         let answer = exchange::answer(answer, &app.host)?;
         Ok(match room {
             Some(room) => answer.map(|body| held::slowly(body, room)),
@@ -152,22 +154,23 @@ impl Ingress {
     /// The body, under a permit for the bytes that it may hold.
     async fn take_body(
         &self,
+        app: &AppTable,
         parts: &Parts,
         body: Body,
         bytes_max: usize,
-    ) -> Result<(Option<SemaphorePermit<'_>>, Vec<u8>), Refusal> {
-        let bytes = exchange::admit_body(&self.bodies, &body.size_hint(), bytes_max).await?;
+    ) -> Result<(Option<Place>, Vec<u8>), Refusal> {
+        let bytes = exchange::admit_body(&self.bodies, app, &body.size_hint(), bytes_max).await?;
         Ok((bytes, exchange::read_body(parts, body, bytes_max).await?))
     }
 
     /// Hands in mail for a trigger of the app.
-    async fn take_mail(&self, request_id: RequestId, app: AppId, trigger: TriggerId, parts: &Parts, body: Body) -> Response {
-        let (_bytes, body) = match self.take_body(parts, body, limits::REQUEST_BODY_BYTES_MAX).await {
+    async fn take_mail(&self, request_id: RequestId, app: &AppTable, trigger: TriggerId, parts: &Parts, body: Body) -> Response {
+        let (_bytes, body) = match self.take_body(app, parts, body, limits::REQUEST_BODY_BYTES_MAX).await {
             Ok(taken) => taken,
             Err(refusal) => return refusal.answer(request_id),
         };
         let signature = parts.headers.get(mail_in::SIGNATURE).and_then(|value| value.to_str().ok());
-        match mail_in::receive(&self.services, app, trigger, request_id, signature, &body).await {
+        match mail_in::receive(&self.services, app.app_id, trigger, request_id, signature, &body).await {
             Ok(event) => exchange::accepted(&serde_json::json!({ "event_id": event })),
             Err(error) => {
                 if error.kind == Kind::Internal {

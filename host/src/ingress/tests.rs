@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use hyper::body::SizeHint;
 
 use super::*;
+use crate::fair::{Fair, Size};
 use crate::id::{AppId, RouteId, ScriptId};
 use crate::model::execution::FailureCode;
 use crate::model::grant::Grants;
@@ -388,14 +389,17 @@ fn no_failure_tells_a_stranger_where_in_a_script_it_was() {
 
 #[tokio::test]
 async fn bodies_share_bounded_room() {
-    let free = limits::REQUEST_BODY_BYTES_FREE as u64;
-    let room = Semaphore::new(limits::REQUEST_BODY_BYTES_MAX);
-    assert!(exchange::admit_body(&room, &SizeHint::with_exact(free), limits::REQUEST_BODY_BYTES_MAX).await.unwrap().is_none());
-    let held = exchange::admit_body(&room, &SizeHint::with_exact(free + 1), limits::REQUEST_BODY_BYTES_MAX).await.unwrap();
-    assert!(held.is_some());
+    let (free, most) = (limits::REQUEST_BODY_BYTES_FREE as u64, limits::REQUEST_BODY_BYTES_MAX);
+    let directory = directory(&[]);
+    let app = directory.app("hello.localhost").unwrap().0;
+    let room = Fair::new(&[Size { places: 8, kept_bytes: 0 }], 2 * most as u64);
+    assert!(exchange::admit_body(&room, app, &SizeHint::with_exact(free), most).await.unwrap().is_none());
     // A body of unknown length may become the largest.
-    let refused = exchange::admit_body(&room, &SizeHint::new(), limits::REQUEST_BODY_BYTES_MAX).await.unwrap_err();
+    let held = exchange::admit_body(&room, app, &SizeHint::new(), most).await.unwrap();
+    assert!(held.is_some() && room.bytes_held() == most as u64);
+    // One app holds half of it, and no more.
+    let refused = exchange::admit_body(&room, app, &SizeHint::with_exact(free + 1), most).await.unwrap_err();
     assert_eq!(refused.answer(RequestId::at(DateTime::UNIX_EPOCH)).status(), 503);
     drop(held);
-    assert!(exchange::admit_body(&room, &SizeHint::new(), limits::REQUEST_BODY_BYTES_MAX).await.unwrap().is_some());
+    assert!(exchange::admit_body(&room, app, &SizeHint::new(), most).await.unwrap().is_some());
 }

@@ -17,6 +17,7 @@ use crate::id::{AppId, ScriptId};
 use crate::limits::{PREPARATION_WAIT_MS, PUBLISH_ATTEMPTS_MAX};
 use crate::model::access::Principal;
 use crate::model::import::{self, Graph, Import, Node};
+use crate::model::quota::AskedLimits;
 use crate::model::script::{self, Code, Dependent, Diagnostic, Image, NewScript, NewVersion, Prepared, Script};
 use crate::service::{self, Services};
 
@@ -138,6 +139,7 @@ impl Invoker {
     /// message in `details`; imports as `Graph::closure`; the rest as `service::scripts::create`.
     pub async fn create(&self, by: &Principal, new: NewScript) -> Result<Script, Error> {
         new.check(&self.inner.services.quota(new.app_id))?;
+        self.has_room_for(&new.limits)?;
         self.publish_draft(by, Draft::Script(&new)).await
     }
 
@@ -146,7 +148,18 @@ impl Invoker {
     pub async fn publish(&self, by: &Principal, id: ScriptId, new: NewVersion, if_match: Option<&str>) -> Result<Script, Error> {
         let script = service::scripts::get(&self.inner.services, id).await?;
         new.check(&self.inner.services.quota(script.app_id))?;
+        self.has_room_for(&new.limits)?;
         self.publish_draft(by, Draft::Version { of: &script, new: &new, if_match }).await
+    }
+
+    /// 422 for more memory than this node's machine has for one instance, though a larger one's might.
+    fn has_room_for(&self, asked: &AskedLimits) -> Result<(), Error> {
+        let (field, ceiling) = ("limits.memory_mb", u64::from(self.pool().memory_mb_max));
+        match asked.memory_mb.filter(|asked| *asked > ceiling) {
+            None => Ok(()),
+            Some(asked) => Err(Error::invalid(field, format!("{field} is {asked}; this machine has {ceiling} for one instance"))
+                .with_details(serde_json::json!({ "field": field, "asked": asked, "ceiling": ceiling }))),
+        }
     }
 
     async fn publish_draft(&self, by: &Principal, draft: Draft<'_>) -> Result<Script, Error> {

@@ -43,12 +43,12 @@ pub const OUTBOUND_PER_S_DEFAULT: u32 = 100;
 pub const OUTBOUND_PER_S_CEILING: u32 = 10_000;
 /// Fuel that one app may burn for each second, on a node.
 pub const FUEL_PER_S_MIN: u64 = 1_000_000;
-pub const FUEL_PER_S_DEFAULT: u64 = 20_000_000_000;
-pub const FUEL_PER_S_CEILING: u64 = 1_000_000_000_000;
+pub const FUEL_PER_S_DEFAULT: u64 = 100_000_000_000;
+pub const FUEL_PER_S_CEILING: u64 = 10_000_000_000_000;
 /// Fuel that an app which rested may burn at once; what it burns beyond is waited off.
 pub const FUEL_BURST_MIN: u64 = 1_000_000;
-pub const FUEL_BURST_DEFAULT: u64 = 200_000_000_000;
-pub const FUEL_BURST_CEILING: u64 = 10_000_000_000_000;
+pub const FUEL_BURST_DEFAULT: u64 = 1_000_000_000_000;
+pub const FUEL_BURST_CEILING: u64 = 100_000_000_000_000;
 /// KV entries and documents of one app, bytes.
 pub const DATA_BYTES_DEFAULT: u64 = GIB;
 pub const DATA_BYTES_CEILING: u64 = 1 << 40;

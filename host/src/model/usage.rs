@@ -161,11 +161,14 @@ pub struct Counted {
     pub used: Used,
 }
 
+/// What a script used in each minute.
+type Minutes = Vec<(DateTime<Utc>, Used)>;
+
 /// What was counted and is not written yet. It holds `USAGE_MINUTES_MAX` minutes, and one for each script beyond: past that, what
 /// is new counts for the last minute that is held of its script.
 #[derive(Debug, Default)]
 pub struct Meter {
-    scripts: HashMap<(AppId, ScriptId), Vec<(DateTime<Utc>, Used)>>,
+    scripts: HashMap<(AppId, ScriptId), Minutes>,
     /// Of all scripts.
     minutes: usize,
 }

@@ -170,6 +170,13 @@ impl Sandbox {
         self.preparing(async |store, instance| self.exports.provide(store, instance, modules).await).await
     }
 
+    /// The memory of a fresh instance in which nothing has run: what every instance begins as, whatever ran in its place before.
+    #[doc(hidden)]
+    pub async fn fresh_memory(&self) -> Result<Vec<u8>, Error> {
+        let untouched = self.preparing(async |store, instance| self.exports.dump(store, instance).await.map(Ok)).await?;
+        untouched.map_err(|found: Diagnostic| Error::internal(found.message))
+    }
+
     /// The sealed image of a checked source, made twice and kept only if both are the same. None when the source leaves
     /// more in memory than an image may hold.
     pub async fn image(&self, code: &Code) -> Result<Option<Image>, Error> {

@@ -1,0 +1,178 @@
+//! CPU: scripts and handlers that burn it; deliveries beside requests.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use crate::Failure;
+use crate::ground::{App, Ground, HELLO, Scene, alternate, beside, headings, hostile, machine, tell};
+use crate::load::{Calls, Load, Storm, Target, measure};
+use crate::support::median;
+
+/// Connections of the app that burns: more than it has places.
+const BURNERS: usize = 32;
+/// What a short burner takes, ms.
+const SHORT_MS: f64 = 3.0;
+/// Messages whose handlers burn.
+const BACKLOG: usize = 5_000;
+/// The p99 of a neighbour, of what it is alone.
+const GOAL: f64 = 3.0;
+
+pub(crate) async fn figure(ground: &Ground) -> Result<(), Failure> {
+    println!("## a: CPU. An app burns on all its places ({BURNERS} connections); a neighbour says hello");
+    let scene = ground.scene("a").await?;
+    let (_, hello) = scene.neighbour().await?;
+    let burner = scene.app("burner").await?;
+    scene.unleash(&burner).await?;
+    let (short, count) = short(&scene, &burner).await?;
+    println!("the short burner counts to {count}");
+    let mut attacks = vec![("loop, 3 ms each", short)];
+    for (what, name) in [
+        ("endless loop", "endless_loop"),
+        ("sort", "sort_bomb"),
+        ("string builder", "string_builder"),
+        ("regex", "regex_churn"),
+        ("json", "json_churn"),
+    ] {
+        attacks.push((what, scene.deploy(&burner, &name.replace('_', "-"), &hostile(name)?, burns()).await?));
+    }
+    headings("the burner's script");
+    let mut worst: f64 = 0.0;
+    for (what, attack) in &attacks {
+        for connections in [1, 8] {
+            let rounds = beside(&scene, (&hello, connections), std::slice::from_ref(attack), BURNERS).await?;
+            worst = worst.max(tell("a", what, connections, rounds));
+        }
+    }
+    worst = worst.max(backlog(&scene, &hello).await?);
+    println!("the worst ratio of the p99: {worst:.2} (goal: at most {GOAL})");
+    machine("a", &json!({ "what": "worst", "ratio_p99": worst, "goal": GOAL }));
+    let scene = deliveries(scene).await?;
+    scene.close().await
+}
+
+/// A few tenths of a second of a core.
+fn burns() -> Value {
+    json!({ "fuel": 5_000_000_000_u64, "timeout_ms": 60_000 })
+}
+
+/// A script that burns for some milliseconds, and how far it counts.
+async fn short(scene: &Scene, burner: &App) -> Result<(Target, i64), Failure> {
+    let source = |count: i64| format!("let n = 0; for i in 0..{count} {{ n += i; }} n");
+    let time = Duration::from_secs(1);
+    let tried = scene.deploy(burner, "tried", &source(10_000), json!({})).await?;
+    let none = scene.deploy(burner, "none", &source(0), json!({})).await?;
+    let (mut tried, mut none) = (measure(&tried, 1, time), measure(&none, 1, time));
+    let took_ms = (tried.quantile_ms(0.5) - none.quantile_ms(0.5)).max(0.01);
+    let count = (10_000.0 * SHORT_MS / took_ms) as i64;
+    Ok((scene.deploy(burner, "short", &source(count), json!({})).await?, count))
+}
+
+/// Hello beside a queue whose handlers burn. The ratio of the p99.
+async fn backlog(scene: &Scene, hello: &Target) -> Result<f64, Failure> {
+    let app = scene.app("handlers").await?;
+    scene.unleash(&app).await?;
+    let trigger = trigger(scene, &app, &hostile("endless_loop")?, burns()).await?;
+    let path = format!("/api/v1/admin/apps/{}/triggers/{}", app.slug, trigger["id"].as_str().unwrap_or_default());
+    let switch = async |is_on: bool| scene.client.patch(&path, json!({ "enabled": is_on })).await;
+    switch(false).await?;
+    let sends = scene.deploy(&app, "send", r#"for n in 0..500 { queue::send("q", n); }"#, json!({})).await?;
+    for _ in 0..BACKLOG / 500 {
+        let sent = Calls::counted(std::slice::from_ref(&sends), 1, 1).end();
+        if sent.failed() > 0 {
+            return Err(format!("messages could not be sent: {:?}", sent.answers).into());
+        }
+    }
+    let mut worst: f64 = 0.0;
+    for connections in [1, 8] {
+        let begin = async || switch(true).await.map(drop);
+        let end = async |()| {
+            switch(false).await?;
+            while scene.status().await?["events_running"] != 0 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            Ok::<_, Failure>(Load::default())
+        };
+        let rounds = alternate(scene.scale, (hello, connections), begin, end).await?;
+        worst = worst.max(tell("a", "5 000 burning handlers", connections, rounds));
+    }
+    scene.client.delete(&format!("/api/v1/admin/apps/{}?force=true", app.slug)).await?;
+    Ok(worst)
+}
+
+/// A queue's trigger with a handler of its own.
+async fn trigger(scene: &Scene, app: &App, source: &str, limits: Value) -> Result<Value, Failure> {
+    let script = scene.upload(app, "handler", source, limits).await?;
+    let body = json!({ "script_id": script["id"], "queue": "q", "max_attempts": 1 });
+    scene.client.post(&format!("/api/v1/admin/apps/{}/triggers/queue", app.slug), body).await
+}
+
+/// How many deliveries go on while requests of another app take all they can get.
+async fn deliveries(mut scene: Scene) -> Result<Scene, Failure> {
+    println!("\ndeliveries of one app, beside hello of another on {BURNERS} connections");
+    let (app, loud) = (scene.app("deliveries").await?, scene.app("loud").await?);
+    let hello = scene.deploy(&loud, "hello", HELLO, json!({})).await?;
+    let trigger = trigger(&scene, &app, "ctx.event.queue.message", json!({})).await?;
+    let id: uuid::Uuid = trigger["id"].as_str().unwrap_or_default().parse()?;
+    let mut db = scene.db.take().ok_or("the database cannot be reached")?;
+    let (time, mut alone, mut beside) = (scene.scale.time, Vec::new(), Vec::new());
+    let mut requests = [Load::default(), Load::default()];
+    for _ in 0..scene.scale.rounds {
+        alone.push(settled(&scene, &mut db, &app, id, time).await?);
+        requests[0].absorb(measure(&hello, BURNERS, time));
+        let storm = Storm::begin(std::slice::from_ref(&hello), BURNERS);
+        beside.push(settled(&scene, &mut db, &app, id, time).await?);
+        requests[1].absorb(storm.end());
+    }
+    let (alone, beside) = (median(&mut alone), median(&mut beside));
+    let requests = requests.map(|load| (load.per_second(), load.failed()));
+    println!("deliveries/s alone {alone:.0}, beside {beside:.0}: {:.2} of it", beside / alone);
+    println!("requests/s alone {:.0}, beside {:.0}; not answered 200: {}", requests[0].0, requests[1].0, requests[1].1);
+    machine(
+        "a",
+        &json!({
+            "what": "deliveries", "per_second": alone, "per_second_with": beside,
+            "requests_per_second": requests[0].0, "requests_per_second_with": requests[1].0, "requests_failed": requests[1].1,
+        }),
+    );
+    scene.db = Some(db);
+    Ok(scene)
+}
+
+/// Deliveries settled per second while there are more than enough; then waits until none is left.
+async fn settled(scene: &Scene, db: &mut PgConnection, app: &App, trigger: uuid::Uuid, time: Duration) -> Result<f64, Failure> {
+    let messages = i32::try_from(time.as_secs() * 15_000)?;
+    fill(db, app, messages).await?;
+    scene.client.post(&format!("/api/v1/admin/apps/{}/queues/q/messages", app.slug), json!({ "message": 0 })).await?;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let (began, before) = (std::time::Instant::now(), succeeded(db, trigger).await?);
+    tokio::time::sleep(time).await;
+    let settled = (succeeded(db, trigger).await? - before) as f64 / began.elapsed().as_secs_f64();
+    scene.client.post(&format!("/api/v1/admin/apps/{}/queues/q/purge", app.slug), json!({})).await?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    Ok(settled)
+}
+
+/// Puts messages into an app's outbox, as so many sends would leave them, and tells nobody.
+async fn fill(db: &mut PgConnection, app: &App, messages: i32) -> Result<(), Failure> {
+    sqlx::query(
+        r#"WITH message AS (SELECT n, id_at(now()) AS id FROM generate_series(1, $2::integer) AS n), event AS (
+               INSERT INTO events (id, app_id, source, op, at, depth, request_id, about)
+               SELECT id, $1, 'queue', 'send', now(), 1, id, '{"name":"q","message":' || n || '}' FROM message
+           )
+           INSERT INTO outbox (event_id, app_id, source, op, name, depth, due_at)
+           SELECT id, $1, 'queue', 'send', 'q', 1, now() FROM message"#,
+    )
+    .bind(app.id()?)
+    .bind(messages)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn succeeded(db: &mut PgConnection, trigger: uuid::Uuid) -> Result<i64, Failure> {
+    let statement = "SELECT succeeded FROM trigger_counts WHERE trigger_id = $1";
+    let (count,): (i64,) = sqlx::query_as(statement).bind(trigger).fetch_one(db).await?;
+    Ok(count)
+}

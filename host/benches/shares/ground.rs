@@ -1,0 +1,251 @@
+//! Where figures are taken: a database, a node of its own for each figure, apps on it; and how they are told.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
+use tempfile::TempDir;
+
+use crate::Failure;
+use crate::load::{Load, Storm, Target, measure};
+use crate::support::{self, Client, Node, median};
+
+/// What a neighbour asks for.
+pub(crate) const HELLO: &str = r#"#{ statusCode: 200, body: #{ hello: ctx.request.path, n: 40 + 2 } }"#;
+
+/// How long everything takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scale {
+    pub(crate) is_quick: bool,
+    pub(crate) rounds: usize,
+    /// Of one measurement.
+    pub(crate) time: Duration,
+}
+
+impl Scale {
+    pub(crate) fn of(is_quick: bool) -> Self {
+        let (rounds, seconds) = if is_quick { (1, 2) } else { (3, 5) };
+        Self { is_quick, rounds, time: Duration::from_secs(seconds) }
+    }
+}
+
+/// A PostgreSQL, and a directory for nodes on it.
+pub(crate) struct Ground {
+    dir: TempDir,
+    postgres: picloud::postgres::Server,
+    url: String,
+    scale: Scale,
+}
+
+impl Ground {
+    pub(crate) async fn open(scale: Scale) -> Result<Self, Failure> {
+        let dir = tempfile::Builder::new().prefix("picloud-bench").tempdir()?;
+        let (postgres, url) = support::postgres(dir.path()).await?;
+        Ok(Self { dir, postgres, url, scale })
+    }
+
+    /// A fresh node for a figure.
+    pub(crate) async fn scene(&self, figure: &'static str) -> Result<Scene, Failure> {
+        let (node, _) = Node::start(self.dir.path(), &self.url).await?;
+        let client = Client::login(&node).await?;
+        let db = PgConnection::connect_with(&self.postgres.connect_options()).await?;
+        Ok(Scene { node, client, db: Some(db), figure, scale: self.scale })
+    }
+
+    pub(crate) async fn close(self) {
+        self.postgres.stop().await;
+    }
+}
+
+/// A node with the apps of a figure.
+pub(crate) struct Scene {
+    pub(crate) node: Node,
+    pub(crate) client: Client,
+    /// A connection beside the node's, where its database can be reached.
+    pub(crate) db: Option<PgConnection>,
+    pub(crate) figure: &'static str,
+    pub(crate) scale: Scale,
+}
+
+/// An app; its slug begins with the figure.
+pub(crate) struct App {
+    pub(crate) slug: String,
+    pub(crate) value: Value,
+}
+
+impl App {
+    pub(crate) fn id(&self) -> Result<uuid::Uuid, Failure> {
+        Ok(self.value["id"].as_str().unwrap_or_default().parse()?)
+    }
+}
+
+impl Scene {
+    pub(crate) async fn app(&self, name: &str) -> Result<App, Failure> {
+        let slug = format!("{}-{name}", self.figure);
+        let value = self.client.post("/api/v1/admin/apps", json!({ "slug": slug, "name": slug })).await?;
+        Ok(App { slug, value })
+    }
+
+    /// An app whose `/hello` is what is measured.
+    pub(crate) async fn neighbour(&self) -> Result<(App, Target), Failure> {
+        let app = self.app("neighbour").await?;
+        let hello = self.deploy(&app, "hello", HELLO, json!({})).await?;
+        Ok((app, hello))
+    }
+
+    /// Stores a script, with limits as it asks for them.
+    pub(crate) async fn upload(&self, app: &App, name: &str, source: &str, limits: Value) -> Result<Value, Failure> {
+        let body = json!({ "app_id": app.value["id"], "name": name, "source": source, "limits": limits });
+        self.client.post("/api/v1/admin/scripts", body).await
+    }
+
+    /// The same, at the path of its name.
+    pub(crate) async fn deploy(&self, app: &App, name: &str, source: &str, limits: Value) -> Result<Target, Failure> {
+        let script = self.upload(app, name, source, limits).await?;
+        let (id, path) = (script["id"].as_str().unwrap_or_default(), format!("/{name}"));
+        self.client.post(&format!("/api/v1/admin/scripts/{id}/routes"), json!({ "path": path })).await?;
+        Target::get(&self.node.data, &app.slug, &path)
+    }
+
+    /// States what an app may use.
+    pub(crate) async fn set_quota(&self, app: &App, quota: Value) -> Result<(), Failure> {
+        self.client.put(&format!("/api/v1/admin/apps/{}/quota", app.slug), quota).await.map(drop)
+    }
+
+    /// Lifts the bounds that come with time, so that a figure shows what the node itself divides.
+    pub(crate) async fn unleash(&self, app: &App) -> Result<(), Failure> {
+        let quota =
+            json!({ "fuel_per_s": 1_000_000_000_000_u64, "fuel_burst": 10_000_000_000_000_u64, "requests_per_s": 1_000_000 });
+        self.set_quota(app, quota).await
+    }
+
+    /// What the node says of itself.
+    pub(crate) async fn status(&self) -> Result<Value, Failure> {
+        self.client.get("/api/v1/admin/node").await
+    }
+
+    /// Until nothing runs any more, and memory has stopped to move.
+    pub(crate) async fn settle(&self) -> Result<f64, Failure> {
+        let mut resident = self.node.resident_mib()?;
+        for _ in 0..30 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let (status, before) = (self.status().await?, resident);
+            resident = self.node.resident_mib()?;
+            if status["running"] == 0 && status["recorder"]["queued"] == 0 && (resident - before).abs() < 0.5 {
+                break;
+            }
+        }
+        Ok(resident)
+    }
+
+    pub(crate) async fn close(self) -> Result<(), Failure> {
+        if let Some(db) = self.db {
+            db.close().await?;
+        }
+        self.node.stop().await
+    }
+}
+
+/// The source of an attack.
+pub(crate) fn hostile(name: &str) -> Result<String, Failure> {
+    let dir = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/it/scripts/hostile"));
+    Ok(std::fs::read_to_string(dir.join(format!("{name}.rhai")))?)
+}
+
+/// Every attack that there is, by name.
+pub(crate) fn all_hostile() -> Result<Vec<(String, String)>, Failure> {
+    let dir = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/it/scripts/hostile"));
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-");
+        all.push((name, std::fs::read_to_string(&path)?));
+    }
+    all.sort();
+    Ok(all)
+}
+
+/// A neighbour alone and beside an attack, by turns.
+pub(crate) struct Rounds {
+    alone: Vec<Load>,
+    beside: Vec<Load>,
+    attack: Vec<Load>,
+}
+
+/// Measures calls of a neighbour without and with an attack, which `begin` begins and `end` ends. The attack runs for a second
+/// before anything is measured.
+pub(crate) async fn alternate<A>(
+    scale: Scale,
+    (target, connections): (&Target, usize),
+    begin: impl AsyncFn() -> Result<A, Failure>,
+    end: impl AsyncFn(A) -> Result<Load, Failure>,
+) -> Result<Rounds, Failure> {
+    let mut rounds = Rounds { alone: Vec::new(), beside: Vec::new(), attack: Vec::new() };
+    measure(target, connections, scale.time / 4);
+    for _ in 0..scale.rounds {
+        rounds.alone.push(measure(target, connections, scale.time));
+        let attack = begin().await?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        rounds.beside.push(measure(target, connections, scale.time));
+        rounds.attack.push(end(attack).await?);
+    }
+    Ok(rounds)
+}
+
+/// The same with calls for an attack, which the connections make of the targets by turns.
+pub(crate) async fn beside(
+    scene: &Scene,
+    neighbour: (&Target, usize),
+    attack: &[Target],
+    connections: usize,
+) -> Result<Rounds, Failure> {
+    let begin = async || Ok::<_, Failure>(Storm::begin(attack, connections));
+    alternate(scene.scale, neighbour, begin, async |storm: Storm| Ok::<_, Failure>(storm.end())).await
+}
+
+/// The line above [`tell`]'s.
+pub(crate) fn headings(attack: &str) {
+    println!(
+        "{attack:26} {:>5} {:>9} {:>9} {:>9} {:>9} {:>7} {:>9} {:>9} {:>7} {:>9}",
+        "conns", "p50 ms", "p99 ms", "p50 with", "p99 with", "ratio", "calls/s", "with", "failed", "attack/s"
+    );
+}
+
+/// What came of a comparison: medians over the rounds. The ratio of the p99.
+pub(crate) fn tell(figure: &str, what: &str, connections: usize, mut rounds: Rounds) -> f64 {
+    let alone = [0.5, 0.99].map(|share| medians(&mut rounds.alone, |load| load.quantile_ms(share)));
+    let beside = [0.5, 0.99].map(|share| medians(&mut rounds.beside, |load| load.quantile_ms(share)));
+    let ratio = beside[1] / alone[1];
+    let all = [&mut rounds.alone, &mut rounds.beside, &mut rounds.attack];
+    let per_second = all.map(|loads| medians(loads, |load| load.per_second()));
+    let calls: u64 = rounds.beside.iter().map(Load::calls).sum();
+    let failed: u64 = rounds.beside.iter().chain(&rounds.alone).map(Load::failed).sum();
+    println!(
+        "{what:26} {connections:>5} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {ratio:>7.2} {:>9.0} {:>9.0} {failed:>7} {:>9.0}",
+        alone[0], alone[1], beside[0], beside[1], per_second[0], per_second[1], per_second[2]
+    );
+    let mut answers = Load::default();
+    for load in rounds.attack {
+        answers.absorb(load);
+    }
+    machine(
+        figure,
+        &json!({
+            "what": what, "connections": connections,
+            "p50_ms": alone[0], "p99_ms": alone[1], "p50_ms_with": beside[0], "p99_ms_with": beside[1], "ratio_p99": ratio,
+            "per_second": per_second[0], "per_second_with": per_second[1], "calls_with": calls, "failed": failed,
+            "attacks_per_second": per_second[2], "attack_answers": answers.answers,
+        }),
+    );
+    ratio
+}
+
+fn medians(loads: &mut [Load], value: impl Fn(&mut Load) -> f64) -> f64 {
+    median(&mut loads.iter_mut().map(value).collect::<Vec<_>>())
+}
+
+/// A figure for programs: one line, which begins with `figure`.
+pub(crate) fn machine(figure: &str, value: &Value) {
+    println!("figure {figure} {value}");
+}

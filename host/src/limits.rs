@@ -6,6 +6,7 @@ mod connections;
 mod domains;
 mod events;
 mod quota;
+mod storage;
 mod usage;
 
 pub use self::access::*;
@@ -14,6 +15,7 @@ pub use self::connections::*;
 pub use self::domains::*;
 pub use self::events::*;
 pub use self::quota::*;
+pub use self::storage::*;
 pub use self::usage::*;
 
 /// Fuel of one invocation (≈ Wasm instructions): default when a script asks for none.

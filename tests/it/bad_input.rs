@@ -336,7 +336,10 @@ async fn wrong_passwords_and_unknown_users_look_the_same() {
     };
     assert_eq!(text(&wrong), text(&unknown));
     login(USERNAME, "").await.expect(401);
-    login(USERNAME, &"x".repeat(1 << 20)).await.fails(401, "unauthenticated");
+    let envelope = json!({ "username": USERNAME, "password": "" }).to_string().len();
+    let most = picloud::limits::PUBLIC_BODY_BYTES_MAX - envelope;
+    login(USERNAME, &"x".repeat(most)).await.fails(401, "unauthenticated");
+    login(USERNAME, &"x".repeat(most + 1)).await.fails(413, "request_too_large");
     login("\u{0}", PASSWORD).await.fails(401, "unauthenticated");
 }
 

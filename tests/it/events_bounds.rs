@@ -66,7 +66,7 @@ async fn triggers_of_an_app() {
     );
     run(&mut app.database.connect().await, &more).await;
     let last = shop.trigger("kv", &handler, body()).await;
-    shop.try_trigger("kv", &handler, body()).await.fails(422, "limit_reached");
+    shop.try_trigger("kv", &handler, body()).await.fails(507, "quota_exceeded");
     let elsewhere = other.upload("handler", "1").await;
     other.trigger("kv", &elsewhere, body()).await;
     app.delete(&format!("/admin/apps/shop/triggers/{}", last["id"].as_str().expect("an id"))).await.expect(204);

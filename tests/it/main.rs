@@ -73,6 +73,7 @@ mod files_crash;
 mod hostile;
 mod images;
 mod shares;
+mod storage;
 mod wire;
 // The process.
 mod binary;

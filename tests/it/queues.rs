@@ -216,9 +216,15 @@ async fn an_idle_node_asks_the_database_nothing() {
         (queue_now(&app, "q").await["delayed"] == 1 && queue_now(&app, "q").await["claimed"] == 0).then_some(())
     })
     .await;
+    let mut db = app.database.connect().await;
+    eventually("what it used is written", Duration::from_secs(10), async || {
+        let calls: Option<i64> =
+            sqlx::query_scalar("SELECT sum(calls)::bigint FROM usage WHERE period = 'day'").fetch_one(&mut db).await.unwrap();
+        (calls == Some(1)).then_some(())
+    })
+    .await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     // Statements that a connection of the node began in the meantime.
-    let mut db = app.database.connect().await;
     let mut begun = async || -> Vec<(i32, Option<DateTime<Utc>>)> {
         sqlx::query_as("SELECT pid, query_start FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY pid")
             .fetch_all(&mut db)

@@ -189,7 +189,7 @@ async fn fill(app: &TestApp, id: &str, rows: i64) {
 /// On one thread, so that everything the node does is logged to where this test looks.
 #[tokio::test(flavor = "current_thread")]
 async fn a_value_is_in_no_answer_no_record_no_log_and_no_row() {
-    let log = Log::of_this_thread();
+    let log = Log::of_this_thread_and_lanes();
     let app = TestApp::start().await;
     let shop = app.create_app("shop").await;
     let mut seen: Vec<String> = Vec::new();

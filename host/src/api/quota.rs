@@ -15,6 +15,7 @@ use crate::invoke::AppStatus;
 use crate::model::access::Principal;
 use crate::model::app::App;
 use crate::model::quota::{AskedQuota, Named, Quota};
+use crate::model::storage::Used;
 use crate::service;
 use crate::service::quotas::Change;
 
@@ -26,6 +27,8 @@ pub(super) struct QuotaJson {
     quota: Quota,
     /// Those that were set for the app; the others are the platform's defaults.
     set: Named,
+    /// What it has of what it may have.
+    used: Used,
     /// What the app does on the node that answers, at this moment.
     now: AppStatus,
 }
@@ -34,13 +37,14 @@ fn example() -> Value {
     json!({
         "quota": Quota { concurrency: 8, ..Quota::default() },
         "set": { "concurrency": 8 },
+        "used": Used::default(),
         "now": AppStatus::default(),
     })
 }
 
 pub(super) async fn get(State(api): State<Api>, OfApp(app): OfApp) -> Answer<Tagged<QuotaJson>> {
     let set = service::quotas::get(&api.services, app.id).await?;
-    Ok(one(&api, &app, set))
+    one(&api, &app, set).await
 }
 
 pub(super) async fn replace(
@@ -72,10 +76,11 @@ async fn put(
     change: Change,
 ) -> Answer<Tagged<QuotaJson>> {
     let (app, set) = service::quotas::put(&api.services, by, app.id, asked.named(), change, if_match.tag()).await?;
-    Ok(one(api, &app, set))
+    one(api, &app, set).await
 }
 
-fn one(api: &Api, app: &App, set: Named) -> Tagged<QuotaJson> {
-    let quota = Quota::stored(&set);
-    Tagged { tag: app.tag(), body: QuotaJson { now: api.invoker.app_status(app.id), quota, set } }
+async fn one(api: &Api, app: &App, set: Named) -> Answer<Tagged<QuotaJson>> {
+    let used = service::storage::used(&api.services, app.id).await?;
+    let (quota, now) = (Quota::stored(&set), api.invoker.app_status(app.id));
+    Ok(Tagged { tag: app.tag(), body: QuotaJson { quota, set, used, now } })
 }

@@ -66,7 +66,10 @@ async fn append(
     let (appended,) = door::outward(store.as_context_mut(), need(&collection), bytes_out, async move |reach| {
         let upload = match held? {
             Some(upload) => upload,
-            None => service::files::begin(&reach.services, reach.app_id).await?,
+            None => {
+                let _place = reach.statement().await?;
+                service::files::begin(&reach.services, reach.app_id).await?
+            }
         };
         Ok(Given { value: service::files::append(upload, piece).await?, bytes: 0 })
     })

@@ -1,5 +1,6 @@
 //! Which scripts of an app import which of its modules. Names resolve within the app; a module may import others, at most
-//! `IMPORT_DEPTH_MAX` deep and never in a circle.
+//! `IMPORT_DEPTH_MAX` deep and never in a circle. How many there may be behind one script is a quota of the app, which is held
+//! when something is published: what is stored already goes on working.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,14 +32,30 @@ pub struct Node {
 }
 
 /// The scripts of one app.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Graph {
     nodes: BTreeMap<String, Node>,
+    /// Behind one script.
+    modules_max: usize,
+}
+
+impl Default for Graph {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
 }
 
 impl Graph {
+    /// With as many modules behind one script as any app may be allowed.
     pub fn new(nodes: Vec<Node>) -> Self {
-        Self { nodes: nodes.into_iter().map(|node| (node.name.clone(), node)).collect() }
+        let nodes = nodes.into_iter().map(|node| (node.name.clone(), node)).collect();
+        Self { nodes, modules_max: limits::MODULES_CEILING }
+    }
+
+    /// The same with at most so many modules behind one script.
+    #[must_use]
+    pub fn at_most(self, modules_max: usize) -> Self {
+        Self { modules_max, ..self }
     }
 
     /// The same app with `node` in place of what has its name.
@@ -145,9 +162,11 @@ impl<'g> Walk<'g> {
             let message = format!("imports go {depth} modules deep; at most {allowed} are allowed");
             return Err(wrong("import_too_deep", message, &self.chain));
         }
-        let (modules, allowed) = (self.order.len(), limits::IMPORT_MODULES_MAX);
+        let (modules, allowed) = (self.order.len(), self.graph.modules_max);
         if modules > allowed {
-            let message = format!("the script imports more than {allowed} modules, those of its modules counted");
+            let message = format!(
+                "the script imports more than {allowed} modules, those of its modules counted (the app's quota `modules`)"
+            );
             return Err(wrong("import_too_many", message, &self.chain));
         }
         self.chain.pop();
@@ -263,13 +282,19 @@ mod tests {
 
     #[test]
     fn modules_are_bounded_in_number() {
-        let of = |n: usize| {
+        let of = |n: usize, modules_max: Option<usize>| {
             let graph = Graph::new((0..n).map(|n| module(&format!("m{n}"), &[])).collect());
+            let graph = modules_max.map_or_else(|| graph.clone(), |most| graph.clone().at_most(most));
             let imports: Vec<_> = (0..n).map(|n| import(&format!("m{n}"))).collect();
             graph.closure("main", &imports).map(|closure| closure.len())
         };
-        assert_eq!(of(limits::IMPORT_MODULES_MAX).unwrap(), limits::IMPORT_MODULES_MAX);
-        assert_eq!(of(limits::IMPORT_MODULES_MAX + 1).unwrap_err().code, "import_too_many");
+        for (most, said) in [(0, Some(0)), (1, Some(1)), (limits::IMPORT_MODULES_MAX, Some(limits::IMPORT_MODULES_MAX))]
+            .into_iter()
+            .chain([(limits::MODULES_CEILING, None)])
+        {
+            assert_eq!(of(most, said).unwrap(), most);
+            assert_eq!(of(most + 1, said).unwrap_err().code, "import_too_many");
+        }
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub mod route;
 pub mod schedule;
 pub mod script;
 pub mod secret;
+pub mod storage;
 pub mod text;
 pub mod trigger;
 pub mod usage;

@@ -2,8 +2,9 @@
 //!
 //! Bounds, each a 422 that names what is wrong and where: collection 1..=`COLLECTION_NAME_BYTES_MAX` bytes, id
 //! 1..=`DOCS_ID_BYTES_MAX` bytes, without NUL; data, patches and filters as in `model::docs`; page 1..=`DOCS_PAGE_ITEMS_MAX`
-//! documents. Writes are acknowledged once they are on disk, and answer what was there before; their transaction also adds the
-//! event that tells of them, where a trigger is there for it.
+//! documents. 507 when all of the app's data has no room for a write; what adds nothing is never refused so. Writes are
+//! acknowledged once they are on disk, and answer what was there before; their transaction also adds the event that tells of
+//! them, where a trigger is there for it.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -201,7 +202,7 @@ async fn write(
     check_revision(before.as_ref(), if_revision)?;
     let Some(before) = before else { return Ok(None) };
     let data = make(&before)?;
-    let (revision, updated_at) = store::docs::update(&mut tx, now, spot, &data).await?;
+    let (revision, updated_at) = store::docs::update(&mut tx, now, spot, &data).await.map_err(store::refusal)?;
     let after = Document { data: data.shown(), revision, updated_at, ..before.clone() };
     let told = tell(&mut tx, now, spot, origin, Op::Update, Some(&after), Some(&before)).await?;
     let doubt = s.events.doubt();

@@ -1,7 +1,8 @@
 //! Files of an app's scripts: what is known of them in the database, their bytes in `blobs`.
 //!
 //! Bounds, each a 422 that names field, asked and allowed: collection, name and content type as in `model::files`, content at
-//! most `FILE_BYTES_MAX` bytes in pieces of `FILE_PIECE_BYTES`, page 1..=`FILE_PAGE_ENTRIES_MAX` files.
+//! most `FILE_BYTES_MAX` bytes in pieces of `FILE_PIECE_BYTES`, page 1..=`FILE_PAGE_ENTRIES_MAX` files. 507 when all of the app's
+//! files have no room for a write: before its bytes are on the disk where that can be known, and otherwise they go at once.
 //!
 //! The bytes are whole and durable before a row names them, and new content is a new blob: who reads sees one version or
 //! another, never a mix, and a crash leaves the old or the new. What remains of it is swept (`sweep`). The disk failing is 503
@@ -14,7 +15,7 @@ use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
 use super::{Services, events};
-use crate::blobs::{Blobs, Placed, ReadError, Reader};
+use crate::blobs::{Blobs, ReadError, Reader};
 use crate::error::{Error, Kind, Result};
 use crate::id::{AppId, BlobId, FileId};
 use crate::limits;
@@ -22,12 +23,14 @@ use crate::model::event::{Op, Origin, Source};
 use crate::model::files::{self, File, Metadata, Range};
 use crate::model::listing::Query;
 use crate::model::page::Page;
+use crate::model::storage::{self, Used};
 use crate::model::text;
 use crate::store;
 
 pub mod sweep;
+mod upload;
 
-pub use crate::blobs::Upload;
+pub use self::upload::Upload;
 
 /// A file to be.
 #[derive(Debug, Clone)]
@@ -80,20 +83,29 @@ struct Version {
 
 /// Begins to take the content of a file.
 pub async fn begin(s: &Services, app: AppId) -> Result<Upload> {
-    blobs(s)?.begin(app, BlobId::at(s.now())).await.map_err(disk)
+    let used = store::storage::used(&mut *s.script_db.acquire().await?, app).await?;
+    begin_beside(s, app, used).await
 }
 
-/// Takes one piece, which has `FILE_PIECE_BYTES` bytes exactly; the last is given to [`create`] or [`update`].
+/// The same, beside what the app stores already.
+pub(super) async fn begin_beside(s: &Services, app: AppId, used: Used) -> Result<Upload> {
+    let room = s.uploads.room(app, used, s.quota(app).file_bytes);
+    Ok(Upload::new(blobs(s)?.begin(app, BlobId::at(s.now())).await.map_err(disk)?, room))
+}
+
+/// Takes one piece, which has `FILE_PIECE_BYTES` bytes exactly; the last is given to [`create`] or [`update`]. 507 once what the
+/// app has under way has no room, whether for a new file or in place of one.
 pub async fn append(upload: Upload, piece: Vec<u8>) -> Result<Upload> {
     if piece.len() != limits::FILE_PIECE_BYTES {
         let (asked, exact) = (piece.len(), limits::FILE_PIECE_BYTES);
         return Err(Error::invalid("piece", format!("a piece has {asked} bytes; all but the last have {exact}")));
     }
-    check_size(&upload, piece.len())?;
-    upload.append(piece).await.map_err(disk)
+    whole_size(Some(&upload), &piece)?;
+    upload.append(piece).await
 }
 
-/// Stores a file whose content is what `upload` took, and `last`. 409 when the name is taken; 404 when the app is gone.
+/// Stores a file whose content is what `upload` took, and `last`. 409 when the name is taken; 507 when the app's files have no
+/// room for it; 404 when the app is gone.
 pub async fn create(
     s: &Services,
     app: AppId,
@@ -104,7 +116,12 @@ pub async fn create(
 ) -> Result<Metadata> {
     files::check_place(&new.collection, &new.name)?;
     files::check_content_type(&new.content_type)?;
-    let mut placed = place(s, app, upload, last).await?;
+    let used = room_for(s, app, &new, whole_size(upload.as_ref(), &last)?).await?;
+    let upload = match upload {
+        Some(upload) => upload,
+        None => begin_beside(s, app, used).await?,
+    };
+    let mut placed = upload.place(last).await?;
     let now = s.now();
     let metadata = Metadata {
         id: FileId::at(now),
@@ -119,8 +136,7 @@ pub async fn create(
     let file = File { metadata, blob: placed.blob.clone() };
     let mut tx = store::begin(&s.script_db).await?;
     if !store::files::insert(&mut tx, app, &new.collection, &file).await.map_err(store::refusal)? {
-        let message = format!("there is already a file {:?} in the collection; update or delete it", shown(&file.metadata.name));
-        return Err(Error::conflict(message, json!({ "field": "name" })));
+        return Err(name_taken(&file.metadata.name));
     }
     let told = tell(&mut tx, now, app, origin, &new.collection, Op::Insert, Some(&file.metadata), None).await?;
     placed.committing();
@@ -132,7 +148,7 @@ pub async fn create(
 }
 
 /// Gives a file new content: what `upload` took, and `last`. 404 when there is no such file; 409 when it has another
-/// revision.
+/// revision; 507 when the app's files have no room for what it grows by.
 pub async fn update(
     s: &Services,
     app: AppId,
@@ -145,7 +161,12 @@ pub async fn update(
     if let Some(content_type) = &change.content_type {
         files::check_content_type(content_type)?;
     }
-    let mut placed = place(s, app, upload, last).await?;
+    whole_size(upload.as_ref(), &last)?;
+    let upload = match upload {
+        Some(upload) => upload,
+        None => begin(s, app).await?,
+    };
+    let mut placed = upload.place(last).await?;
     let mut tx = store::begin(&s.script_db).await?;
     let Some(before) = store::files::lock(&mut tx, app, &change.collection, &change.name).await? else {
         let message = format!("there is no file {:?} in the collection; create it", shown(&change.name));
@@ -165,7 +186,7 @@ pub async fn update(
         ..before.metadata.clone()
     };
     let file = File { metadata, blob: placed.blob.clone() };
-    store::files::update(&mut tx, app, &change.collection, &file).await?;
+    store::files::update(&mut tx, app, &change.collection, &file).await.map_err(store::refusal)?;
     let (after, before_it) = (Some(&file.metadata), Some(&before.metadata));
     let told = tell(&mut tx, s.now(), app, origin, &change.collection, Op::Update, after, before_it).await?;
     placed.committing();
@@ -318,25 +339,35 @@ pub(super) fn blobs(s: &Services) -> Result<&Blobs> {
     s.blobs.get().ok_or_else(|| Error::internal("the directory of files is not open"))
 }
 
-async fn place(s: &Services, app: AppId, upload: Option<Upload>, last: Vec<u8>) -> Result<Placed> {
-    if last.len() > limits::FILE_PIECE_BYTES {
-        return Err(text::too_long("piece", last.len(), limits::FILE_PIECE_BYTES, "bytes"));
+/// What the app stores, where a new file of that size has room beside it. Whether a name is taken comes first.
+async fn room_for(s: &Services, app: AppId, new: &NewFile, size_bytes: u64) -> Result<Used> {
+    let mut db = s.script_db.acquire().await?;
+    let used = store::storage::used(&mut db, app).await?;
+    let (more_bytes, allowed) = (storage::file_use(&new.collection, &new.name, size_bytes), s.quota(app).file_bytes);
+    if used.has_room_for_file(more_bytes, allowed) {
+        return Ok(used);
     }
-    let upload = match upload {
-        Some(upload) => upload,
-        None => begin(s, app).await?,
-    };
-    check_size(&upload, last.len())?;
-    upload.place(last).await.map_err(disk)
+    let there = store::files::get(&mut db, app, &new.collection, &new.name).await?;
+    Err(there.map_or_else(|| storage::files_full(allowed), |_| name_taken(&new.name)))
 }
 
-fn check_size(upload: &Upload, more_bytes: usize) -> Result<()> {
-    let (asked, allowed) = (upload.size_bytes().saturating_add(more_bytes as u64), limits::FILE_BYTES_MAX);
+/// With a last piece, or one more, which may be shorter.
+fn whole_size(upload: Option<&Upload>, piece: &[u8]) -> Result<u64> {
+    if piece.len() > limits::FILE_PIECE_BYTES {
+        return Err(text::too_long("piece", piece.len(), limits::FILE_PIECE_BYTES, "bytes"));
+    }
+    let (so_far, allowed) = (upload.map_or(0, Upload::size_bytes), limits::FILE_BYTES_MAX);
+    let asked = so_far.saturating_add(piece.len() as u64);
     if asked > allowed {
         let (asked, allowed) = (usize::try_from(asked).unwrap_or(usize::MAX), usize::try_from(allowed).unwrap_or(usize::MAX));
         return Err(text::too_long("content", asked, allowed, "bytes"));
     }
-    Ok(())
+    Ok(asked)
+}
+
+fn name_taken(name: &str) -> Error {
+    let message = format!("there is already a file {:?} in the collection; update or delete it", shown(name));
+    Error::conflict(message, json!({ "field": "name" }))
 }
 
 /// A name as a message quotes it.

@@ -9,9 +9,10 @@ use crate::model::import::{Graph, Node};
 use crate::model::script::{Code, Module, Prepared, Script};
 use crate::store;
 
-/// The scripts of an app with what they import, as they are now.
+/// The scripts of an app with what they import, as they are now, and what they may import by its quota.
 pub async fn graph(s: &Services, app: AppId) -> Result<Graph> {
-    Ok(Graph::new(store::imports::nodes(&mut *s.db.acquire().await?, app).await?))
+    let nodes = store::imports::nodes(&mut *s.db.acquire().await?, app).await?;
+    Ok(Graph::new(nodes).at_most(s.quota(app).modules as usize))
 }
 
 /// The sources of these modules, in their order.

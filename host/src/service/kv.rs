@@ -1,10 +1,10 @@
 //! Key-value entries of an app's scripts.
 //!
 //! Bounds, each a 422 that names field, asked and allowed: collection 1..=`COLLECTION_NAME_BYTES_MAX` bytes, key
-//! 1..=`KV_KEY_BYTES_MAX` bytes, value at most `KV_VALUE_BYTES_MAX` bytes, page 1..=`KV_PAGE_ENTRIES_MAX` entries, expiry
-//! after 1..=`KV_TTL_S_MAX` s; names hold no NUL. Writes are acknowledged once they are on disk, and tell what was there
-//! before, as it was in the same statement; the same statement adds the event that tells of it, where a trigger is there for it.
-//! Expiring tells nobody.
+//! 1..=`KV_KEY_BYTES_MAX` bytes, value at most the app's quota `kv_value_bytes`, page 1..=`KV_PAGE_ENTRIES_MAX` entries, expiry
+//! after 1..=`KV_TTL_S_MAX` s; names hold no NUL. 507 when all of the app's data has no room for a write; what adds nothing is
+//! never refused so. Writes are acknowledged once they are on disk, and tell what was there before, as it was in the same
+//! statement; the same statement adds the event that tells of it, where a trigger is there for it. Expiring tells nobody.
 //!
 //! An entry that has expired is gone for every function here, by this node's clock; `expiry` deletes it later.
 
@@ -48,9 +48,7 @@ pub async fn set(
     options: SetOptions,
 ) -> Result<Option<Stored>> {
     check_place(collection, key)?;
-    if value.bytes.len() > limits::KV_VALUE_BYTES_MAX {
-        return Err(text::too_long("value", value.bytes.len(), limits::KV_VALUE_BYTES_MAX, "bytes"));
-    }
+    check_value(s, app, value.bytes.len())?;
     check_options(&options)?;
     let now = s.now();
     let expires_at = options.ttl_s.and_then(|ttl_s| now.checked_add_signed(Duration::seconds(ttl_s)));
@@ -74,7 +72,7 @@ pub async fn set(
 }
 
 /// Adds to the integer that is there, or to 0 where nothing is; what was there, and the sum. An expiry stays.
-/// 422 when it is no integer, or the sum is none of 64 bits.
+/// 422 when it is no integer, or the sum is none of 64 bits or longer than a value may be.
 pub async fn increment(
     s: &Services,
     app: AppId,
@@ -85,11 +83,13 @@ pub async fn increment(
 ) -> Result<(Option<Stored>, i64)> {
     check_place(collection, key)?;
     let now = s.now();
+    let bytes_max = i32::try_from(s.quota(app).kv_value_bytes).unwrap_or(i32::MAX);
     let mut db = s.script_db.acquire().await?;
     for _ in 0..limits::KV_RACES_MAX {
         let told = s.events.tell(now, origin);
         let doubt = s.events.doubt();
-        let write = store::kv::increment(&mut db, now, app, collection, key, by, &told).await.map_err(store::refusal)?;
+        let write = store::kv::increment(&mut db, now, app, collection, key, by, bytes_max, &told).await;
+        let write = write.map_err(store::refusal)?;
         doubt.settle(write.told);
         let base = match &write.before {
             Some(before) => before.value.as_integer().ok_or_else(not_an_integer)?,
@@ -99,6 +99,7 @@ pub async fn increment(
         if write.written.is_some() {
             return Ok((write.before, sum));
         }
+        check_value(s, app, sum.to_string().len())?;
     }
     Err(crossed())
 }
@@ -135,6 +136,15 @@ pub async fn list(s: &Services, app: AppId, collection: &str, query: Query) -> R
 fn check_place(collection: &str, key: &str) -> Result<()> {
     text::collection(collection)?;
     text::name_bytes("key", key, limits::KV_KEY_BYTES_MAX)
+}
+
+/// 422 naming the bound that holds for the app.
+fn check_value(s: &Services, app: AppId, bytes: usize) -> Result<()> {
+    let allowed = s.quota(app).kv_value_bytes as usize;
+    if bytes > allowed {
+        return Err(text::too_long("value", bytes, allowed, "bytes"));
+    }
+    Ok(())
 }
 
 fn check_options(options: &SetOptions) -> Result<()> {

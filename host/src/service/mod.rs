@@ -60,6 +60,7 @@ pub mod schedules;
 pub mod scripts;
 pub mod secrets;
 pub mod sessions;
+pub mod storage;
 pub mod topics;
 pub mod triggers;
 pub mod usage;
@@ -114,6 +115,8 @@ pub struct Services {
     pub egress: egress::Client,
     /// What apps may do for each second.
     pub allowances: allowances::Allowances,
+    /// Uploads under way, as they count against their apps' quotas.
+    uploads: storage::Uploads,
     /// Places at the database for what scripts do: of those that somebody waits for, and of others.
     pub statements: Fair,
     /// Exports and imports under way.
@@ -158,6 +161,7 @@ impl Services {
             apps_domain: settings.apps_domain,
             reserved_hosts: settings.reserved_hosts,
             allowances: allowances::Allowances::default(),
+            uploads: storage::Uploads::default(),
             statements: Fair::new(&STATEMENTS, limits::DATABASE_SCRIPT_CONNECTIONS_MAX.into()),
             archives: archive::Places::default(),
             passwords: Hasher::default(),

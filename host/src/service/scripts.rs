@@ -22,7 +22,7 @@ use crate::store;
 /// Stores a new script with version 1, which is active at once. `prepared` is of its source and kind.
 ///
 /// 422 and 413 as `NewScript::check` (better asked before preparing), 422 as `grants::admit`; 404 for the app; 409 naming the
-/// script of that name, or `modules_changed`.
+/// script of that name, or `modules_changed`; 507 when the app has as many scripts as it may.
 pub async fn create(s: &Services, by: &Principal, new: NewScript, prepared: Prepared) -> Result<Script> {
     let limits = new.check(&s.quota(new.app_id))?;
     let now = s.now();
@@ -49,6 +49,7 @@ pub async fn create(s: &Services, by: &Principal, new: NewScript, prepared: Prep
     };
     let mut tx = store::begin(&s.db).await?;
     store::apps::lock(&mut tx, script.app_id).await?.ok_or_else(|| Error::not_found("app"))?;
+    super::storage::room_for_script(&mut tx, script.app_id).await?;
     if !store::scripts::insert(&mut tx, &script, by.user_id).await.map_err(store::refusal)? {
         let other = store::scripts::by_name(&mut tx, script.app_id, &script.name).await?;
         return Err(Error::conflict(

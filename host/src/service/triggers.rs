@@ -6,9 +6,8 @@ use sqlx::PgConnection;
 
 use super::Services;
 use super::audit::{self, Change};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::id::{AppId, ScriptId, TriggerId, UserId};
-use crate::limits;
 use crate::model::access::{self, Principal};
 use crate::model::delivery::Registrant;
 use crate::model::event::Source;
@@ -25,19 +24,15 @@ pub struct Which {
 }
 
 /// Registers a trigger, which is active at once and runs as `by`. 404 for the app; 422 for what the rules of `model::trigger`
-/// refuse, a script of another app, a module, a secret that is not there, and one trigger too many (`limit_reached`); 409 naming
-/// the consumer that the queue has.
+/// refuse, a script of another app, a module, and a secret that is not there; 507 for one trigger more than the app's quota; 409
+/// naming the consumer that the queue has.
 pub async fn create(s: &Services, by: &Principal, app: AppId, new: NewTrigger) -> Result<Trigger> {
     let now = s.now();
     let (script_id, rule, retry) = new.check(now)?;
     let mut tx = store::begin(&s.db).await?;
-    let found = store::apps::lock(&mut tx, app).await?.ok_or_else(|| Error::not_found("app"))?;
+    store::apps::lock(&mut tx, app).await?.ok_or_else(|| Error::not_found("app"))?;
     check_target(&mut tx, app, script_id).await?;
-    if store::triggers::count(&mut tx, app).await? >= limits::TRIGGERS_PER_APP_MAX {
-        let allowed = limits::TRIGGERS_PER_APP_MAX;
-        let message = format!("the app {} has {allowed} triggers, which is all it may have; delete one first", found.slug);
-        return Err(Error::new(Kind::Invalid, "limit_reached", message));
-    }
+    super::storage::room_for_trigger(&mut tx, app).await?;
     check_rule(&mut tx, app, &rule).await?;
     let id = TriggerId::at(now);
     let (state, registered_by) = (State::Active, Some(by.user_id));

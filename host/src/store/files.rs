@@ -94,6 +94,45 @@ pub async fn insert(db: &mut PgConnection, app: AppId, collection: &str, file: &
     Ok(done.rows_affected() == 1)
 }
 
+/// Adds files to an app that has none of them.
+pub async fn insert_all(db: &mut PgConnection, app: AppId, files: &[(String, File)]) -> sqlx::Result<()> {
+    let texts = |of: fn(&(String, File)) -> &str| files.iter().map(|file| of(file).to_owned()).collect::<Vec<String>>();
+    let (collections, names) = (texts(|(collection, _)| collection), texts(|(_, file)| &file.metadata.name));
+    let content_types = texts(|(_, file)| &file.metadata.content_type);
+    let (ids, blobs): (Vec<Uuid>, Vec<Uuid>) = files.iter().map(|(_, file)| (file.metadata.id.0, file.blob.id.0)).unzip();
+    let sizes = files.iter().map(|(_, file)| size(file.blob.size_bytes)).collect::<sqlx::Result<Vec<i64>>>()?;
+    let hashes: Vec<Vec<u8>> = files.iter().map(|(_, file)| file.blob.sha256.to_vec()).collect();
+    let pieces: Vec<Vec<u8>> = files.iter().map(|(_, file)| file.blob.pieces_sha256.clone()).collect();
+    let revisions: Vec<i64> = files.iter().map(|(_, file)| file.metadata.revision).collect();
+    let times = |of: fn(&Metadata) -> DateTime<Utc>| files.iter().map(|(_, file)| of(&file.metadata)).collect::<Vec<_>>();
+    let (created, updated) = (times(|metadata| metadata.created_at), times(|metadata| metadata.updated_at));
+    sqlx::query!(
+        "INSERT INTO files (id, app_id, collection, name, content_type, blob_id, size_bytes, sha256, pieces_sha256, revision,
+                            created_at, updated_at)
+         SELECT id, $1::uuid, collection, name, content_type, blob_id, size_bytes, sha256, pieces_sha256, revision, created_at,
+                updated_at
+         FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::bigint[], $8::bytea[], $9::bytea[],
+                     $10::bigint[], $11::timestamptz[], $12::timestamptz[])
+              AS file (id, collection, name, content_type, blob_id, size_bytes, sha256, pieces_sha256, revision, created_at,
+                       updated_at)",
+        app.0,
+        &ids,
+        &collections,
+        &names,
+        &content_types,
+        &blobs,
+        &sizes,
+        &hashes,
+        &pieces,
+        &revisions,
+        &created,
+        &updated
+    )
+    .execute(db)
+    .await
+    .map(drop)
+}
+
 /// Stores a file that is locked as it now is.
 pub async fn update(db: &mut PgConnection, app: AppId, collection: &str, file: &File) -> sqlx::Result<()> {
     let (metadata, blob) = (&file.metadata, &file.blob);

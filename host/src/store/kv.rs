@@ -125,8 +125,9 @@ pub async fn set(
     Ok(Write { before, written: row.written, told: row.told })
 }
 
-/// Adds to the integer that is there, or to 0, and keeps its expiry. Writes nothing where the value is no integer or the sum
-/// is not one of 64 bits: `before` then says so. As [`set`] otherwise.
+/// Adds to the integer that is there, or to 0, and keeps its expiry. Writes nothing where the value is no integer, or the sum
+/// is not one of 64 bits or longer than `value_bytes_max`: `before` then says so. As [`set`] otherwise.
+#[allow(clippy::too_many_arguments, reason = "a place, what to add, and how")]
 pub async fn increment(
     db: &mut PgConnection,
     now: DateTime<Utc>,
@@ -134,6 +135,7 @@ pub async fn increment(
     collection: &str,
     key: &str,
     by: i64,
+    value_bytes_max: i32,
     told: &Told,
 ) -> sqlx::Result<Write> {
     let row = sqlx::query!(
@@ -158,6 +160,7 @@ pub async fn increment(
                FROM counted
                WHERE base BETWEEN -9223372036854775808 AND 9223372036854775807
                  AND base + $5::bigint BETWEEN -9223372036854775808 AND 9223372036854775807
+                 AND octet_length((base + $5::bigint)::text) <= $10
                ON CONFLICT ON CONSTRAINT kv_entries_pkey DO UPDATE
                SET encoding = excluded.encoding, value = excluded.value, expires_at = excluded.expires_at,
                    revision = kv_entries.revision + 1
@@ -187,7 +190,8 @@ pub async fn increment(
         now.timestamp_micros(),
         told.event.0,
         told.origin.next_depth(),
-        told.origin.request_id.0
+        told.origin.request_id.0,
+        value_bytes_max
     )
     .fetch_one(db)
     .await?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
 
 use crate::error::{Error, Kind, Result};
@@ -43,6 +43,7 @@ pub mod secrets;
 pub mod sessions;
 pub mod signals;
 pub mod slugs;
+pub mod storage;
 pub mod triggers;
 pub mod usage;
 pub mod users;
@@ -185,8 +186,16 @@ pub fn refusal(error: sqlx::Error) -> Error {
         "members_user_id_fkey" | "api_keys_user_id_fkey" => Error::not_found("user"),
         "routes_script_fkey" | "script_versions_script_fkey" | "triggers_script_fkey" => Error::not_found("script"),
         "images_script_version_fkey" => Error::not_found("version"),
+        "storage_use_data_bytes_check" => crate::model::storage::data_full(exceeded(&error)),
+        "storage_use_file_bytes_check" => crate::model::storage::files_full(exceeded(&error)),
         _ => error.into(),
     }
+}
+
+/// The quota that a write would have exceeded: the database tells it with its refusal.
+fn exceeded(error: &sqlx::Error) -> u64 {
+    let refusal = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    refusal.and_then(PgDatabaseError::detail).and_then(|bound| bound.parse().ok()).unwrap_or_default()
 }
 
 /// Whether the database ended the statement at its bound of time.

@@ -15,6 +15,9 @@ thread_local! {
     static WRITTEN: RefCell<Option<Log>> = const { RefCell::new(None) };
 }
 
+/// What threads log that no test has asked for, if one wants to see it.
+static OTHERS: Mutex<Option<Log>> = Mutex::new(None);
+
 /// Everything that this thread logs, from [`Log::of_this_thread`] on.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
@@ -24,6 +27,13 @@ impl Log {
         install();
         let log = Self::default();
         WRITTEN.set(Some(log.clone()));
+        log
+    }
+
+    /// The same, and what threads log that are no test's own: the lanes of every node in the process among them.
+    pub(crate) fn of_this_thread_and_lanes() -> Self {
+        let log = Self::of_this_thread();
+        *OTHERS.lock().expect("a lock") = Some(log.clone());
         log
     }
 
@@ -47,8 +57,11 @@ impl Write for Log {
 pub(crate) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let asked = dynamic_filter_fn(|_, _| WRITTEN.try_with(|log| log.borrow().is_some()).unwrap_or(false));
-        let lines = tracing_subscriber::fmt::layer().with_writer(|| WRITTEN.with_borrow(Clone::clone).unwrap_or_default());
+        let others = || OTHERS.lock().expect("a lock").clone();
+        let asked =
+            dynamic_filter_fn(move |_, _| WRITTEN.try_with(|log| log.borrow().is_some()).unwrap_or(false) || others().is_some());
+        let of_thread = || WRITTEN.with_borrow(Clone::clone);
+        let lines = tracing_subscriber::fmt::layer().with_writer(move || of_thread().or_else(others).unwrap_or_default());
         let log = tracing_subscriber::registry().with(lines.with_filter(asked));
         tracing::subscriber::set_global_default(log).expect("the only subscriber");
     });

@@ -244,7 +244,7 @@ fn planned_triggers(
     now: DateTime<Utc>,
     notes: &mut Notes,
 ) -> Result<Vec<PlannedTrigger>> {
-    too_many("triggers", parts.len(), usize::try_from(limits::TRIGGERS_PER_APP_MAX).unwrap_or(usize::MAX))?;
+    too_many("triggers", parts.len(), limits::TRIGGERS_CEILING as usize)?;
     let mut triggers = Vec::with_capacity(parts.len());
     let mut queues = BTreeSet::new();
     for (place, part) in parts.into_iter().enumerate() {

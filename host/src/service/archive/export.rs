@@ -209,7 +209,7 @@ async fn manifest(s: &Services, tx: &mut Tx, app: &App, now: DateTime<Utc>) -> R
     });
     let mut routes: Vec<_> = routes.collect();
     routes.sort();
-    let triggers = store::triggers::list(tx, app.id, None, None, None, limits::TRIGGERS_PER_APP_MAX).await?;
+    let triggers = store::triggers::list(tx, app.id, None, None, None, i64::from(limits::TRIGGERS_CEILING)).await?;
     let (triggers, left_out) = triggers::parts(&triggers, &names);
     let secrets = store::secrets::list(tx, app.id, "", limits::SECRETS_PER_APP_MAX).await?;
     let domains = store::domains::verified_of(tx, app.id).await?;

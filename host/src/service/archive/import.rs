@@ -1,7 +1,8 @@
 //! An app comes out of an archive, in one transaction: the app with its scripts, each source once it was checked, what the
 //! sources reach with their modules, entries, documents, files, and last the routes and triggers that lead to the scripts.
 //!
-//! No event tells of any of it: what comes in has happened elsewhere. Triggers run as whoever imports.
+//! No event tells of any of it: what comes in has happened elsewhere. Triggers run as whoever imports. The app has the platform's
+//! default quota: an archive that does not fit into it is refused (507).
 
 use std::fmt::Display;
 
@@ -15,6 +16,7 @@ use super::unplaced::{Leftovers, copy};
 use crate::blobs::Placed;
 use crate::error::{Error, Kind, Result};
 use crate::id::{AppId, FileId, RouteId, ScriptId, TriggerId};
+use crate::limits::ARCHIVE_BATCH_ROWS;
 use crate::model::access::{Principal, Scope};
 use crate::model::app::App;
 use crate::model::archive::plan::{PlannedRoute, PlannedScript, PlannedTrigger};
@@ -22,8 +24,10 @@ use crate::model::archive::{Bounds, Counts, FileEntry, MANIFEST, Notes, Plan, Wa
 use crate::model::files::{Blob, File, Metadata};
 use crate::model::grant::{Capability, Grants};
 use crate::model::import::{self, Graph};
+use crate::model::quota::Quota;
 use crate::model::route::{self, Route};
 use crate::model::script::{self, Module, Script, Version};
+use crate::model::storage::{self, Used};
 use crate::model::trigger::{Rule, State, Trigger};
 use crate::service::audit::{self, Change};
 use crate::service::{Services, access, apps, files, mail_in};
@@ -42,6 +46,8 @@ pub struct Import<'s> {
     /// Of their active versions, once all are there.
     graph: Graph,
     counts: Counts,
+    /// Whose blobs are placed and whose rows are not added yet, with their collections.
+    files: Vec<(String, File)>,
     next_expiry: Option<DateTime<Utc>>,
     leftovers: Leftovers<'s>,
     _place: OwnedSemaphorePermit,
@@ -105,12 +111,14 @@ impl<'s> Import<'s> {
     /// Begins with what the archive says first: makes the app, and its scripts without their versions.
     ///
     /// # Errors
-    /// 503 when too many are under way; 422 `invalid_archive`, also from every other step; 409 for a slug that is taken.
+    /// 503 when too many are under way; 422 `invalid_archive` and 507, also from every other step; 409 for a slug that is taken.
     pub async fn begin(s: &'s Services, by: &'s Principal, from: Source, wanted: Wanted, bounds: Bounds) -> Result<Self> {
-        let (place, now) = (s.archives.import()?, s.now());
-        let judge = Judge { wanted, apps_domain: s.apps_domain.clone(), now, bounds };
+        let (place, now, quota) = (s.archives.import()?, s.now(), Quota::default());
+        let judge = Judge { wanted, apps_domain: s.apps_domain.clone(), now, bounds, quota };
         let mut incoming = Incoming::start(from, judge);
         let Item::Plan(plan) = incoming.next().await? else { return Err(out_of_order()) };
+        storage::check_count("scripts", plan.scripts.len() as u64, quota.scripts)?;
+        storage::check_count("triggers", plan.triggers.len() as u64, quota.triggers)?;
         let mut tx = store::begin(&s.db).await?;
         store::archive::announce_import(&mut tx).await?;
         let app = make_app(&mut tx, by, &plan, now).await?;
@@ -130,6 +138,7 @@ impl<'s> Import<'s> {
             scripts,
             graph: Graph::default(),
             counts: Counts::default(),
+            files: Vec::new(),
             next_expiry: None,
             leftovers,
             _place: place,
@@ -271,7 +280,10 @@ impl<'s> Import<'s> {
                     self.counts.documents += documents.len() as u64;
                 }
                 Item::Content(files) => self.content(files).await?,
-                Item::End(counts) => return Ok(counts),
+                Item::End(counts) => {
+                    self.add_files().await?;
+                    return Ok(counts);
+                }
                 Item::Plan(_) | Item::Source { .. } | Item::Piece { .. } => return Err(out_of_order()),
             }
         }
@@ -288,23 +300,35 @@ impl<'s> Import<'s> {
             };
             let blob = placed.blob.clone();
             let (collection, file) = (file.collection.clone(), self.file(file, &blob));
-            if !store::files::insert(&mut self.tx, self.app.id, &collection, &file).await.map_err(store::refusal)? {
-                return Err(Error::internal("a file came twice"));
-            }
+            self.files.push((collection, file));
             // The directory of the app goes as a whole, or stays.
             placed.keep();
-            self.counts.files += 1;
             first = first.or(Some(blob));
+            if self.files.len() >= ARCHIVE_BATCH_ROWS {
+                self.add_files().await?;
+            }
         }
         Ok(())
     }
 
+    /// Many at a time: what one statement adds is counted once, and every count of a transaction makes the next one dearer.
+    async fn add_files(&mut self) -> Result<()> {
+        if self.files.is_empty() {
+            return Ok(());
+        }
+        store::files::insert_all(&mut self.tx, self.app.id, &self.files).await.map_err(store::refusal)?;
+        self.counts.files += self.files.len() as u64;
+        self.files.clear();
+        Ok(())
+    }
+
     async fn receive(&mut self) -> Result<Placed> {
-        let mut upload = files::begin(self.s, self.app.id).await?;
+        // Nobody sees the app yet, and the list of its files was held against its quota.
+        let mut upload = files::begin_beside(self.s, self.app.id, Used::default()).await?;
         loop {
             let Item::Piece { bytes, is_last } = self.incoming.next().await? else { return Err(out_of_order()) };
             if is_last {
-                return upload.place(bytes).await.map_err(files::disk);
+                return upload.place(bytes).await;
             }
             upload = files::append(upload, bytes).await?;
         }

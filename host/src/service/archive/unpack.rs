@@ -23,7 +23,8 @@ use crate::model::archive::{
     self, Bounds, Counts, DOCS, DocumentEntry, END, End, FILES, FileEntry, KV, KvEntry, MANIFEST, Manifest, Plan, Wanted,
     refused, refusing,
 };
-use crate::model::{script, text};
+use crate::model::quota::Quota;
+use crate::model::{script, storage, text};
 
 /// What an archive is held against.
 #[derive(Debug, Clone)]
@@ -32,6 +33,8 @@ pub(super) struct Judge {
     pub(super) apps_domain: String,
     pub(super) now: DateTime<Utc>,
     pub(super) bounds: Bounds,
+    /// Of the app that it is to become.
+    pub(super) quota: Quota,
 }
 
 /// What comes out of an archive, in this order.
@@ -214,7 +217,7 @@ fn files<R: Read>(tar: &mut Tar<R>, judge: &Judge) -> Result<(u64, Contents)> {
     if lines.bytes > allowed {
         return Err(refused(FILES, None, format!("it has {} bytes; at most {allowed} are allowed", lines.bytes)));
     }
-    let (mut contents, mut restored) = (Contents::new(), 0_u64);
+    let (mut contents, mut restored, mut used) = (Contents::new(), 0_u64, 0_u64);
     while let Some(line) = lines.next(tar)? {
         let file = FileEntry::read(&line, judge.now).map_err(|error| lines.refusing(error))?;
         lines.follow(&file.collection, &file.name)?;
@@ -222,6 +225,10 @@ fn files<R: Read>(tar: &mut Tar<R>, judge: &Judge) -> Result<(u64, Contents)> {
         let allowed = judge.bounds.unpacked_bytes;
         if restored > allowed {
             return Err(lines.refused(format!("the files have more than {allowed} bytes together")));
+        }
+        used = used.saturating_add(storage::file_use(&file.collection, &file.name, file.size_bytes));
+        if used > judge.quota.file_bytes {
+            return Err(storage::files_full(judge.quota.file_bytes));
         }
         let same = contents.entry(file.sha256).or_default();
         if same.first().is_some_and(|other| other.size_bytes != file.size_bytes) {

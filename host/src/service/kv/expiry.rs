@@ -3,7 +3,7 @@
 //! A node looks once when it starts; from then on it knows the next time an entry expires: from its own writes, and from each
 //! sweep, which ends by asking for it. While that time is far, or there is none, it makes no query. What another node
 //! writes is swept by that node, and by whoever sweeps or starts next should it be gone: nobody sees such an entry, so all
-//! that waits is its space. Nodes may sweep at once: each takes rows that no other holds.
+//! that waits is its space, which counts for its app until then. Nodes may sweep at once: each takes rows that no other holds.
 //!
 //! A crash leaves what was not deleted yet to the next start. An entry is swept `KV_SWEEP_DELAY_MS` after its time, so a
 //! node whose clock is ahead by less deletes nothing that another still shows.

@@ -13,7 +13,7 @@ const SOURCE: &str = "40 + 2";
 
 fn judge() -> Judge {
     let now = "2026-02-01T00:00:00Z".parse().unwrap();
-    Judge { wanted: Wanted::default(), apps_domain: "localhost".into(), now, bounds: Bounds::UPLOADED }
+    Judge { wanted: Wanted::default(), apps_domain: "localhost".into(), now, bounds: Bounds::UPLOADED, quota: Quota::default() }
 }
 
 fn manifest() -> Value {
@@ -124,6 +124,20 @@ fn what_is_right_comes_out_in_order() {
         })
         .collect();
     assert_eq!(kinds, ["plan", "source", "kv", "documents", "content", "piece", "content", "piece", "end"]);
+}
+
+#[test]
+fn files_that_have_no_room_are_refused_before_one_of_them_comes_out() {
+    let packed = pack(&ended(tar_of(&entries())));
+    let used = storage::file_use("c", "f", 7) + storage::file_use("c", "g", 0);
+    let under = |file_bytes| Judge { quota: Quota { file_bytes, ..Quota::default() }, ..judge() };
+    assert!(run_as(&under(used), &packed).is_ok());
+    let mut contents = 0;
+    let refused = unpack(&packed[..], &under(used - 1), &mut |item| {
+        contents += usize::from(matches!(item, Item::Content(_)));
+        Ok(())
+    });
+    assert_eq!((refused.unwrap_err().code, contents), ("quota_exceeded", 0));
 }
 
 #[test]

@@ -52,6 +52,11 @@ test-schema: setup dashboard ## the API of a running server against its document
 test-aarch64: dashboard ## the core of the tests on 64-bit ARM, under qemu (slow; not part of `make test`)
 	@./.ci/test-aarch64 $(ARGS)
 
+TARGET ?=
+SECONDS ?= 20
+fuzz: setup ## look for inputs that break what is read: make fuzz TARGET=routes SECONDS=600
+	@FUZZ_SECONDS='$(SECONDS)' ./.ci/fuzz $(TARGET)
+
 bench: dashboard ## the figures of host/benches/README.md
 	@./.ci/setup bench
 	@cargo bench $(CARGO_FLAGS) -p picloud $(ARGS)

@@ -17,7 +17,7 @@ ALTER TABLE script_versions DROP COLUMN fuel, DROP COLUMN memory_mb, DROP COLUMN
 -- app's quota.
 CREATE FUNCTION event_depth_max(script uuid, usual integer) RETURNS integer LANGUAGE sql STABLE AS $$
     SELECT coalesce((
-        SELECT least(coalesce((v.limits ->> 'event_depth')::integer, usual), (a.quota ->> 'event_depth')::integer)
+        SELECT least(coalesce((v.limits ->> 'event_depth')::numeric, usual), (a.quota ->> 'event_depth')::numeric, 1000)::integer
         FROM scripts s
         JOIN script_versions v ON v.script_id = s.id AND v.number = s.active_version
         JOIN apps a ON a.id = s.app_id

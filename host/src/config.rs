@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use zeroize::Zeroizing;
 
 /// Where state is kept when nothing says otherwise, relative to the working directory.
@@ -36,6 +36,27 @@ impl Hidden {
 impl std::fmt::Debug for Hidden {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("(hidden)")
+    }
+}
+
+/// What becomes of a system call for which a node that serves has no use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Seccomp {
+    /// The node ends (SIGSYS).
+    Kill,
+    /// It is made, and told in the kernel's log: to find what is missing.
+    Log,
+    /// Nothing is filtered.
+    Off,
+}
+
+impl Seccomp {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Kill => "kill",
+            Self::Log => "log",
+            Self::Off => "off",
+        }
     }
 }
 
@@ -165,6 +186,19 @@ pub struct Settings {
         help_heading = "Work"
     )]
     pub event_interval: u32,
+
+    /// What becomes of system calls for which a node that serves has no use.
+    ///
+    /// Behind this wall no program can be started and no code be added. A kernel without it: a warning in the log.
+    #[arg(
+        long,
+        env = "PICLOUD_SECCOMP",
+        value_name = "MODE",
+        value_enum,
+        default_value_t = Seccomp::Kill,
+        help_heading = "Walls"
+    )]
+    pub seccomp: Seccomp,
 
     /// What is logged, on standard error: a level (error, warn, info, debug, trace) or directives.
     ///

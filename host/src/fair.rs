@@ -15,7 +15,9 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::id::AppId;
-use crate::limits::{ADMISSION_QUEUE_MAX, ADMISSION_QUEUE_PER_APP_MAX, ADMISSION_RETRY_MS, RETRY_AFTER_S_MAX, WEIGHT_DEFAULT};
+use crate::limits::{
+    ADMISSION_QUEUE_MAX, ADMISSION_QUEUE_PER_APP_MAX, ADMISSION_RETRY_MS, ADMISSION_WAIT_MS, RETRY_AFTER_S_MAX, WEIGHT_DEFAULT,
+};
 
 /// How many places a class has, and how much of the memory is kept for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +80,8 @@ enum Asked {
 struct State {
     bytes: u64,
     bytes_held: u64,
+    /// Places given so far.
+    given: u64,
     classes: Vec<Class>,
 }
 
@@ -99,7 +103,16 @@ struct App {
     held: usize,
     bytes_held: u64,
     weight: u32,
-    waiters: VecDeque<(Ask, oneshot::Sender<Place>)>,
+    /// The number of the last place that it was given.
+    served: u64,
+    waiters: VecDeque<Waiter>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    ask: Ask,
+    since: Instant,
+    grant: oneshot::Sender<Place>,
 }
 
 impl Fair {
@@ -114,7 +127,7 @@ impl Fair {
             held_for: Duration::ZERO,
             apps: HashMap::new(),
         };
-        Self { state: Arc::new(Mutex::new(State { bytes, bytes_held: 0, classes: sizes.iter().map(class).collect() })) }
+        Self { state: Arc::new(Mutex::new(State { bytes, bytes_held: 0, given: 0, classes: sizes.iter().map(class).collect() })) }
     }
 
     /// A place, at the latest after `wait`.
@@ -135,6 +148,8 @@ impl Fair {
                         class.forget_gone_waiters(ask.app);
                     }
                 }
+                // It may have stood before others that ask for less.
+                grant(&self.state);
                 Err(self.full(ask))
             }
         }
@@ -188,6 +203,8 @@ impl Fair {
             return Asked::Granted(Place { ask, since: Instant::now(), state: self.state.clone() });
         }
         let Some(class) = state.classes.get_mut(ask.class) else { return Asked::Full };
+        // Who stopped waiting stands in nobody's way.
+        class.forget_gone_waiters(ask.app);
         let waiters = class.apps.get(&ask.app).map_or(0, |app| app.waiters.len());
         if class.waiting >= ADMISSION_QUEUE_MAX || waiters >= ADMISSION_QUEUE_PER_APP_MAX {
             class.refused += 1;
@@ -195,7 +212,7 @@ impl Fair {
         }
         let (grant, granted) = oneshot::channel();
         class.waiting += 1;
-        class.apps.entry(ask.app).or_default().waiters.push_back((ask, grant));
+        class.apps.entry(ask.app).or_default().waiters.push_back(Waiter { ask, since: Instant::now(), grant });
         Asked::Waits(granted)
     }
 
@@ -212,19 +229,24 @@ impl Fair {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut grants = Vec::new();
-        {
-            let mut state = lock(&self.state);
-            state.give_back(&self.ask, self.since.elapsed());
-            while let Some((ask, grant)) = state.next_waiter() {
-                state.take(&ask);
-                grants.push((grant, Place { ask, since: Instant::now(), state: self.state.clone() }));
-            }
+        lock(&self.state).give_back(&self.ask, self.since.elapsed());
+        grant(&self.state);
+    }
+}
+
+/// Gives what is free to those who wait.
+fn grant(shared: &Arc<Mutex<State>>) {
+    let mut grants = Vec::new();
+    {
+        let mut state = lock(shared);
+        while let Some(Waiter { ask, grant, .. }) = state.next_waiter() {
+            state.take(&ask);
+            grants.push((grant, Place { ask, since: Instant::now(), state: shared.clone() }));
         }
-        // A grant to a waiter that has just gone comes back as a place dropped here, outside the lock.
-        for (grant, place) in grants {
-            drop(grant.send(place));
-        }
+    }
+    // A grant to a waiter that has just gone comes back as a place dropped here, outside the lock.
+    for (grant, place) in grants {
+        drop(grant.send(place));
     }
 }
 
@@ -236,8 +258,16 @@ impl State {
         if free == 0 || held >= ask.held_max.min(share((free + held) as u64, ask.weight) as usize) {
             return false;
         }
-        let bytes_free = self.bytes_free_for(ask.class);
-        ask.bytes <= bytes_free && (held == 0 || bytes_held + ask.bytes <= share(bytes_free + bytes_held, ask.weight))
+        let mut bytes_free = self.bytes_free_for(ask.class);
+        if held > 0 {
+            bytes_free = bytes_free.saturating_sub(self.bytes_long_wanted(ask.app));
+        }
+        if ask.bytes > bytes_free {
+            return false;
+        }
+        // A second one only has to leave room for another's first: on a small board half of what is left is less than one.
+        let leaves_room = held == 1 && bytes_free - ask.bytes >= ask.bytes;
+        held == 0 || leaves_room || bytes_held + ask.bytes <= share(bytes_free + bytes_held, ask.weight)
     }
 
     /// What is free, less what other classes have not taken yet of what is kept for them.
@@ -247,14 +277,24 @@ impl State {
         self.bytes.saturating_sub(self.bytes_held).saturating_sub(kept)
     }
 
+    /// The most that another app has been waiting for long: small newcomers must not take it from under its eyes for ever.
+    fn bytes_long_wanted(&self, app: AppId) -> u64 {
+        let long = Duration::from_millis(ADMISSION_WAIT_MS / 2);
+        let waiting = self.classes.iter().filter(|class| class.waiting > 0).flat_map(|class| &class.apps);
+        let fronts = waiting.filter(|(other, _)| **other != app).filter_map(|(_, other)| other.waiters.front());
+        fronts.filter(|waiter| waiter.since.elapsed() > long).map(|waiter| waiter.ask.bytes).max().unwrap_or(0)
+    }
+
     /// Whether calls of the app wait already: none goes before them.
     fn has_waiters(&self, ask: &Ask) -> bool {
         let app = self.classes.get(ask.class).and_then(|class| class.apps.get(&ask.app));
-        app.is_some_and(|app| app.waiters.iter().any(|(_, grant)| !grant.is_closed()))
+        app.is_some_and(|app| app.waiters.iter().any(|waiter| !waiter.grant.is_closed()))
     }
 
     fn take(&mut self, ask: &Ask) {
         self.bytes_held += ask.bytes;
+        self.given += 1;
+        let given = self.given;
         let Some(class) = self.classes.get_mut(ask.class) else { return };
         class.running += 1;
         class.bytes_held += ask.bytes;
@@ -262,6 +302,7 @@ impl State {
         app.held += 1;
         app.bytes_held += ask.bytes;
         app.weight = ask.weight.max(1);
+        app.served = given;
     }
 
     fn give_back(&mut self, ask: &Ask, held_for: Duration) {
@@ -277,19 +318,23 @@ impl State {
         }
     }
 
-    /// The longest waiting call of the app that holds the least for its weight, if that app may hold one more.
-    fn next_waiter(&mut self) -> Option<(Ask, oneshot::Sender<Place>)> {
+    /// The longest waiting call of the app that holds the least for its weight, if that app may hold one more; of apps that hold
+    /// alike the one that was given a place the longest ago, or else has waited the longest.
+    fn next_waiter(&mut self) -> Option<Waiter> {
         for index in 0..self.classes.len() {
-            let class = self.classes.get(index)?;
+            let class = self.classes.get_mut(index)?;
             if class.waiting == 0 || class.running == class.size.places {
                 continue;
             }
-            let first = |app: &App| app.waiters.front().map(|(ask, _)| *ask);
+            class.forget_gone_fronts();
+            let class = self.classes.get(index)?;
+            let first = |app: &App| app.waiters.front().map(|waiter| waiter.ask);
             let waiting = class.apps.values().filter(|app| first(app).is_some_and(|ask| self.may_hold(&ask)));
             // held / weight, without dividing.
             let least = waiting.min_by(|a, b| {
                 let load = |app: &App, other: &App| app.held as u64 * u64::from(other.weight.max(1));
-                load(a, b).cmp(&load(b, a))
+                let since = |app: &App| app.waiters.front().map(|waiter| waiter.since);
+                load(a, b).cmp(&load(b, a)).then(a.served.cmp(&b.served)).then(since(a).cmp(&since(b)))
             });
             if let Some(ask) = least.and_then(first) {
                 let class = self.classes.get_mut(index)?;
@@ -306,9 +351,19 @@ impl Class {
     fn forget_gone_waiters(&mut self, app: AppId) {
         let Some(waiter) = self.apps.get_mut(&app) else { return };
         let before = waiter.waiters.len();
-        waiter.waiters.retain(|(_, grant)| !grant.is_closed());
+        waiter.waiters.retain(|waiter| !waiter.grant.is_closed());
         self.waiting -= before - waiter.waiters.len();
         self.forget_if_gone(app);
+    }
+
+    fn forget_gone_fronts(&mut self) {
+        for app in self.apps.values_mut() {
+            while app.waiters.front().is_some_and(|waiter| waiter.grant.is_closed()) {
+                app.waiters.pop_front();
+                self.waiting -= 1;
+            }
+        }
+        self.apps.retain(|_, app| app.held > 0 || !app.waiters.is_empty());
     }
 
     fn forget_if_gone(&mut self, app: AppId) {
@@ -329,153 +384,4 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use uuid::Uuid;
-
-    const WAIT: Duration = Duration::from_millis(50);
-
-    fn ask(number: u128) -> Ask {
-        Ask { app: AppId(Uuid::from_u128(number)), class: 0, bytes: 0, held_max: usize::MAX, weight: 100 }
-    }
-
-    fn places(places: usize) -> Fair {
-        Fair::new(&[Size { places, kept_bytes: 0 }], 0)
-    }
-
-    async fn take_all(fair: &Fair, ask: Ask) -> Vec<Place> {
-        let mut places = Vec::new();
-        while lock(&fair.state).may_hold(&ask) {
-            places.push(fair.enter(ask, WAIT).await.unwrap());
-        }
-        places
-    }
-
-    #[tokio::test]
-    async fn an_app_may_hold_half_of_what_the_others_leave_free() {
-        let fair = places(32);
-        let mut held = Vec::new();
-        for (number, expected) in [(1, 16), (2, 8), (3, 4), (4, 2), (5, 1)] {
-            let places = take_all(&fair, ask(number)).await;
-            assert_eq!(places.len(), expected, "app {number}");
-            held.push(places);
-        }
-        assert_eq!(fair.status(0).running, 31);
-        assert!(fair.enter(ask(6), WAIT).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn an_app_holds_no_more_than_its_quota() {
-        let fair = places(32);
-        let asked = Ask { held_max: 3, ..ask(1) };
-        let held = take_all(&fair, asked).await;
-        assert_eq!((held.len(), fair.of_app(0, asked.app)), (3, (3, 0)));
-        assert!(fair.enter(asked, WAIT).await.is_err());
-        drop(held);
-        assert!(fair.enter(asked, WAIT).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn holders_never_need_more_memory_than_there_is() {
-        let fair = Fair::new(&[Size { places: 100, kept_bytes: 0 }], 1_000);
-        let of = |number, bytes| Ask { bytes, ..ask(number) };
-        let first = take_all(&fair, of(1, 100)).await;
-        let second = take_all(&fair, of(2, 100)).await;
-        assert_eq!((first.len(), second.len()), (5, 2));
-        // What is asked for by one that holds nothing only has to fit.
-        let third = fair.enter(of(3, 300), WAIT).await;
-        assert!(third.is_ok() && lock(&fair.state).bytes_held == 1_000);
-        assert!(fair.enter(of(4, 1), WAIT).await.is_err());
-        drop((first, second, third));
-        assert_eq!(lock(&fair.state).bytes_held, 0);
-        assert!(fair.enter(of(4, 1_000), WAIT).await.is_ok());
-        assert!(fair.enter(of(4, 1_001), WAIT).await.is_err());
-    }
-
-    #[tokio::test]
-    async fn what_is_kept_for_a_class_is_there_for_it() {
-        let sizes = [Size { places: 10, kept_bytes: 0 }, Size { places: 10, kept_bytes: 400 }];
-        let fair = Fair::new(&sizes, 1_000);
-        let of = |class, number, bytes| Ask { class, bytes, ..ask(number) };
-        let _first = fair.enter(of(0, 1, 600), WAIT).await.unwrap();
-        assert!(fair.enter(of(0, 2, 1), WAIT).await.is_err());
-        let second = fair.enter(of(1, 2, 400), WAIT).await;
-        assert!(second.is_ok());
-        assert!(fair.enter(of(1, 3, 1), WAIT).await.is_err());
-    }
-
-    #[tokio::test]
-    async fn a_call_that_finds_no_place_is_refused_after_its_wait() {
-        let fair = places(2);
-        let _held = fair.enter(ask(1), WAIT).await.unwrap();
-        let refused = fair.enter(ask(1), WAIT).await.unwrap_err();
-        assert!(refused.retry_after >= Duration::from_secs(1));
-        let status = fair.status(0);
-        assert_eq!((status.refused, status.waiting, status.running), (1, 0, 1));
-    }
-
-    #[tokio::test]
-    async fn who_is_refused_is_told_how_long_places_are_held() {
-        let fair = places(2);
-        let place = fair.enter(ask(1), WAIT).await.unwrap();
-        lock(&fair.state).classes[0].held_for = Duration::from_secs(20);
-        assert_eq!(fair.enter(ask(1), WAIT).await.unwrap_err().retry_after, Duration::from_secs(20));
-        drop(place);
-        assert!(lock(&fair.state).classes[0].held_for < Duration::from_secs(20));
-    }
-
-    #[tokio::test]
-    async fn an_app_may_hold_more_the_more_it_weighs() {
-        for (weight, expected) in [(1, 1), (25, 6), (100, 16), (300, 24), (10_000, 31)] {
-            assert_eq!(take_all(&places(32), Ask { weight, ..ask(1) }).await.len(), expected, "{weight}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_place_that_is_given_back_goes_to_the_app_that_holds_the_least() {
-        let fair = places(4);
-        let mut first = take_all(&fair, ask(1)).await;
-        let _others = (take_all(&fair, ask(2)).await, take_all(&fair, ask(3)).await);
-        let (Asked::Waits(mut greedy), Asked::Waits(mut newcomer)) = (fair.ask(ask(1)), fair.ask(ask(4))) else {
-            panic!("every place is taken")
-        };
-        first.pop();
-        assert!(greedy.try_recv().is_err() && newcomer.try_recv().is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_waiter_that_is_dropped_leaves_nothing_behind() {
-        let fair = Arc::new(places(2));
-        let held = fair.enter(ask(1), WAIT).await.unwrap();
-        let waiter = {
-            let fair = fair.clone();
-            crate::shutdown::spawn("test", async move { fair.enter(ask(1), Duration::from_secs(5)).await.map(drop) })
-        };
-        while fair.status(0).waiting == 0 {
-            tokio::task::yield_now().await;
-        }
-        waiter.abort();
-        assert!(waiter.await.is_err());
-        drop(held);
-        let status = fair.status(0);
-        assert_eq!((status.running, status.waiting), (0, 0));
-        assert!(lock(&fair.state).classes[0].apps.is_empty());
-    }
-
-    #[tokio::test]
-    async fn one_app_cannot_fill_the_queue() {
-        let fair = places(2);
-        let _held = fair.enter(ask(1), WAIT).await.unwrap();
-        let long = Duration::from_secs(1);
-        let waiting = (0..ADMISSION_QUEUE_PER_APP_MAX).map(|_| fair.enter(ask(1), long));
-        let waiting = futures_util::future::join_all(waiting);
-        let one_more = async {
-            while fair.status(0).waiting < ADMISSION_QUEUE_PER_APP_MAX {
-                tokio::task::yield_now().await;
-            }
-            fair.enter(ask(1), Duration::MAX).await.is_err()
-        };
-        let (_, refused_at_once) = tokio::join!(waiting, one_more);
-        assert!(refused_at_once);
-    }
-}
+mod tests;

@@ -11,6 +11,7 @@ pub mod limits;
 pub mod shutdown;
 pub mod telemetry;
 pub mod unstoppable;
+pub mod walls;
 // L1
 pub mod model;
 // L2

@@ -303,6 +303,7 @@ async fn help_config_names_every_variable() {
         "PICLOUD_MAX_CONCURRENT_EXECUTIONS",
         "PICLOUD_PUBLIC_BASE_URL",
         "PICLOUD_LOG",
+        "PICLOUD_SECCOMP",
     ] {
         assert!(help.stdout.contains(name), "{name}: {}", help.stdout);
     }

@@ -74,9 +74,11 @@ mod hostile;
 mod images;
 mod shares;
 mod storage;
+mod walls;
 mod wire;
 // The process.
 mod binary;
+mod boards;
 mod determinism;
 mod rotation;
 // The code base.

@@ -9,7 +9,7 @@ use crate::support::{repository, repository_files};
 
 /// Bottom up; a module may name modules of lower rows only.
 const LAYERS: [&[&str]; 9] = [
-    &["error", "id", "clock", "limits", "config", "telemetry", "shutdown", "unstoppable"],
+    &["error", "id", "clock", "limits", "config", "telemetry", "shutdown", "unstoppable", "walls"],
     &["model"],
     &["wit", "auth", "store", "postgres", "vault", "egress", "fair", "blobs"],
     &["service"],

@@ -140,7 +140,7 @@ fn moved((component, layout, code): &Belongings, draw: &mut Draw) -> Belongings 
     (component.clone(), *layout, code)
 }
 
-/// What turns one memory into another comes back from its sealed form, does that, and is refused when a bit of it is not as it was.
+/// What turns one memory into another comes back from its sealed form, does that, and is refused with one bit of it turned.
 fn two_memories(draw: &mut Draw) {
     let before_pages = 1 + draw.below(2);
     let mut before = vec![0; before_pages * PAGE];

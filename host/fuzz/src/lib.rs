@@ -1,4 +1,5 @@
-//! What holds for every input: functions of bytes that panic where it does not. `fuzz_targets/` has libFuzzer look for such bytes.
+//! What holds for every input: functions of bytes that panic where it does not. `fuzz_targets/` has libFuzzer look for such
+//! bytes.
 
 mod draw;
 pub mod filters;

@@ -11,7 +11,7 @@ use picloud::model::grant::Grants;
 use picloud::model::invocation::Deployed;
 use picloud::model::quota::{Limits, Quota};
 use picloud::model::route::{
-    Directory, HostPattern, Method, PathPattern, Resolution, Route, Source, SourceApp, conflict, normalize_host,
+    Directory, HostPattern, Method, PathPattern, PatternError, Resolution, Route, Source, SourceApp, conflict, normalize_host,
 };
 use uuid::Uuid;
 
@@ -92,9 +92,10 @@ fn candidates(draw: &mut Draw) -> Vec<Route> {
     let mut routes = Vec::new();
     for (number, (app, method, host, path)) in (1..).zip(texts) {
         let (app_id, slug) = APPS[usize::from(app == 7)];
-        let path = path.parse::<PathPattern>().map_err(|error| assert!(error.at <= path.chars().count(), "{path:?}: {error}"));
-        let method = Method::parse_optional(method.as_deref()).map_err(drop);
-        let host = host.map(|host| HostPattern::of_app(&host, slug, DOMAIN, &domains)).transpose().map_err(drop);
+        let path = path.parse::<PathPattern>().map_err(|error| refused(&path, &error));
+        let method = Method::parse_optional(method.as_deref()).map_err(|error| refused(method.as_deref().unwrap_or(""), &error));
+        let host = host.map(|host| HostPattern::of_app(&host, slug, DOMAIN, &domains).map_err(|error| refused(&host, &error)));
+        let host = host.transpose();
         let (Ok(path), Ok(method), Ok(host)) = (path, method, host) else { continue };
         assert_eq!(path.to_string().parse::<PathPattern>().as_ref(), Ok(&path));
         if let Some(host) = &host {
@@ -116,6 +117,11 @@ fn candidates(draw: &mut Draw) -> Vec<Route> {
         });
     }
     routes
+}
+
+/// A refusal points into the text, or behind its end.
+fn refused(text: &str, error: &PatternError) {
+    assert!(error.at <= text.chars().count(), "{text:?}: {error}");
 }
 
 fn at(age_s: i64) -> DateTime<Utc> {

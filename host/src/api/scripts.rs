@@ -39,7 +39,7 @@ pub(super) struct ScriptJson {
     description: String,
     /// Number of the active version, from 1.
     version: i32,
-    /// SHA-256 of the source, hex.
+    /// SHA-256 over source and limits, hex.
     digest: String,
     /// Interfaces that it can reach, by itself and through modules.
     capabilities: Vec<String>,
@@ -144,7 +144,7 @@ pub(super) struct VersionJson {
     script_id: ScriptId,
     /// Its number, from 1.
     version: i32,
-    /// SHA-256 of the source, hex.
+    /// SHA-256 over source and limits, hex.
     digest: String,
     /// Interfaces that it can reach, by itself and through modules.
     capabilities: Vec<String>,

@@ -10,6 +10,7 @@ use super::database::{self, Source};
 use super::failure::Failure;
 use super::node;
 use super::terminal::{print, print_json, table};
+use super::walls::{self, Wall};
 use crate::config::Settings;
 use crate::sandbox::probe::{Pool, Probe};
 use crate::{egress, postgres, sandbox};
@@ -23,6 +24,8 @@ struct Report {
     database: Database,
     sandbox: Artifact,
     mail: Mail,
+    /// What stands between a script and the machine; one that is down is no reason not to start.
+    walls: Vec<Wall>,
     /// What stands in the way of a start, each in one line with how to mend it.
     problems: Vec<String>,
 }
@@ -106,18 +109,17 @@ fn examine(settings: &Settings) -> Result<Report, Failure> {
         relay: smtp.as_ref().map(egress::smtp::Settings::shown),
         from: smtp.as_ref().and_then(|smtp| smtp.from().map(str::to_owned)),
     };
+    let used_by = exists.then(|| data_dir::holder(&path)).flatten();
+    let walls = walls::examine(database.account.as_deref(), used_by.as_deref().and_then(|pid| pid.parse().ok()));
     Ok(Report {
         version: env!("CARGO_PKG_VERSION"),
         machine: Machine { arch: std::env::consts::ARCH, probe },
         pool,
-        data_dir: DataDir {
-            used_by: exists.then(|| data_dir::holder(&path)).flatten(),
-            path: path.display().to_string(),
-            exists,
-        },
+        data_dir: DataDir { used_by, path: path.display().to_string(), exists },
         database,
         sandbox,
         mail,
+        walls,
         problems,
     })
 }
@@ -200,7 +202,9 @@ fn describe(report: &Report) -> String {
     if let Some(from) = &report.mail.from {
         rows.push(("mail sender", from.clone()));
     }
-    let mut text = format!("PiCloud {}\n\nFound\n{machine}\nChosen\n{chosen}\nState\n{}\n", report.version, table(&rows));
+    let (state, walls) = (table(&rows), table(&walls::rows(&report.walls)));
+    let version = report.version;
+    let mut text = format!("PiCloud {version}\n\nFound\n{machine}\nChosen\n{chosen}\nState\n{state}\nWalls\n{walls}\n");
     if report.problems.is_empty() {
         text.push_str("Nothing stands in the way.\n");
     } else {

@@ -30,6 +30,7 @@ mod seed;
 mod settings;
 mod terminal;
 mod version;
+mod walls;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -121,6 +122,13 @@ enum Command {
         /// As one JSON document.
         #[arg(long)]
         json: bool,
+    },
+    /// Try one thing that must not work behind the second wall.
+    #[command(hide = true)]
+    WallProbe {
+        /// What to try; `nothing` is the control.
+        #[arg(value_parser = walls::parse)]
+        tried: walls::Tried,
     },
 }
 
@@ -250,6 +258,7 @@ pub fn main() -> ExitCode {
             settings::run(&settings, matches.subcommand_matches("config"), json);
             Ok(())
         }
+        Command::WallProbe { tried } => walls::probe(tried),
         Command::Version { json } => {
             version::run(json);
             Ok(())
@@ -313,6 +322,7 @@ mod tests {
             "PICLOUD_MAX_CONCURRENT_EXECUTIONS",
             "PICLOUD_PUBLIC_BASE_URL",
             "PICLOUD_LOG",
+            "PICLOUD_SECCOMP",
             "PICLOUD_SECRET_KEY",
             "PICLOUD_SMTP_URL",
             "PICLOUD_SMTP_FROM",

@@ -11,6 +11,7 @@ use super::failure::{Exit, Failure, Result, exit_of};
 use super::listen::{Addresses, Listeners, ReadyFile, Serving};
 use super::seed::{self, FirstStart, Owner};
 use super::terminal::{print, say, table};
+use super::walls;
 use crate::clock::Clock;
 use crate::config::{DATA_DIR_SYSTEM, Settings};
 use crate::ingress::Ingress;
@@ -142,6 +143,8 @@ async fn start(settings: &Settings, mode: Mode, shutdown: &Shutdown) -> std::res
     let sandbox = shutdown::spawn("sandbox", open_sandbox(settings.max_concurrent_executions, data_dir.path().to_owned()));
     let sandbox = async { sandbox.await.map_err(|e| Failure::new(Exit::Sandbox, format!("the sandbox: {e}")))? };
     let (database, sandbox) = tokio::try_join!(database::open(plan), sandbox)?;
+    // From here on nothing is started, compiled, or listened on any more.
+    walls::raise(settings.seccomp);
     let platform = service::Settings {
         apps_domain: settings.apps_domain.clone(),
         reserved_hosts: settings.reserved_hosts(),

@@ -71,6 +71,7 @@ fn value(settings: &Settings, id: &str) -> Option<String> {
         "max_concurrent_executions" => settings.max_concurrent_executions.map(|n| n.to_string()),
         "worker_threads" => settings.worker_threads.map(|n| n.to_string()),
         "event_interval" => Some(settings.event_interval.to_string()),
+        "seccomp" => Some(settings.seccomp.as_str().to_owned()),
         "log" => Some(settings.log.clone()),
         _ => None,
     }
@@ -107,7 +108,7 @@ mod tests {
 
     #[test]
     fn every_setting_has_a_row_and_every_plain_one_its_value() {
-        let given: [(&str, &str); 12] = [
+        let given: [(&str, &str); 13] = [
             ("--data-dir", "/d"),
             ("--postgres-bin", "/pg"),
             ("--bind", "127.0.0.1:1"),
@@ -119,6 +120,7 @@ mod tests {
             ("--admin-username", "ada"),
             ("--max-concurrent-executions", "7"),
             ("--worker-threads", "3"),
+            ("--seccomp", "log"),
             ("--log", "debug"),
         ];
         let arguments: Vec<&str> = given.iter().flat_map(|(name, value)| [*name, *value]).collect();

@@ -104,7 +104,7 @@ fn size(document: &docs::Document) -> usize {
     document.id.len() + document.data.len()
 }
 
-fn to_guest(document: docs::Document) -> Document {
+pub(super) fn to_guest(document: docs::Document) -> Document {
     Document {
         id: document.id,
         data: document.data.into_bytes(),

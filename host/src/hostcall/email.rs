@@ -34,7 +34,7 @@ fn bytes_of(message: &Message) -> usize {
     texts.map(String::len).sum()
 }
 
-fn from_guest(message: Message) -> email::Message {
+pub(super) fn from_guest(message: Message) -> email::Message {
     let Message { from, to, cc, bcc, reply_to, subject, text, html } = message;
     email::Message { from, to, cc, bcc, reply_to, subject, text, html }
 }

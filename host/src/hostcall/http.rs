@@ -37,7 +37,7 @@ fn bytes_of(headers: &[(String, String)]) -> usize {
     headers.iter().map(|(name, value)| name.len() + value.len()).sum()
 }
 
-fn from_guest(request: Request) -> http::Asked {
+pub(super) fn from_guest(request: Request) -> http::Asked {
     http::Asked {
         method: request.method,
         url: request.url,

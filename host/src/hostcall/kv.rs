@@ -73,7 +73,7 @@ fn page_to_guest(page: model::page::Page<kv::Entry>) -> Page {
     Page { items, cursor: page.cursor }
 }
 
-fn stored_to_guest(stored: kv::Stored) -> Stored {
+pub(super) fn stored_to_guest(stored: kv::Stored) -> Stored {
     Stored {
         value: value_to_guest(stored.value),
         revision: stored.revision,
@@ -81,7 +81,7 @@ fn stored_to_guest(stored: kv::Stored) -> Stored {
     }
 }
 
-fn options_from_guest(options: SetOptions) -> kv::SetOptions {
+pub(super) fn options_from_guest(options: SetOptions) -> kv::SetOptions {
     kv::SetOptions { ttl_s: options.ttl_s, if_revision: options.if_revision }
 }
 
@@ -93,7 +93,7 @@ fn value_to_guest(value: kv::Value) -> Value {
     Value { encoding, bytes: value.bytes }
 }
 
-fn value_from_guest(value: Value) -> kv::Value {
+pub(super) fn value_from_guest(value: Value) -> kv::Value {
     let encoding = match value.encoding {
         Encoding::Json => kv::Encoding::Json,
         Encoding::Blob => kv::Encoding::Blob,

@@ -25,7 +25,7 @@ async fn write(
     .await
 }
 
-fn level_of(level: Level) -> LogLevel {
+pub(super) fn level_of(level: Level) -> LogLevel {
     match level {
         Level::Trace => LogLevel::Trace,
         Level::Debug => LogLevel::Debug,

@@ -12,6 +12,8 @@ mod door;
 mod email;
 mod error;
 mod files;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod guest;
 mod http;
 mod invoke;

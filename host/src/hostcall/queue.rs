@@ -32,6 +32,6 @@ fn need(name: &str) -> Need {
     Need::new(Capability::Queue, name)
 }
 
-fn options_from_guest(options: SendOptions) -> event::SendOptions {
+pub(super) fn options_from_guest(options: SendOptions) -> event::SendOptions {
     event::SendOptions { delay_s: options.delay_s, dedup_key: options.dedup_key }
 }

@@ -62,7 +62,8 @@ pub(super) async fn admit_answer(room: &Fair, app: &AppTable, bytes: usize) -> R
 
 /// The app's share of the bytes that are held for all.
 async fn hold(room: &Fair, app: &AppTable, bytes: usize) -> Result<Place, Refusal> {
-    let ask = Ask { app: app.app_id, class: 0, bytes: bytes as u64, held_max: usize::MAX, weight: app.quota.weight };
+    let class = usize::from(bytes <= limits::ORDINARY_BODY_BYTES);
+    let ask = Ask { app: app.app_id, class, bytes: bytes as u64, held_max: usize::MAX, weight: app.quota.weight };
     let held = room.enter(ask, Duration::from_millis(limits::REQUEST_BODIES_WAIT_MS)).await;
     held.map_err(|full| Refusal::of(FailureCode::Overloaded).after(Some(full.retry_after)))
 }

@@ -27,6 +27,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
@@ -34,15 +35,17 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::response::Response;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tower::Service;
 use tracing::Instrument;
 
 use crate::error::Kind;
-use crate::fair::{Fair, Place, Size};
+use crate::fair::{Ask, Fair, Place, Size};
 use crate::id::{ExecutionId, RequestId, TriggerId};
 use crate::invoke::Invoker;
 use crate::limits;
 use crate::model::event::{Origin, Source};
+use crate::model::execution::FailureCode;
 use crate::model::invocation::{Answer, Call, Deployed, InvocationType, Request as CallRequest};
 use crate::model::route::{AppTable, Directory, DispatchMode, Lookup, PathFault};
 use crate::service::{self, Services, mail_in};
@@ -64,7 +67,8 @@ pub struct Ingress {
 impl Ingress {
     pub fn new(services: Arc<Services>, invoker: Arc<Invoker>) -> Self {
         let bytes = invoker.pool().bodies_bytes;
-        let room = || Arc::new(Fair::new(&[Size { places: limits::CONNECTIONS_MAX, kept_bytes: 0 }], bytes as u64));
+        let kept = |kept_bytes| Size { places: limits::CONNECTIONS_MAX, kept_bytes };
+        let room = || Arc::new(Fair::new(&[kept(0), kept(bytes as u64 / 4)], bytes as u64));
         let readers = Arc::new(Semaphore::new(limits::READERS_AT_ONCE));
         Self { services, invoker, bodies: room(), answers: room(), readers }
     }
@@ -108,17 +112,21 @@ impl Ingress {
         let Target { app, script, dispatch_mode, params, rest } = target;
         let request = exchange::request(parts, params, rest, body);
         if dispatch_mode == DispatchMode::Async {
-            return self.accept(request_id, &script, &request).await;
+            return match self.let_in_to_store(&app).await {
+                Ok(_statement) => self.accept(request_id, &script, &request).await,
+                Err(refusal) => refusal.answer(request_id),
+            };
         }
         let execution_id = ExecutionId::at(self.services.clock.now());
         let call = Call { execution_id, request_id, script, invocation_type: InvocationType::Http, request, delivered: None };
-        let ended = self.invoker.run(call).await;
+        let (ended, place) = self.invoker.run_and_keep(call).await;
         let reads_log = self.reads_log(parts, &app).await;
         let mut response = match ended.result {
             Ok(answer) => self.give(answer, &app).await.unwrap_or_else(|refusal| refusal.answer(request_id)),
             Err(failure) if reads_log => Refusal::told(failure).after(ended.retry_after).answer(request_id),
             Err(failure) => Refusal::of(failure.code).after(ended.retry_after).answer(request_id),
         };
+        drop(place);
         let headers = response.headers_mut();
         if reads_log {
             headers.extend(ended.usage.headers().map(|(name, n)| (HeaderName::from_static(name), HeaderValue::from(n))));
@@ -142,8 +150,9 @@ impl Ingress {
         let values = parts.headers.get_all(header::AUTHORIZATION).iter().filter_map(|value| value.to_str().ok());
         let Some(token) = values.filter_map(credentials::platform_token).next() else { return false };
         let Ok(_place) = self.readers.try_acquire() else { return false };
-        let may = service::access::may_read_log(&self.services, token, app.app_id).await;
-        may.unwrap_or_else(|error| {
+        let may = service::access::may_read_log(&self.services, token, app.app_id);
+        let may = timeout(Duration::from_millis(limits::READER_LOOKUP_MS), may).await;
+        may.unwrap_or(Ok(false)).unwrap_or_else(|error| {
             tracing::warn!(%error, cause = ?error.source, "a token could not be looked up");
             false
         })
@@ -169,6 +178,10 @@ impl Ingress {
             Ok(taken) => taken,
             Err(refusal) => return refusal.answer(request_id),
         };
+        let _statement = match self.let_in_to_store(app).await {
+            Ok(place) => place,
+            Err(refusal) => return refusal.answer(request_id),
+        };
         let signature = parts.headers.get(mail_in::SIGNATURE).and_then(|value| value.to_str().ok());
         match mail_in::receive(&self.services, app.app_id, trigger, request_id, signature, &body).await {
             Ok(event) => exchange::accepted(&serde_json::json!({ "event_id": event })),
@@ -179,6 +192,17 @@ impl Ingress {
                 Refusal::of_mail(error).answer(request_id)
             }
         }
+    }
+
+    /// What is stored rather than run is one of the app's requests, too, and one of its statements.
+    async fn let_in_to_store(&self, app: &AppTable) -> Result<Place, Refusal> {
+        let services = &self.services;
+        let let_in = services.allowances.enter(app.app_id, &app.quota, services.clock.now());
+        let_in.map_err(|spent| Refusal::of(FailureCode::RateLimited).after(Some(spent.retry_after)))?;
+        let AppTable { app_id, quota, .. } = app;
+        let ask = Ask { app: *app_id, class: 1, bytes: 1, held_max: quota.statements as usize, weight: quota.weight };
+        let place = services.statements.enter(ask, Duration::from_millis(limits::ADMISSION_WAIT_MS)).await;
+        place.map_err(|full| Refusal::of(FailureCode::Overloaded).after(Some(full.retry_after)))
     }
 
     /// Stores the call and tells where its execution will be found.

@@ -4,7 +4,8 @@
 //! takes longer, and what nobody waits for, goes on in a lane. Lanes are as many as cores and give way to those threads by
 //! the kernel's own scheduling, within microseconds, without being starved by them.
 //!
-//! In the lanes, work is served in slices, of which a guest's yield interval of fuel is the longest. Requests and background
+//! In the lanes, work is served in slices: a guest's yield interval of fuel at most, unless a host call or one large copy of
+//! memory takes longer. Requests and background
 //! work each have their share (2 : 1), whatever the other does; within each, apps share by weight: whoever got the least
 //! goes first (start-time fair queueing, Goyal et al. 1996). A newcomer begins at what the others have got by now.
 //!
@@ -27,8 +28,8 @@ use tokio::runtime::Handle;
 
 use crate::id::AppId;
 use crate::limits::{
-    ALLOWANCES_SWEEP, CROWD_MS, EXPRESS_BURST_US, EXPRESS_LONG_US, EXPRESS_PERCENT, EXPRESS_US, FUEL_YIELD_INTERVAL,
-    LANE_CLASS_WEIGHTS, LANE_NICENESS, WEIGHT_DEFAULT,
+    ALLOWANCES_SWEEP, CROWD_MS, EXPRESS_BURST_US, EXPRESS_LONG_US, EXPRESS_PERCENT, EXPRESS_US, LANE_CLASS_WEIGHTS,
+    LANE_NICENESS, LANE_SLICE_NS, WEIGHT_DEFAULT,
 };
 
 /// Whether somebody waits for the work.
@@ -160,12 +161,13 @@ impl Shared {
                 continue;
             };
             drop(queue);
-            let began = Instant::now();
-            // Woken while it ran: it yielded, having burnt what a slice holds.
-            let yielded = runnable.run();
-            let fuel = if yielded { FUEL_YIELD_INTERVAL } else { nanoseconds(began.elapsed()).min(FUEL_YIELD_INTERVAL) };
+            let began = processor_ns();
+            runnable.run();
+            // What it took of the processor, not of the day: who gives way to others is not charged for them. A slice ends when
+            // a guest has burnt its yield interval; what is done in one piece may take longer, and costs what it takes.
+            let took = processor_ns().saturating_sub(began);
             queue = lock(&self.queue);
-            queue.charge(owner, fuel);
+            queue.charge(owner, took);
         }
     }
 }
@@ -263,7 +265,7 @@ impl Queue {
         None
     }
 
-    /// The next slice of whoever got the least. It is charged in full at once, so that two lanes do not both choose the same.
+    /// The next slice of whoever got the least. It is charged at once with what one usually takes, so that two lanes do not both choose the same.
     fn pop(&mut self) -> Option<(Owner, Runnable)> {
         let index = (0..self.classes.len())
             .filter(|index| self.classes.get(*index).is_some_and(|line| line.waiting > 0))
@@ -279,19 +281,19 @@ impl Queue {
         self.floor = line.got;
         let class = if index == Class::Request as usize { Class::Request } else { Class::Background };
         let owner = Owner { app: *app, class, weight: turn.weight };
-        turn.got += cost(FUEL_YIELD_INTERVAL, owner.weight);
-        line.got += class_cost(FUEL_YIELD_INTERVAL, class);
+        turn.got += cost(LANE_SLICE_NS, owner.weight);
+        line.got += class_cost(LANE_SLICE_NS, class);
         Some((owner, runnable))
     }
 
-    /// A slice has ended that burnt less than all it might have.
-    fn charge(&mut self, owner: Owner, fuel: u64) {
-        let left = FUEL_YIELD_INTERVAL.saturating_sub(fuel);
+    /// A slice has ended, and this is what it took.
+    fn charge(&mut self, owner: Owner, took_ns: u64) {
         let Some(line) = self.classes.get_mut(owner.class as usize) else { return };
-        line.got = line.got.saturating_sub(class_cost(left, owner.class));
+        let settled = |got: u64, of: &dyn Fn(u64) -> u64| (got + of(took_ns)).saturating_sub(of(LANE_SLICE_NS));
+        line.got = settled(line.got, &|ns| class_cost(ns, owner.class));
         if let Some(turn) = line.apps.get_mut(&owner.app) {
             turn.running -= 1;
-            turn.got = turn.got.saturating_sub(cost(left, owner.weight));
+            turn.got = settled(turn.got, &|ns| cost(ns, owner.weight));
         }
     }
 
@@ -300,12 +302,12 @@ impl Queue {
     }
 }
 
-fn cost(fuel: u64, weight: u32) -> u64 {
-    fuel * u64::from(WEIGHT_DEFAULT) / u64::from(weight.max(1))
+fn cost(ns: u64, weight: u32) -> u64 {
+    ns * u64::from(WEIGHT_DEFAULT) / u64::from(weight.max(1))
 }
 
-fn class_cost(fuel: u64, class: Class) -> u64 {
-    fuel / u64::from(LANE_CLASS_WEIGHTS.get(class as usize).copied().unwrap_or(1))
+fn class_cost(ns: u64, class: Class) -> u64 {
+    ns / u64::from(LANE_CLASS_WEIGHTS.get(class as usize).copied().unwrap_or(1))
 }
 
 /// What apps take of the common threads.
@@ -365,8 +367,11 @@ impl Express {
     }
 }
 
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+/// What this thread has had of a processor so far, ns.
+fn processor_ns() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let (seconds, nanoseconds) = (u64::try_from(time.tv_sec).unwrap_or(0), u64::try_from(time.tv_nsec).unwrap_or(0));
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
 }
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {

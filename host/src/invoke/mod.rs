@@ -115,7 +115,7 @@ impl Invoker {
         let places = Fair::new(&pool.sizes(), pool.memory_bytes);
         let preparations = Fair::new(&[Size { places: pool.preparations, kept_bytes: 0 }], 0);
         let lanes = Lanes::start(pool.lanes, pool.lanes).map_err(Error::internal)?;
-        let recorder = Recorder::start(services.clone());
+        let recorder = Recorder::start(services.clone(), pool.log_queue_bytes);
         let inner = Arc::new_cyclic(|inner| {
             let scripts = Arc::new(nested::scripts(inner));
             let (programs, turns) = (Programs::new(pool.programs_bytes), Turns::default());
@@ -127,6 +127,11 @@ impl Invoker {
 
     /// Runs a script once and records it. The caller may stop waiting; the invocation goes on.
     pub async fn run(&self, call: Call) -> Ended {
+        self.run_by(call, Way::Outside).await.0
+    }
+
+    /// The same; its place is the caller's until the answer is out of the way: what waits to be given is memory, too.
+    pub async fn run_and_keep(&self, call: Call) -> (Ended, Option<Place>) {
         self.run_by(call, Way::Outside).await
     }
 
@@ -146,10 +151,10 @@ impl Invoker {
 
     /// Runs a delivery once in its place, and records it.
     pub async fn deliver(&self, place: EventPlace, call: Call) -> Ended {
-        self.run_by(call, Way::Event(place)).await
+        self.run_by(call, Way::Event(place)).await.0
     }
 
-    async fn run_by(&self, call: Call, way: Way) -> Ended {
+    async fn run_by(&self, call: Call, way: Way) -> (Ended, Option<Place>) {
         let inner = self.inner.clone();
         let completed = call.invocation_type == InvocationType::Event;
         let app = call.script.app_id;
@@ -158,7 +163,7 @@ impl Invoker {
         let running = self.inner.lanes.pace(owner, async move { inner.run(call, way).await });
         running.await.unwrap_or_else(|| {
             tracing::error!("an invocation panicked");
-            ended(Err(Failure::new(FailureCode::Internal, "the invocation failed")), completed)
+            (ended(Err(Failure::new(FailureCode::Internal, "the invocation failed")), completed), None)
         })
     }
 
@@ -275,7 +280,7 @@ impl Inner {
         }
     }
 
-    async fn run(&self, call: Call, way: Way) -> Ended {
+    async fn run(&self, call: Call, way: Way) -> (Ended, Option<Place>) {
         let app = call.script.app_id;
         let quota = self.services.quota(app);
         let (caller, place) = self.enter(&call.script, &quota, way).await;
@@ -283,9 +288,9 @@ impl Inner {
         let is_event = call.invocation_type == InvocationType::Event;
         let (execution_id, request_id, script, delivered) =
             (call.execution_id, call.request_id, call.script.clone(), call.delivered.clone());
-        let ended = match place {
-            Ok(_place) => self.admitted(call, caller).await,
-            Err(refused) => refused.ended(is_event),
+        let (ended, place) = match place {
+            Ok(place) => (self.admitted(call, caller).await, Some(place)),
+            Err(refused) => (refused.ended(is_event), None),
         };
         if ended.usage.fuel > 0 {
             self.services.allowances.burn(app, &quota, self.services.clock.now(), ended.usage.fuel);
@@ -310,7 +315,7 @@ impl Inner {
             logs: ended.logs.clone(),
             logs_dropped: ended.logs_dropped,
         });
-        ended
+        (ended, place)
     }
 
     /// `by` is the script that waits for it, if one does.

@@ -6,6 +6,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
+use super::lanes::{Class, Owner};
 use super::{Inner, Way};
 use crate::error::{Error, Kind};
 use crate::hostcall::{Nested, Scripts};
@@ -15,7 +16,6 @@ use crate::model::execution::Failure;
 use crate::model::invocation::{Call, Deployed, InvocationType, Request};
 use crate::model::script::Limits;
 use crate::service;
-use crate::unstoppable::Unstoppable;
 
 /// The way from host calls to `inner`. A node that is gone has no scripts.
 pub(super) fn scripts(inner: &Weak<Inner>) -> Scripts {
@@ -40,8 +40,13 @@ impl Inner {
         let script = if limits == script.limits { script } else { Arc::new(Deployed { limits, ..Deployed::clone(&script) }) };
         let caller = nested.caller;
         let call = self.function(script, nested);
-        let running = async move { self.run(call, Way::Nested(caller)).await };
-        let ended = Unstoppable::new(running).await.ok_or_else(|| Error::internal("an invocation panicked"))?;
+        let class = if caller.is_background { Class::Background } else { Class::Request };
+        let weight = self.services.quota(call.script.app_id).weight;
+        let owner = Owner { app: call.script.app_id, class, weight };
+        let inner = self.clone();
+        let running = async move { inner.run(call, Way::Nested(caller)).await };
+        let running = self.lanes.pace(owner, running).await;
+        let (ended, _) = running.ok_or_else(|| Error::internal("an invocation panicked"))?;
         Ok(ended.result.map(|answer| answer.body))
     }
 

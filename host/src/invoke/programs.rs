@@ -1,10 +1,11 @@
 //! Prepared scripts held ready, by version and generation: immutable, so nothing here is ever stale. Bounded by the bytes
 //! they hold.
 
+use std::collections::hash_map::RandomState;
 use std::sync::Arc;
 
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{OptionsBuilder, Weighter};
 
 use crate::error::Error;
 use crate::id::ScriptId;
@@ -17,7 +18,7 @@ use crate::service::{self, Services};
 type Key = (ScriptId, i32, i32);
 
 pub(super) struct Programs {
-    cache: Cache<Key, Arc<Program>, ByBytes>,
+    cache: Cache<Key, Arc<Program>, ByBytes, RandomState>,
 }
 
 #[derive(Clone)]
@@ -33,7 +34,14 @@ impl Weighter<Key, Arc<Program>> for ByBytes {
 impl Programs {
     /// Holds so many bytes.
     pub(super) fn new(bytes: u64) -> Self {
-        Self { cache: Cache::with_weighter(PROGRAM_CACHE_ITEMS, bytes, ByBytes) }
+        // In one piece: of many, none would hold a large program.
+        let options =
+            OptionsBuilder::new().shards(1).estimated_items_capacity(PROGRAM_CACHE_ITEMS).weight_capacity(bytes).build();
+        let cache = match options {
+            Ok(options) => Cache::with_options(options, ByBytes, RandomState::default(), DefaultLifecycle::default()),
+            Err(_) => Cache::with(PROGRAM_CACHE_ITEMS, bytes, ByBytes, RandomState::default(), DefaultLifecycle::default()),
+        };
+        Self { cache }
     }
 
     pub(super) fn len(&self) -> usize {

@@ -18,7 +18,7 @@ use serde::Serialize;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use self::worker::Worker;
-use crate::limits::{RECORD_QUEUE_EXECUTIONS_MAX, RECORD_QUEUE_LOG_BYTES_MAX};
+use crate::limits::RECORD_QUEUE_EXECUTIONS_MAX;
 use crate::model::execution::{Execution, FailureCode};
 use crate::model::usage::{Counted, Meter};
 use crate::service::Services;
@@ -28,6 +28,8 @@ use crate::shutdown;
 pub(super) struct Recorder {
     queue: mpsc::Sender<Message>,
     counts: Arc<Counts>,
+    /// Log lines that may wait, bytes.
+    log_bytes_max: usize,
 }
 
 /// What became of the records since the start.
@@ -65,11 +67,11 @@ enum Message {
 }
 
 impl Recorder {
-    pub(super) fn start(services: Arc<Services>) -> Self {
+    pub(super) fn start(services: Arc<Services>, log_bytes_max: usize) -> Self {
         let (queue, messages) = mpsc::channel(RECORD_QUEUE_EXECUTIONS_MAX);
         let counts = Arc::new(Counts::default());
         shutdown::spawn("recorder", Worker::new(services, counts.clone()).work(messages));
-        Self { queue, counts }
+        Self { queue, counts, log_bytes_max }
     }
 
     /// Hands a record over; never waits. What its app's allowance refused is counted and has no record: there may be any number.
@@ -79,7 +81,7 @@ impl Recorder {
             return counts.count_apart(&execution);
         }
         let bytes = log_bytes(&execution);
-        if bytes > 0 && counts.queued_log_bytes.load(Ordering::Relaxed) + bytes > RECORD_QUEUE_LOG_BYTES_MAX {
+        if bytes > 0 && counts.queued_log_bytes.load(Ordering::Relaxed) + bytes > self.log_bytes_max {
             leave_lines_out(&mut execution);
             counts.dropped_logs.fetch_add(1, Ordering::Relaxed);
         } else {

@@ -65,7 +65,7 @@ pub const SCRIPTS_CEILING: u32 = 10_000;
 pub const TRIGGERS_CEILING: u32 = 10_000;
 
 /// Of RAM, what instances may be given together, percent. The database, the node itself and the page cache live off the rest.
-pub const INSTANCES_RAM_PERCENT: u64 = 40;
+pub const INSTANCES_RAM_PERCENT: u64 = 48;
 /// What an instance is counted with beside its linear memory, bytes: stack, tables, what is on its way in and out.
 pub const INSTANCE_OVERHEAD_BYTES: u64 = 2 * MIB;
 /// Of the memory for instances, so many parts in eight are kept for each way in: requests, scripts that are waited for, events.
@@ -82,12 +82,18 @@ pub const EXPRESS_BURST_US: u64 = 50_000;
 pub const CROWD_MS: u64 = 1_000;
 /// Niceness of lanes: what runs there gives way, but not altogether (a third of the weight of what does not).
 pub const LANE_NICENESS: i32 = 5;
+/// What a slice in a lane is charged with before it is known what it took, ns.
+pub const LANE_SLICE_NS: u64 = 300_000;
 /// Weight of requests and of background work between each other in the lanes.
 pub const LANE_CLASS_WEIGHTS: [u32; 2] = [2, 1];
 /// A caller who is told to come back is told no more than this, s.
 pub const RETRY_AFTER_S_MAX: u64 = 3_600;
 /// Callers of the data plane whose tokens are looked up at once, for what only readers of the log are shown.
 pub const READERS_AT_ONCE: usize = 4;
+/// Bodies and answers up to this, bytes, have a quarter of the room for themselves: the large ones of a few cannot fill it.
+pub const ORDINARY_BODY_BYTES: usize = 1 << 20;
+/// A token of the data plane is looked up within this, ms, or not at all.
+pub const READER_LOOKUP_MS: u64 = 500;
 /// Answers larger than this, bytes, count while their clients take them.
 pub const ANSWER_BYTES_FREE: usize = 64 << 10;
 /// They are given to the connection in pieces of this many bytes.

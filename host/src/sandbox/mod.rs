@@ -12,6 +12,8 @@
 mod artifact;
 mod engine;
 mod exports;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod image;
 mod outcome;
 mod placement;

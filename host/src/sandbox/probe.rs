@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::fair::Size;
 use crate::limits::{
     CONNECTIONS_MAX, EVENT_PLACES_PERCENT, GIB, INSTANCE_OVERHEAD_BYTES, INSTANCE_STACK_BYTES, INSTANCES_RAM_PERCENT,
-    KEEP_RESIDENT_BYTES, MEDIUM_RAM_BYTES, MEMORY_KEPT_EIGHTHS, MEMORY_MB_CEILING, MEMORY_MB_MIN, MIB, PLACES_CEILING,
-    PLACES_PER_CORE, PREPARATIONS_AT_ONCE, PREPARE_MEMORY_MB, PROGRAM_CACHE_BYTES, RECORD_QUEUE_LOG_BYTES_MAX,
+    KEEP_RESIDENT_BYTES, MEDIUM_RAM_BYTES, MEMORY_KEPT_EIGHTHS, MEMORY_MB_CEILING, MEMORY_MB_DEFAULT, MEMORY_MB_MIN, MIB,
+    PLACES_CEILING, PLACES_PER_CORE, PREPARATIONS_AT_ONCE, PREPARE_MEMORY_MB, PROGRAM_CACHE_BYTES, RECORD_QUEUE_LOG_BYTES_MAX,
     REQUEST_BODIES_BYTES_MAX, REQUEST_BODY_BYTES_CEILING, RESERVATION_BYTES_FULL, RESERVATION_BYTES_TIGHT, SMALL_RAM_BYTES,
     TINY_RAM_BYTES,
 };
@@ -141,8 +141,8 @@ impl Probe {
             preparations,
             lanes: self.cores,
             connections: part(CONNECTIONS_MAX),
-            // The largest body has room in any case.
-            bodies_bytes: part(REQUEST_BODIES_BYTES_MAX).max(REQUEST_BODY_BYTES_CEILING),
+            // The largest body has room in any case, and a quarter is left for smaller ones.
+            bodies_bytes: part(REQUEST_BODIES_BYTES_MAX).max(REQUEST_BODY_BYTES_CEILING * 4 / 3),
             programs_bytes: profile.part(PROGRAM_CACHE_BYTES),
             log_queue_bytes: part(RECORD_QUEUE_LOG_BYTES_MAX),
             places,
@@ -162,7 +162,7 @@ impl Probe {
 impl Pool {
     /// Places and kept memory of requests, scripts that are waited for, and events, in this order.
     pub fn sizes(&self) -> [Size; 3] {
-        let [requests, nested, events] = MEMORY_KEPT_EIGHTHS.map(|eighths| self.memory_bytes / 8 * eighths);
+        let [requests, nested, events] = kept_bytes(self.memory_bytes);
         [
             Size { places: self.places, kept_bytes: requests },
             Size { places: self.nested_places, kept_bytes: nested },
@@ -176,11 +176,18 @@ impl Pool {
     }
 }
 
+/// What is kept for requests, scripts that are waited for, and events: at least an ordinary instance each, where that is not too
+/// much of all.
+fn kept_bytes(memory_bytes: u64) -> [u64; 3] {
+    let one = Pool::instance_bytes(MEMORY_MB_DEFAULT).min(memory_bytes / 4);
+    MEMORY_KEPT_EIGHTHS.map(|eighths| (memory_bytes / 8 * eighths).max(one))
+}
+
 /// What is left to the class that others keep the most from.
 fn memory_mb_max(memory_bytes: u64) -> u32 {
-    let all: u64 = MEMORY_KEPT_EIGHTHS.iter().sum();
-    let least = MEMORY_KEPT_EIGHTHS.iter().min().unwrap_or(&0);
-    let most = memory_bytes / 8 * (8 - all + least);
+    let kept = kept_bytes(memory_bytes);
+    let others = kept.iter().sum::<u64>() - kept.iter().min().unwrap_or(&0);
+    let most = memory_bytes.saturating_sub(others);
     u32::try_from(most.saturating_sub(INSTANCE_OVERHEAD_BYTES) / MIB).unwrap_or(u32::MAX).clamp(MEMORY_MB_MIN, MEMORY_MB_CEILING)
 }
 
@@ -279,10 +286,10 @@ mod tests {
     fn little_memory_means_little_of_everything() {
         let chosen = [512 * MIB, GIB, 2 * GIB, 8 * GIB].map(|ram_bytes| board(ram_bytes, 1 << 39, 4).choose(None));
         assert_eq!(chosen.each_ref().map(|pool| pool.profile), [Profile::Tiny, Profile::Small, Profile::Medium, Profile::Large]);
-        assert_eq!(chosen.each_ref().map(|pool| pool.memory_mb_max), [85, 213, 256, 256]);
-        assert_eq!(chosen.each_ref().map(|pool| pool.places), [14, 34, 64, 64]);
+        assert_eq!(chosen.each_ref().map(|pool| pool.memory_mb_max), [100, 256, 256, 256]);
+        assert_eq!(chosen.each_ref().map(|pool| pool.places), [18, 42, 64, 64]);
         assert_eq!(chosen.each_ref().map(|pool| pool.connections), [1_024, 2_048, 4_096, 8_192]);
-        assert_eq!(chosen.each_ref().map(|pool| pool.bodies_bytes >> 20), [16, 16, 32, 64]);
+        assert_eq!(chosen.each_ref().map(|pool| pool.bodies_bytes >> 20), [21, 21, 32, 64]);
     }
 
     #[test]
@@ -291,7 +298,7 @@ mod tests {
             let pool = board(ram_bytes, 1 << 39, 4).choose(None);
             let preparing = pool.preparations as u64 * u64::from(PREPARE_MEMORY_MB) * MIB;
             let held = pool.memory_bytes + preparing + 2 * pool.bodies_bytes as u64 + pool.programs_bytes;
-            assert!(held + pool.log_queue_bytes as u64 <= ram_bytes / 2, "{held} of {ram_bytes}");
+            assert!(held + pool.log_queue_bytes as u64 <= ram_bytes / 5 * 3, "{held} of {ram_bytes}");
             assert!(Pool::instance_bytes(pool.memory_mb_max) <= pool.memory_bytes);
         }
     }

@@ -36,8 +36,8 @@ const HEADERS: [&str; 10] = [
     "content-transfer-encoding",
 ];
 
-/// What is let through can be written, for the recipients that it names and nobody else, with the headers that it should have and no
-/// others, in lines that every server reads alike.
+/// What is let through can be written, for the recipients that it names and nobody else, with the headers that it should have and
+/// no others, in lines that every server reads alike.
 pub(super) fn messages(draw: &mut Draw) {
     let given = wit::email::Message {
         from: draw.option(mailbox),

@@ -31,7 +31,7 @@ impl Letter<'_> {
     }
 
     /// Headers and body. Recipients of `bcc` are in neither.
-    pub(super) fn write(&self) -> Result<Vec<u8>> {
+    pub fn write(&self) -> Result<Vec<u8>> {
         let message = self.message;
         let mut builder = lettre::Message::builder()
             .message_id(Some(self.message_id()))

@@ -40,7 +40,7 @@ fn shares(owners: &[Owner], slices: usize) -> Vec<usize> {
     for _ in 0..slices {
         let (served, _) = queue.pop().unwrap();
         got[owners.iter().position(|owner| (owner.app, owner.class) == (served.app, served.class)).unwrap()] += 1;
-        queue.charge(served, FUEL_YIELD_INTERVAL);
+        queue.charge(served, LANE_SLICE_NS);
     }
     got
 }
@@ -71,7 +71,7 @@ fn a_rest_is_not_saved_up() {
     }
     for _ in 0..100 {
         let (served, _) = queue.pop().unwrap();
-        queue.charge(served, FUEL_YIELD_INTERVAL);
+        queue.charge(served, LANE_SLICE_NS);
     }
     for _ in 0..50 {
         queue.push(rested, idle());
@@ -80,7 +80,7 @@ fn a_rest_is_not_saved_up() {
     for _ in 0..40 {
         let (served, _) = queue.pop().unwrap();
         got += usize::from(served.app == rested.app);
-        queue.charge(served, FUEL_YIELD_INTERVAL);
+        queue.charge(served, LANE_SLICE_NS);
     }
     assert!((19..=21).contains(&got), "{got}");
 }
@@ -99,7 +99,7 @@ fn who_comes_and_goes_does_not_get_more() {
         }
         let (served, _) = queue.pop().unwrap();
         got += usize::from(served.app == fickle.app);
-        queue.charge(served, FUEL_YIELD_INTERVAL);
+        queue.charge(served, LANE_SLICE_NS);
     }
     assert!((190..=210).contains(&got), "{got}");
 }

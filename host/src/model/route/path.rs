@@ -272,7 +272,7 @@ fn check_name(name: &str) -> Result<(), (usize, String)> {
     if name.is_empty() {
         return Err((0, "`:` is followed by the parameter's name, as in `:id`; for a colon itself write `%3A`".to_owned()));
     }
-    if name.len() > limits::ROUTE_PARAM_CHARS_MAX {
+    if name.chars().count() > limits::ROUTE_PARAM_CHARS_MAX {
         let max = limits::ROUTE_PARAM_CHARS_MAX;
         return Err((max, format!("the parameter's name is longer than {max} characters")));
     }

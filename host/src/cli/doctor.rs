@@ -169,7 +169,13 @@ fn describe(report: &Report) -> String {
         ("pagemap_scan", format!("{}   (an instance is reset by the pages it touched; Linux 6.7)", yes(probe.pagemap_scan))),
     ]);
     let chosen = table(&[
+        ("profile", format!("{}   (by memory: tiny, small, medium, large)", pool.profile.as_str())),
         ("scripts at once", pool.places.to_string()),
+        (
+            "memory for them",
+            format!("{} together, {} for one at most", size(pool.memory_bytes), size(u64::from(pool.memory_mb_max) << 20)),
+        ),
+        ("connections", format!("{} on each plane", pool.connections)),
         ("address space for each", size(pool.reservation_bytes)),
         ("stack for each", size(pool.stack_bytes as u64)),
         ("kept ready", format!("{} instances of {}", pool.warm_places, size(pool.keep_resident_bytes as u64))),

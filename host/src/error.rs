@@ -99,8 +99,7 @@ impl Error {
 
     /// The same, 429 `rate_limited`: more of it comes with time.
     pub fn rate(quota: &str, bound: u64, wait: std::time::Duration, message: impl Into<Cow<'static, str>>) -> Self {
-        let wait_s = wait.as_secs_f64().ceil().max(1.0);
-        let details = serde_json::json!({ "quota": quota, "bound": bound, "retry_after_s": wait_s as u64 });
+        let details = serde_json::json!({ "quota": quota, "bound": bound, "retry_after_s": whole_seconds(wait) });
         Self::new(Kind::RateLimited, "rate_limited", message).with_details(details)
     }
 
@@ -117,6 +116,11 @@ impl Error {
         self.details = Some(details);
         self
     }
+}
+
+/// A wait as `Retry-After` has it: rounded up, because who comes a moment too early is refused again, and never none.
+pub fn whole_seconds(wait: std::time::Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 impl From<sqlx::Error> for Error {

@@ -360,7 +360,7 @@ pub const NESTED_GRACE_MS: u32 = 20;
 pub const RETRY_PAUSE_MS_MAX: u32 = 5_000;
 /// Random bytes of one host call.
 pub const RANDOM_BYTES_MAX: u64 = 64 << 10;
-/// Fuel after which a running guest yields its thread (≈ one millisecond).
+/// Fuel after which a running guest yields its thread: some hundred microseconds, one millisecond on a slow board.
 pub const FUEL_YIELD_INTERVAL: u64 = 1_000_000;
 /// Fuel to parse a script at upload, and to prepare it where no image fits.
 pub const PREPARE_FUEL: u64 = 5_000_000_000;

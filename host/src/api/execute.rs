@@ -22,7 +22,7 @@ use super::gate::{self, Caller, OfStanding};
 use super::openapi::schemas::Schemas;
 use super::query::{Parameter, Path};
 use super::{Api, body};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, whole_seconds};
 use crate::id::{ExecutionId, RequestId, ScriptId};
 use crate::model::access::Scope;
 use crate::model::execution::{Failure, FailureCode};
@@ -209,7 +209,7 @@ fn failed(failure: Failure, may_read_log: bool, retry_after: Option<Duration>) -
     };
     let mut failed = Failed::with_status(status, Error { details, ..Error::new(Kind::Invalid, code.as_str(), message) });
     if let Some(wait) = retry_after {
-        failed.set_header(header::RETRY_AFTER, HeaderValue::from(wait.as_secs_f64().ceil().max(1.0) as u64));
+        failed.set_header(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
     }
     failed
 }

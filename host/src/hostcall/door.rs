@@ -1,7 +1,6 @@
 //! The one place where host calls enter: bounded, charged, counted.
 
 use std::future::Future;
-use std::task::Poll;
 
 use wasmtime::{StoreContextMut, Trap};
 
@@ -176,15 +175,7 @@ async fn give_way(store: &mut StoreContextMut<'_, Guest>) -> wasmtime::Result<()
         return Ok(());
     }
     store.data_mut().yielded_at = Some(left);
-    let mut yielded = false;
-    std::future::poll_fn(move |cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
+    tokio::task::yield_now().await;
     Ok(())
 }
 

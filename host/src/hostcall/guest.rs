@@ -11,7 +11,7 @@ use super::invoke::Scripts;
 use crate::clock::Clock;
 use crate::egress::Allowance;
 use crate::error::{Error, Kind};
-use crate::fair::{Ask, Place};
+use crate::fair::Place;
 use crate::id::{AppId, RequestId};
 use crate::limits::{DATABASE_ACQUIRE_MS, LOG_LINE_COST_MIN, MIB};
 use crate::model::event::Origin;
@@ -63,11 +63,8 @@ impl Reach {
 
     /// One of the app's places at the database; 503 when there is none for long.
     pub async fn statement(&self) -> Result<Place, Error> {
-        let quota = self.services.quota(self.app_id);
-        let class = usize::from(self.caller.is_background);
-        let ask = Ask { app: self.app_id, class, bytes: 1, held_max: quota.statements as usize, weight: quota.weight };
         let wait = Duration::from_millis(DATABASE_ACQUIRE_MS);
-        self.services.statements.enter(ask, wait).await.map_err(|_| {
+        self.services.statement(self.app_id, self.caller.is_background, wait).await.map_err(|_| {
             let message = "the app's other statements take all of its share of the database; try again shortly";
             Error::new(Kind::Overloaded, "unavailable", message)
         })

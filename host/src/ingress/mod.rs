@@ -40,7 +40,7 @@ use tower::Service;
 use tracing::Instrument;
 
 use crate::error::Kind;
-use crate::fair::{Ask, Fair, Place, Size};
+use crate::fair::{Fair, Place, Size};
 use crate::id::{ExecutionId, RequestId, TriggerId};
 use crate::invoke::Invoker;
 use crate::limits;
@@ -199,9 +199,7 @@ impl Ingress {
         let services = &self.services;
         let let_in = services.allowances.enter(app.app_id, &app.quota, services.clock.now());
         let_in.map_err(|spent| Refusal::of(FailureCode::RateLimited).after(Some(spent.retry_after)))?;
-        let AppTable { app_id, quota, .. } = app;
-        let ask = Ask { app: *app_id, class: 1, bytes: 1, held_max: quota.statements as usize, weight: quota.weight };
-        let place = services.statements.enter(ask, Duration::from_millis(limits::ADMISSION_WAIT_MS)).await;
+        let place = services.statement(app.app_id, true, Duration::from_millis(limits::ADMISSION_WAIT_MS)).await;
         place.map_err(|full| Refusal::of(FailureCode::Overloaded).after(Some(full.retry_after)))
     }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::insert_list;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, whole_seconds};
 use crate::id::RequestId;
 use crate::model::execution::{Failure, FailureCode};
 use crate::model::route::PathFault;
@@ -160,11 +160,6 @@ impl Refusal {
         }
         response
     }
-}
-
-/// Rounded up: who comes a moment too early is refused again.
-fn whole_seconds(wait: Duration) -> u64 {
-    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 #[derive(Serialize)]

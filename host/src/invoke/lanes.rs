@@ -78,16 +78,16 @@ enum State<F: Future> {
 }
 
 impl Lanes {
-    /// `lanes` threads over the runtime that this is called on.
+    /// `lanes` threads, one for each core, over the runtime that this is called on.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(super) fn start(lanes: usize, cores: usize) -> std::io::Result<Self> {
+    pub(super) fn start(lanes: usize) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             ready: Condvar::new(),
             runtime: Handle::current(),
-            express: Mutex::new(Express::new(cores)),
+            express: Mutex::new(Express::new(lanes)),
         });
         for number in 0..lanes.max(1) {
             let shared = shared.clone();

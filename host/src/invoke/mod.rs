@@ -114,7 +114,7 @@ impl Invoker {
         let pool = sandbox.pool();
         let places = Fair::new(&pool.sizes(), pool.memory_bytes);
         let preparations = Fair::new(&[Size { places: pool.preparations, kept_bytes: 0 }], 0);
-        let lanes = Lanes::start(pool.lanes, pool.lanes).map_err(Error::internal)?;
+        let lanes = Lanes::start(pool.lanes).map_err(Error::internal)?;
         let recorder = Recorder::start(services.clone(), pool.log_queue_bytes);
         let inner = Arc::new_cyclic(|inner| {
             let scripts = Arc::new(nested::scripts(inner));
@@ -155,13 +155,8 @@ impl Invoker {
     }
 
     async fn run_by(&self, call: Call, way: Way) -> (Ended, Option<Place>) {
-        let inner = self.inner.clone();
         let completed = call.invocation_type == InvocationType::Event;
-        let app = call.script.app_id;
-        let class = if matches!(way, Way::Event(_)) { Class::Background } else { Class::Request };
-        let owner = Owner { app, class, weight: inner.services.quota(app).weight };
-        let running = self.inner.lanes.pace(owner, async move { inner.run(call, way).await });
-        running.await.unwrap_or_else(|| {
+        self.inner.clone().pace(call, way).await.unwrap_or_else(|| {
             tracing::error!("an invocation panicked");
             (ended(Err(Failure::new(FailureCode::Internal, "the invocation failed")), completed), None)
         })
@@ -197,9 +192,7 @@ impl Invoker {
             recorder: inner.recorder.status(),
         }
     }
-}
 
-impl Invoker {
     pub fn app_status(&self, app: AppId) -> AppStatus {
         let (inner, quota) = (&self.inner, self.inner.services.quota(app));
         let (requests_running, requests_waiting) = inner.places.of_app(REQUESTS, app);
@@ -250,6 +243,19 @@ impl Refused {
 }
 
 impl Inner {
+    /// Runs a script to its end, in the common threads or in a lane; nothing when it panicked.
+    async fn pace(self: Arc<Self>, call: Call, way: Way) -> Option<(Ended, Option<Place>)> {
+        let class = match &way {
+            Way::Event(_) => Class::Background,
+            Way::Nested(caller) if caller.is_background => Class::Background,
+            Way::Nested(_) | Way::Outside => Class::Request,
+        };
+        let quota = self.services.quota(call.script.app_id);
+        let owner = Owner { app: call.script.app_id, class, weight: quota.weight };
+        let inner = self.clone();
+        self.lanes.pace(owner, async move { inner.run(call, &quota, way).await }).await
+    }
+
     /// What an instance of the script needs to be let in.
     fn ask(&self, class: usize, script: &Deployed, quota: &Quota) -> Ask {
         let memory_mb = script.limits.memory_mb.min(self.sandbox.pool().memory_mb_max);
@@ -280,10 +286,8 @@ impl Inner {
         }
     }
 
-    async fn run(&self, call: Call, way: Way) -> (Ended, Option<Place>) {
-        let app = call.script.app_id;
-        let quota = self.services.quota(app);
-        let (caller, place) = self.enter(&call.script, &quota, way).await;
+    async fn run(&self, call: Call, quota: &Quota, way: Way) -> (Ended, Option<Place>) {
+        let (caller, place) = self.enter(&call.script, quota, way).await;
         let started_at = self.services.clock.now();
         let is_event = call.invocation_type == InvocationType::Event;
         let (execution_id, request_id, script, delivered) =
@@ -293,7 +297,7 @@ impl Inner {
             Err(refused) => (refused.ended(is_event), None),
         };
         if ended.usage.fuel > 0 {
-            self.services.allowances.burn(app, &quota, self.services.clock.now(), ended.usage.fuel);
+            self.services.allowances.burn(script.app_id, quota, self.services.clock.now(), ended.usage.fuel);
         }
         self.recorder.record(Execution {
             id: execution_id,

@@ -6,7 +6,6 @@
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use super::lanes::{Class, Owner};
 use super::{Inner, Way};
 use crate::error::{Error, Kind};
 use crate::hostcall::{Nested, Scripts};
@@ -40,13 +39,7 @@ impl Inner {
         let script = if limits == script.limits { script } else { Arc::new(Deployed { limits, ..Deployed::clone(&script) }) };
         let caller = nested.caller;
         let call = self.function(script, nested);
-        let class = if caller.is_background { Class::Background } else { Class::Request };
-        let weight = self.services.quota(call.script.app_id).weight;
-        let owner = Owner { app: call.script.app_id, class, weight };
-        let inner = self.clone();
-        let running = async move { inner.run(call, Way::Nested(caller)).await };
-        let running = self.lanes.pace(owner, running).await;
-        let (ended, _) = running.ok_or_else(|| Error::internal("an invocation panicked"))?;
+        let (ended, _) = self.pace(call, Way::Nested(caller)).await.ok_or_else(|| Error::internal("an invocation panicked"))?;
         Ok(ended.result.map(|answer| answer.body))
     }
 

@@ -19,8 +19,6 @@ use super::engine;
 use super::probe::Pool;
 use crate::clock::Clock;
 use crate::hostcall::{self, Guest};
-use crate::limits::PREPARE_MEMORY_MB;
-use crate::model::quota::Limits;
 
 /// The guest as it was built, before warm-up.
 pub const COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/guest.component.wasm"));
@@ -152,8 +150,7 @@ async fn warm(component: &[u8]) -> wasmtime::Result<Vec<u8>> {
     let engine = engine::warming()?;
     let mut linker = Linker::<Guest>::new(&engine);
     hostcall::link(&mut linker)?;
-    let limits = Limits { memory_mb: PREPARE_MEMORY_MB, ..Limits::default() };
-    let mut store = Store::new(&engine, Guest::new(None, Clock::system(), limits));
+    let mut store = Store::new(&engine, Guest::new(None, Clock::system(), super::preparing_limits()));
     let mut wizer = Wizer::new();
     wizer.init_func("warm()").keep_init_func(true);
     let (warm, _) = wizer

@@ -41,11 +41,7 @@ pub async fn find(s: &Services, by: &Principal, named: Named<'_>, scope: Scope) 
             load(&mut db, app, "execution").await?
         }
     };
-    let role = match by.sees_all_apps() {
-        true => None,
-        false => store::members::role(&mut *s.db.acquire().await?, app.id, by.user_id).await?,
-    };
-    let standing = Standing { app_id: app.id, role };
+    let standing = standing(s, by, app.id).await?;
     by.decide_on(standing, scope).map_err(|denial| match denial {
         Denial::Forbidden(scope) => forbidden(scope),
         Denial::Hidden | Denial::Unauthenticated | Denial::LoginNeeded => Error::not_found(match named {
@@ -60,11 +56,15 @@ pub async fn find(s: &Services, by: &Principal, named: Named<'_>, scope: Scope) 
 /// Whether a token is of somebody who may read the log of the app.
 pub async fn may_read_log(s: &Services, token: &str, app: AppId) -> Result<bool> {
     let Some(by) = super::sessions::authenticate(s, token, Origin::default()).await? else { return Ok(false) };
+    Ok(by.decide_on(standing(s, &by, app).await?, Scope::LogRead).is_ok())
+}
+
+async fn standing(s: &Services, by: &Principal, app_id: AppId) -> Result<Standing> {
     let role = match by.sees_all_apps() {
         true => None,
-        false => store::members::role(&mut *s.db.acquire().await?, app, by.user_id).await?,
+        false => store::members::role(&mut *s.db.acquire().await?, app_id, by.user_id).await?,
     };
-    Ok(by.decide_on(Standing { app_id: app, role }, Scope::LogRead).is_ok())
+    Ok(Standing { app_id, role })
 }
 
 async fn load(db: &mut PgConnection, app: Option<AppId>, what: &str) -> Result<App> {

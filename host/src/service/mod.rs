@@ -9,6 +9,7 @@
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use futures_util::future::BoxFuture;
@@ -21,7 +22,7 @@ use crate::clock::Clock;
 use crate::config::Hidden;
 use crate::egress;
 use crate::error::{Error, Result};
-use crate::fair::{Fair, Size};
+use crate::fair::{Ask, Fair, Full, Place, Size};
 use crate::id::AppId;
 use crate::limits;
 use crate::model::quota::Quota;
@@ -118,7 +119,7 @@ pub struct Services {
     /// Uploads under way, as they count against their apps' quotas.
     uploads: storage::Uploads,
     /// Places at the database for what scripts do: of those that somebody waits for, and of others.
-    pub statements: Fair,
+    statements: Fair,
     /// Exports and imports under way.
     pub archives: archive::Places,
     /// The mail relay, where there is one.
@@ -200,6 +201,16 @@ impl Services {
     /// What an app may use, as this node knows it at this moment.
     pub fn quota(&self, app: AppId) -> Quota {
         self.routing.current().app_by_id(app).map_or_else(Quota::default, |app| app.quota)
+    }
+
+    /// One of the app's places at the database, for a statement that somebody waits for or not.
+    ///
+    /// # Errors
+    /// None came free within `wait`.
+    pub async fn statement(&self, app: AppId, is_background: bool, wait: Duration) -> Result<Place, Full> {
+        let Quota { statements, weight, .. } = self.quota(app);
+        let ask = Ask { app, class: usize::from(is_background), bytes: 1, held_max: statements as usize, weight };
+        self.statements.enter(ask, wait).await
     }
 
     /// Takes a committed change into this node's directory. The change stands whether or not this succeeds, so a failure is

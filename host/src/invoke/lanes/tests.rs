@@ -15,19 +15,6 @@ fn idle() -> Runnable {
     runnable
 }
 
-/// Yields, as a guest does that has burnt its interval.
-async fn slice() {
-    let mut yielded = false;
-    std::future::poll_fn(move |cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
-
 /// How many slices each of these gets of so many, when all of them have work all the time.
 fn shares(owners: &[Owner], slices: usize) -> Vec<usize> {
     let mut queue = Queue::default();
@@ -158,7 +145,7 @@ fn an_app_that_takes_long_as_a_rule_begins_in_a_lane_but_for_a_try_now_and_then(
 
 #[tokio::test]
 async fn short_work_is_done_where_it_is_waited_for() {
-    let lanes = Lanes::start(1, 1).unwrap();
+    let lanes = Lanes::start(1).unwrap();
     let here = std::thread::current().id();
     let done = lanes.pace(owner(1, Class::Request, 100), async { std::thread::current().id() }).await;
     assert_eq!(done, Some(here));
@@ -166,12 +153,12 @@ async fn short_work_is_done_where_it_is_waited_for() {
 
 #[tokio::test]
 async fn long_work_goes_on_in_a_lane_and_its_answer_comes_back() {
-    let lanes = Lanes::start(2, 1).unwrap();
+    let lanes = Lanes::start(2).unwrap();
     let here = std::thread::current().id();
     let work = async {
         for _ in 0..4 {
             std::thread::sleep(Duration::from_micros(EXPRESS_US));
-            slice().await;
+            tokio::task::yield_now().await;
         }
         // Timers and tasks of the runtime work in a lane.
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -184,7 +171,7 @@ async fn long_work_goes_on_in_a_lane_and_its_answer_comes_back() {
 
 #[tokio::test]
 async fn what_nobody_waits_for_begins_in_a_lane() {
-    let lanes = Lanes::start(1, 1).unwrap();
+    let lanes = Lanes::start(1).unwrap();
     let work = async { std::thread::current().name().map(str::to_owned) };
     let name = lanes.pace(owner(1, Class::Background, 100), work).await.unwrap();
     assert_eq!(name.as_deref(), Some("lane 0"));
@@ -192,7 +179,7 @@ async fn what_nobody_waits_for_begins_in_a_lane() {
 
 #[tokio::test]
 async fn a_lane_has_a_low_priority() {
-    let lanes = Lanes::start(1, 1).unwrap();
+    let lanes = Lanes::start(1).unwrap();
     let work = async { rustix::process::getpriority_process(None).unwrap() };
     let lane = lanes.pace(owner(1, Class::Background, 100), work).await.unwrap();
     assert_eq!(lane, rustix::process::getpriority_process(None).unwrap() + LANE_NICENESS);
@@ -200,7 +187,7 @@ async fn a_lane_has_a_low_priority() {
 
 #[tokio::test]
 async fn work_goes_on_when_its_caller_has_gone() {
-    let lanes = Lanes::start(1, 1).unwrap();
+    let lanes = Lanes::start(1).unwrap();
     for class in [Class::Request, Class::Background] {
         let (go, gone) = oneshot::channel::<()>();
         let (done, finished) = oneshot::channel();
@@ -217,7 +204,7 @@ async fn work_goes_on_when_its_caller_has_gone() {
 
 #[tokio::test]
 async fn a_panic_ends_the_work_and_neither_caller_nor_lane() {
-    let lanes = Lanes::start(1, 1).unwrap();
+    let lanes = Lanes::start(1).unwrap();
     for class in [Class::Request, Class::Background, Class::Background] {
         let work = async {
             if true {
@@ -237,7 +224,7 @@ async fn lanes_end_with_their_process_and_drop_what_is_left() {
             self.0.fetch_add(1, Ordering::SeqCst);
         }
     }
-    let lanes = Lanes::start(1, 1).unwrap();
+    let lanes = Lanes::start(1).unwrap();
     let dropped = Arc::new(AtomicUsize::new(0));
     let mut waiting = Vec::new();
     for _ in 0..10 {
@@ -245,7 +232,7 @@ async fn lanes_end_with_their_process_and_drop_what_is_left() {
         waiting.push(lanes.pace(owner(1, Class::Background, 100), async move {
             let _counted = counted;
             loop {
-                slice().await;
+                tokio::task::yield_now().await;
             }
         }));
     }

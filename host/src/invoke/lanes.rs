@@ -12,6 +12,8 @@
 //! An app whose invocations take long as a rule has them begin in a lane, all but one now and then, that tells whether they
 //! still do; and so has one that takes more than its part of the common threads while others are there.
 
+mod priority;
+
 use std::any::Any;
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
@@ -29,7 +31,7 @@ use tokio::runtime::Handle;
 use crate::id::AppId;
 use crate::limits::{
     ALLOWANCES_SWEEP, CROWD_MS, EXPRESS_BURST_US, EXPRESS_LONG_US, EXPRESS_PERCENT, EXPRESS_US, LANE_CLASS_WEIGHTS,
-    LANE_NICENESS, LANE_SLICE_NS, WEIGHT_DEFAULT,
+    LANE_SLICE_NS, WEIGHT_DEFAULT,
 };
 
 /// Whether somebody waits for the work.
@@ -146,8 +148,7 @@ impl Shared {
     }
 
     fn serve(&self) {
-        // Only this thread; lowering it is anyone's right. Where the system refuses, lanes are threads like others.
-        if let Err(error) = rustix::process::setpriority_process(None, LANE_NICENESS) {
+        if let Err(error) = priority::lower() {
             tracing::debug!(%error, "a lane keeps its priority");
         }
         let _runtime = self.runtime.enter();

@@ -82,6 +82,11 @@ pub const EXPRESS_BURST_US: u64 = 50_000;
 pub const CROWD_MS: u64 = 1_000;
 /// Niceness of lanes: what runs there gives way, but not altogether (a third of the weight of what does not).
 pub const LANE_NICENESS: i32 = 5;
+/// The niceness that the kernel knows nothing beyond.
+pub const NICENESS_MAX: i32 = 19;
+/// What the kernel lets a lane run before it looks for others, ns, where it can be told (Linux 6.12): its own choice, some
+/// milliseconds, is what a cheap call would wait for.
+pub const LANE_TURN_NS: u64 = 100_000;
 /// What a slice in a lane is charged with before it is known what it took, ns.
 pub const LANE_SLICE_NS: u64 = 300_000;
 /// Weight of requests and of background work between each other in the lanes.

@@ -4,6 +4,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::*;
+use crate::limits::{LANE_NICENESS, LANE_TURN_NS};
 
 fn owner(number: u128, class: Class, weight: u32) -> Owner {
     Owner { app: AppId(Uuid::from_u128(number)), class, weight }
@@ -178,11 +179,15 @@ async fn what_nobody_waits_for_begins_in_a_lane() {
 }
 
 #[tokio::test]
-async fn a_lane_has_a_low_priority() {
+async fn a_lane_has_a_low_priority_and_short_turns() {
     let lanes = Lanes::start(1).unwrap();
-    let work = async { rustix::process::getpriority_process(None).unwrap() };
-    let lane = lanes.pace(owner(1, Class::Background, 100), work).await.unwrap();
-    assert_eq!(lane, rustix::process::getpriority_process(None).unwrap() + LANE_NICENESS);
+    let work = async { (rustix::process::getpriority_process(None).unwrap(), priority::turn_ns().unwrap()) };
+    let (niceness, turn_ns) = lanes.pace(owner(1, Class::Background, 100), work).await.unwrap();
+    assert_eq!(niceness, rustix::process::getpriority_process(None).unwrap() + LANE_NICENESS);
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse::<u32>().unwrap_or(0));
+    let can_be_told = (numbers.next().unwrap(), numbers.next().unwrap()) >= (6, 12);
+    assert!(!can_be_told || turn_ns == LANE_TURN_NS, "{turn_ns} ns on {release}");
 }
 
 #[tokio::test]

@@ -2,20 +2,28 @@
 
 mod access;
 mod archive;
+mod client;
 mod connections;
+mod deployments;
 mod domains;
 mod events;
+mod follow;
 mod quota;
 mod storage;
+mod uploads;
 mod usage;
 
 pub use self::access::*;
 pub use self::archive::*;
+pub use self::client::*;
 pub use self::connections::*;
+pub use self::deployments::*;
 pub use self::domains::*;
 pub use self::events::*;
+pub use self::follow::*;
 pub use self::quota::*;
 pub use self::storage::*;
+pub use self::uploads::*;
 pub use self::usage::*;
 
 /// Fuel of one invocation (≈ Wasm instructions): default when a script asks for none.

@@ -1,6 +1,7 @@
 //! The audit log: one row for every change that a person makes, none for anything else, and nothing secret in any.
 
 mod chain;
+mod data;
 
 use std::collections::BTreeSet;
 
@@ -255,6 +256,14 @@ async fn of_scripts(story: &mut Story, shop: &str) -> (String, String) {
     story.does(delete, &[&works, &id(&route)], Sent::Nothing, row).await;
     let row = ("script.delete", app, Tells::Gone);
     story.does("DELETE /api/v1/admin/scripts/{script_id}", &[&idle], Sent::Nothing, row).await;
+    let mut manifest = story.app.get("/admin/apps/shop/manifest").await.expect(200).json()["manifest"].clone();
+    manifest["scripts"]["more"] = json!({ "source": format!("/* {SENTINEL} */ 1") });
+    let body = || Sent::Body(json!({ "manifest": manifest }));
+    story.leaves_none("POST /api/v1/admin/apps/{app}/plan", &["shop"], body()).await;
+    let (apply, row) = ("POST /api/v1/admin/apps/{app}/deployments", ("deployment.apply", app, Tells::Changed));
+    story.does(apply, &["shop"], body(), row).await;
+    let (rollback, row) = ("POST /api/v1/admin/apps/{app}/rollback", ("deployment.rollback", app, Tells::Changed));
+    story.does(rollback, &["shop"], Sent::Body(json!({})), row).await;
     let check = Sent::Body(json!({ "source": "1" }));
     story.leaves_none("POST /api/v1/admin/scripts/check", &[], check).await;
     let asked = Sent::Body(json!({ "app": "shop", "path": "/x" }));
@@ -321,6 +330,7 @@ async fn of_events(story: &mut Story, shop: &str, works: &str, fails: &str) {
 async fn every_change_leaves_one_row_and_nothing_secret_in_it() {
     let mut story = Story::begin().await;
     let shop = of_apps(&mut story).await;
+    data::changes(&mut story, &shop).await;
     let (works, fails) = of_scripts(&mut story, &shop).await;
     of_events(&mut story, &shop, &works, &fails).await;
     let secrets = of_people(&mut story).await;
@@ -374,6 +384,9 @@ async fn what_is_refused_leaves_no_row() {
         (Method::DELETE, "/admin/apps/shop/members/sam", json!({}), 404),
         (Method::PUT, "/admin/apps/shop/secrets/a%20b", json!({ "value": "x" }), 422),
         (Method::DELETE, "/admin/apps/shop/secrets/none", json!({}), 404),
+        (Method::PUT, "/admin/apps/shop/kv/c/k", json!({ "value": 1, "ttl_s": 0 }), 422),
+        (Method::PATCH, "/admin/apps/shop/docs/c/none", json!({ "data": {} }), 404),
+        (Method::POST, "/admin/apps/shop/files/c", json!({}), 422),
         (Method::POST, "/admin/apps/shop/domains", json!({ "host": "localhost" }), 422),
         (Method::POST, "/admin/apps/shop/triggers/kv", trigger, 422),
         (Method::POST, "/admin/apps/shop/queues/a*/messages", json!({ "message": 1 }), 422),

@@ -44,9 +44,12 @@ mod triggers;
 mod archive;
 mod bad_input;
 mod bounds;
+mod browse;
 mod cors;
+mod deployments;
 mod domains;
 mod files_bounds;
+mod follow;
 mod grants;
 mod openapi;
 mod quota;
@@ -79,6 +82,7 @@ mod wire;
 // The process.
 mod binary;
 mod boards;
+mod cli;
 mod determinism;
 mod rotation;
 // The code base.

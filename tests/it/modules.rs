@@ -294,13 +294,19 @@ async fn what_was_prepared_with_other_modules_than_the_active_ones_is_not_stored
             kind: Kind::Endpoint,
             description: String::new(),
             limits: AskedLimits::default(),
+            message: String::new(),
         };
         let imports = vec!["base".to_owned()];
         let prepared = Prepared { imports, modules: vec![(base_id, version)], ..Prepared::default() };
         let done = service::scripts::create(&app.services, &by, new, prepared).await;
         assert_eq!(done.map_err(|error| error.code).map(|_| ()), if stored { Ok(()) } else { Err("modules_changed") });
     }
-    let new = NewVersion { source: "fn n() { 3 }".to_owned(), description: None, limits: AskedLimits::default() };
+    let new = NewVersion {
+        source: "fn n() { 3 }".to_owned(),
+        description: None,
+        limits: AskedLimits::default(),
+        message: String::new(),
+    };
     let unaware = service::scripts::publish(&app.services, &by, base_id, new, Prepared::default(), None).await;
     assert_eq!(unaware.expect_err("`page` was not prepared with it").code, "modules_changed");
 }

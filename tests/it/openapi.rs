@@ -309,6 +309,35 @@ async fn what_is_answered_about_apps_and_scripts_is_as_described() {
 }
 
 #[tokio::test]
+async fn what_is_answered_about_data_is_as_described() {
+    let held = held().await;
+    let shop = held.app.create_app("shop").await;
+    shop.run(r#"kv::collection("c").set("b", blob(3, 7)); files::collection("c").create("f", "hi");"#).await.expect(200);
+    let key = "/api/v1/admin/apps/{app}/kv/{collection}/{key}";
+    for value in [json!({ "value": { "n": [1, null] }, "ttl_s": 60 }), json!({ "value": "AP8Q", "encoding": "blob" })] {
+        held.call("put", key, &["shop", "c", "k"], "", Some(value)).await;
+    }
+    held.get(key, &["shop", "c", "k"]).await;
+    held.post("/api/v1/admin/apps/{app}/docs/{collection}", &["shop", "c"], json!({ "id": "d", "data": { "n": 1.5 } })).await;
+    let document = "/api/v1/admin/apps/{app}/docs/{collection}/{document_id}";
+    for method in ["put", "patch"] {
+        held.call(method, document, &["shop", "c", "d"], "", Some(json!({ "data": { "n": null } }))).await;
+    }
+    held.get(document, &["shop", "c", "d"]).await;
+    for kind in ["kv", "docs", "files"] {
+        held.get(&format!("/api/v1/admin/apps/{{app}}/{kind}"), &["shop"]).await;
+        held.get(&format!("/api/v1/admin/apps/{{app}}/{kind}/{{collection}}"), &["shop", "c"]).await;
+    }
+    held.call("delete", key, &["shop", "c", "k"], "", None).await;
+    held.call("delete", document, &["shop", "c", "d"], "", None).await;
+    let files = held.get("/api/v1/admin/apps/{app}/files/{collection}", &["shop", "c"]).await;
+    let (path, file) = ("/api/v1/admin/apps/{app}/files/{collection}/{file_id}", id(&files["items"][0]));
+    held.get(path, &["shop", "c", file]).await;
+    held.call("delete", path, &["shop", "c", file], "", None).await;
+    held.get(path, &["shop", "c", file]).await;
+}
+
+#[tokio::test]
 async fn what_is_answered_about_events_is_as_described() {
     let held = held().await;
     let shop = held.app.create_app("shop").await;

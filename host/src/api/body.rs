@@ -42,6 +42,22 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     }
 }
 
+/// The same for what holds the sources of a whole app, at most `limits::MANIFEST_BYTES_MAX` long.
+#[derive(Debug)]
+pub(crate) struct Large<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Large<T> {
+    type Rejection = Failed;
+
+    async fn from_request(request: Request, _: &S) -> Answer<Self> {
+        let (parts, body) = request.into_parts();
+        if !is_json(&parts.headers) {
+            return Err(Failed::unsupported_media_type("the body must be JSON: send content-type: application/json"));
+        }
+        Ok(Self(parse(&read(&parts.headers, body, limits::MANIFEST_BYTES_MAX).await?)?))
+    }
+}
+
 /// The whole body, at most `bytes_max` long (413), within `limits::API_BODY_READ_MS` (408).
 pub(crate) async fn read(headers: &HeaderMap, body: Body, bytes_max: usize) -> Answer<Bytes> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());

@@ -50,6 +50,8 @@ pub(crate) struct Content {
 pub(crate) struct Reply {
     pub(crate) about: &'static str,
     pub(crate) content: Option<Content>,
+    /// The same in another media type.
+    pub(crate) other: Option<Content>,
     /// Names of `openapi::HEADERS`, beside those of every answer.
     pub(crate) headers: Vec<&'static str>,
 }
@@ -172,6 +174,12 @@ impl<T: JsonSchema> Input for body::Json<T> {
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
         operation.body = Some(schemas.request::<T>());
         operation.fails(&[400, 408, 413, 415, 422]);
+    }
+}
+
+impl<T: JsonSchema> Input for body::Large<T> {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        body::Json::<T>::describe(operation, schemas);
     }
 }
 

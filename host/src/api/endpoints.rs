@@ -7,8 +7,8 @@ use axum::routing::{self, MethodFilter, MethodRouter};
 use super::describe::{Described, Operation};
 use super::openapi::schemas::Schemas;
 use super::{
-    Api, apps, archive, audit, dead_letters, domains, execute, executions, grants, keys, limits, members, node, openapi, queues,
-    quota, routes, scripts, secrets, sessions, triggers, usage, users,
+    Api, apps, archive, audit, dead_letters, deployments, docs, domains, execute, executions, files, follow, grants, keys, kv,
+    limits, members, node, openapi, queues, quota, routes, scripts, secrets, sessions, triggers, usage, users,
 };
 use crate::model::access::Rule::{self, App, Instance, LoggedIn, Public, SignedIn, SomeApp};
 use crate::model::access::Scope::{AppAdmin, DomainManage, InstanceAdmin, LogRead, RouteWrite, ScriptRead, ScriptWrite};
@@ -87,10 +87,37 @@ pub(super) fn table() -> Vec<Endpoint> {
         get   ("/api/v1/admin/apps/{app}/quota",                                 App(LogRead),            quota::get,                 "Reads what the app may use, and what it does now."),
         put   ("/api/v1/admin/apps/{app}/quota",                                 App(InstanceAdmin),      quota::replace,             "Says anew what the app may use: a bound that is not named is the platform's."),
         patch ("/api/v1/admin/apps/{app}/quota",                                 App(InstanceAdmin),      quota::merge,               "Changes the bounds that are named; the others stay."),
+        get   ("/api/v1/admin/apps/{app}/deployments",                           App(ScriptRead),         deployments::list,          "Lists what the app ran, newest first."),
+        post  ("/api/v1/admin/apps/{app}/deployments",                           App(ScriptWrite),        deployments::apply,         "Puts the app into the state of a manifest, whole or not at all.").or(&[409, 503, 507]),
+        get   ("/api/v1/admin/apps/{app}/deployments/{number}",                  App(ScriptRead),         deployments::get,           "Reads a deployment with its state."),
+        get   ("/api/v1/admin/apps/{app}/deployments/{number}/diff",             App(ScriptRead),         deployments::diff,          "Says what differs between two deployments.").or(&[404]),
+        get   ("/api/v1/admin/apps/{app}/logs",                                  App(LogRead),            follow::logs,               "Reads on in the app's log: a page, or a stream of events as they come.").or(&[503]),
+        get   ("/api/v1/admin/apps/{app}/manifest",                              App(ScriptRead),         deployments::pull,          "Gives what runs as a manifest."),
+        post  ("/api/v1/admin/apps/{app}/plan",                                  App(ScriptWrite),        deployments::plan,          "Says what applying a manifest would change.").or(&[409, 503]),
+        post  ("/api/v1/admin/apps/{app}/rollback",                              App(ScriptWrite),        deployments::rollback,      "Puts the app back into the state of a deployment, whole or not at all.").or(&[404, 409, 503, 507]),
         get   ("/api/v1/admin/apps/{app}/usage",                                 App(LogRead),            usage::list,                "Lists what the app used, by the minute, the hour or the day."),
         get   ("/api/v1/admin/apps/{app}/secrets",                               App(AppAdmin),           secrets::list,              "Lists the names of the secrets."),
         put   ("/api/v1/admin/apps/{app}/secrets/{name}",                        App(AppAdmin),           secrets::put,               "Sets a secret."),
         delete("/api/v1/admin/apps/{app}/secrets/{name}",                        App(AppAdmin),           secrets::delete,            "Deletes a secret."),
+
+        get   ("/api/v1/admin/apps/{app}/kv",                                    App(AppAdmin),           kv::collections,            "Lists the collections of KV entries, and how much is in them.").or(&[504]),
+        get   ("/api/v1/admin/apps/{app}/kv/{collection}",                       App(AppAdmin),           kv::list,                   "Lists entries by key."),
+        get   ("/api/v1/admin/apps/{app}/kv/{collection}/{key}",                 App(AppAdmin),           kv::get,                    "Reads an entry."),
+        put   ("/api/v1/admin/apps/{app}/kv/{collection}/{key}",                 App(AppAdmin),           kv::put,                    "Sets an entry.").or(&[503, 507]),
+        delete("/api/v1/admin/apps/{app}/kv/{collection}/{key}",                 App(AppAdmin),           kv::delete,                 "Deletes an entry."),
+        get   ("/api/v1/admin/apps/{app}/docs",                                  App(AppAdmin),           docs::collections,          "Lists the collections of documents, and how much is in them.").or(&[504]),
+        get   ("/api/v1/admin/apps/{app}/docs/{collection}",                     App(AppAdmin),           docs::find,                 "Finds documents by a filter.").or(&[504]),
+        post  ("/api/v1/admin/apps/{app}/docs/{collection}",                     App(AppAdmin),           docs::create,               "Makes a document.").or(&[409, 507]),
+        get   ("/api/v1/admin/apps/{app}/docs/{collection}/{document_id}",       App(AppAdmin),           docs::get,                  "Reads a document."),
+        put   ("/api/v1/admin/apps/{app}/docs/{collection}/{document_id}",       App(AppAdmin),           docs::update,               "Puts other data in place of a document's.").or(&[507]),
+        patch ("/api/v1/admin/apps/{app}/docs/{collection}/{document_id}",       App(AppAdmin),           docs::patch,                "Merges a change into a document's data.").or(&[507]),
+        delete("/api/v1/admin/apps/{app}/docs/{collection}/{document_id}",       App(AppAdmin),           docs::delete,               "Deletes a document."),
+        get   ("/api/v1/admin/apps/{app}/files",                                 App(AppAdmin),           files::collections,         "Lists the collections of files, and how much is in them.").or(&[504]),
+        get   ("/api/v1/admin/apps/{app}/files/{collection}",                    App(AppAdmin),           files::list,                "Lists files by name."),
+        post  ("/api/v1/admin/apps/{app}/files/{collection}",                    App(AppAdmin),           files::create,              "Makes a file of what is sent.").or(&[409, 503, 507]),
+        get   ("/api/v1/admin/apps/{app}/files/{collection}/{file_id}",          App(AppAdmin),           files::get,                 "Reads what is known of a file."),
+        delete("/api/v1/admin/apps/{app}/files/{collection}/{file_id}",          App(AppAdmin),           files::delete,              "Deletes a file."),
+        get   ("/api/v1/admin/apps/{app}/files/{collection}/{file_id}/content",  App(AppAdmin),           files::read,                "Gives the content of a file.").or(&[503]),
 
         get   ("/api/v1/admin/scripts",                                          SomeApp(ScriptRead),     scripts::list,              "Lists scripts, of one app or of all that are the caller's to see.").or(&[404]),
         post  ("/api/v1/admin/scripts",                                          SomeApp(ScriptWrite),    scripts::create,            "Checks a source and makes a script of it.").or(&[503, 507]),

@@ -253,7 +253,7 @@ pub(super) async fn logs(
 }
 
 /// A line's data as the JSON it is; cut data is no JSON any more, and is shown as text.
-fn as_json(data: String) -> Option<Box<RawValue>> {
+pub(super) fn as_json(data: String) -> Option<Box<RawValue>> {
     serde_json::from_str(&data).or_else(|_| serde_json::value::to_raw_value(&data)).ok()
 }
 

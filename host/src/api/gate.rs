@@ -141,8 +141,10 @@ async fn identify(gate: &Gate, request: &mut Request) -> Result<Caller> {
 
 /// The app of what the path names.
 async fn app_of(gate: &Gate, request: &mut Request, by: &Principal, scope: Scope) -> Result<(App, Standing)> {
-    let params: Option<RawPathParams> = request.extract_parts().await.ok();
-    let named = |name: &str| params.as_ref()?.iter().find(|(param, _)| *param == name).map(|(_, value)| value);
+    // What is no text names nothing.
+    let params = request.extract_parts::<RawPathParams>().await;
+    let params = params.map_err(|_| Error::not_found("thing, or none of yours"))?;
+    let named = |name: &str| params.iter().find(|(param, _)| *param == name).map(|(_, value)| value);
     let services = &gate.api.services;
     if let Some(app) = named("app") {
         return service::access::find(services, by, Named::App(app), scope).await;

@@ -155,6 +155,8 @@ pub(super) struct VersionJson {
     /// Of one version that was asked for by its number.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
+    /// What its author said of it.
+    message: String,
     /// Who published it; null once that person is gone.
     created_by: Option<UserId>,
     created_at: DateTime<Utc>,
@@ -162,14 +164,16 @@ pub(super) struct VersionJson {
 
 impl VersionJson {
     fn of(script_id: ScriptId, version: VersionSummary) -> Self {
-        let VersionSummary { number, digest, limits, capabilities, created_by, created_at } = version;
-        Self { script_id, version: number, digest, capabilities, imports: None, limits, source: None, created_by, created_at }
+        let VersionSummary { number, digest, limits, capabilities, message, created_by, created_at } = version;
+        let (imports, source) = (None, None);
+        Self { script_id, version: number, digest, capabilities, imports, limits, source, message, created_by, created_at }
     }
 
     fn with_source(script_id: ScriptId, version: script::Version) -> Self {
-        let script::Version { number, digest, source, limits, capabilities, imports, created_by, created_at, .. } = version;
+        let script::Version { number, digest, source, limits, capabilities, imports, message, created_by, created_at, .. } =
+            version;
         let (imports, source) = (Some(imports), Some(source));
-        Self { script_id, version: number, digest, capabilities, imports, limits, source, created_by, created_at }
+        Self { script_id, version: number, digest, capabilities, imports, limits, source, message, created_by, created_at }
     }
 }
 
@@ -191,6 +195,9 @@ pub(super) struct Create {
     description: String,
     #[serde(default)]
     limits: Option<AskedLimits>,
+    /// What you say of the version.
+    #[serde(default)]
+    message: String,
 }
 
 /// A version to be published.
@@ -202,6 +209,9 @@ pub(super) struct Publish {
     description: Option<String>,
     /// Left out: as they are.
     limits: Option<AskedLimits>,
+    /// What you say of the version.
+    #[serde(default)]
+    message: String,
 }
 
 /// A source to be looked at.
@@ -279,10 +289,10 @@ pub(super) async fn create(
     Caller(by): Caller,
     body::Json(new): body::Json<Create>,
 ) -> Answer<Created<ScriptJson>> {
-    let Create { app_id, name, source, kind, description, limits } = new;
+    let Create { app_id, name, source, kind, description, limits, message } = new;
     let app = service::access::app(&api.services, &by, &app_id, Scope::ScriptWrite).await;
     let app_id = app.map_err(|error| named_in_body(error, &app_id))?.id;
-    let new = NewScript { app_id, name, source, kind, description, limits: limits.unwrap_or_default() };
+    let new = NewScript { app_id, name, source, kind, description, limits: limits.unwrap_or_default(), message };
     let script = api.invoker.create(&by, new).await?;
     let location = format!("/api/v1/admin/scripts/{}", script.id);
     Ok(Created { location, tag: Some(script.tag()), body: ScriptJson::without_source(script) })
@@ -320,7 +330,8 @@ pub(super) async fn publish(
     if_match: IfMatch,
     body::Json(new): body::Json<Publish>,
 ) -> Answer<Tagged<ScriptJson>> {
-    let new = NewVersion { source: new.source, description: new.description, limits: new.limits.unwrap_or_default() };
+    let Publish { source, description, limits, message } = new;
+    let new = NewVersion { source, description, limits: limits.unwrap_or_default(), message };
     let script = api.invoker.publish(&by, id, new, if_match.tag()).await?;
     Ok(Tagged { tag: script.tag(), body: ScriptJson::without_source(script) })
 }

@@ -15,6 +15,12 @@ Exit codes:
   4    the database is not usable (no PostgreSQL, not reachable, does not start)
   5    an address to listen on is not usable (taken, not allowed)
   6    the sandbox cannot be built on this machine
+  7    the node is not reachable
+  8    not logged in, or not allowed
+  9    what was named is not there
+  10   refused: what was sent is invalid or too large
+  11   in conflict with what is there
+  12   busy, or over a limit: later, or after something was deleted
   130  stopped at once by a third signal";
 
 /// What kind of thing went wrong.
@@ -27,6 +33,12 @@ pub(super) enum Exit {
     Database = 4,
     Address = 5,
     Sandbox = 6,
+    Unreachable = 7,
+    Denied = 8,
+    NotFound = 9,
+    Refused = 10,
+    Conflict = 11,
+    Busy = 12,
 }
 
 /// Why a command did not do what it was asked.
@@ -34,13 +46,38 @@ pub(super) enum Exit {
 pub(super) struct Failure {
     exit: Exit,
     line: String,
+    told: Told,
+}
+
+/// What is said beside the line, or in its place.
+#[derive(Debug)]
+enum Told {
+    Line,
+    Hint(String),
+    /// Places of a source, quoted: shown as they are.
+    Quote(String),
 }
 
 pub(super) type Result<T> = std::result::Result<T, Failure>;
 
 impl Failure {
     pub(super) fn new(exit: Exit, line: impl Into<String>) -> Self {
-        Self { exit, line: line.into() }
+        Self { exit, line: line.into(), told: Told::Line }
+    }
+
+    /// With what to do about it, on a line of its own.
+    pub(super) fn hinting(self, hint: impl Into<String>) -> Self {
+        Self { told: Told::Hint(hint.into()), ..self }
+    }
+
+    /// By a text of several lines that is shown as it is.
+    pub(super) fn quoting(exit: Exit, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { exit, line: text.lines().next().unwrap_or_default().to_owned(), told: Told::Quote(text) }
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        self.exit
     }
 
     /// From a platform error: its message, and where that says nothing, its causes.
@@ -64,11 +101,21 @@ impl Failure {
         self.line
     }
 
-    /// Says it on standard error, in one line.
+    /// Says it on standard error: in one line, a hint on a second one.
     pub(super) fn report(&self) -> ExitCode {
-        let line: Vec<&str> = self.line.split_whitespace().collect();
-        eprintln!("picloud: {}", line.join(" "));
+        eprint!("{}", self.told());
         ExitCode::from(self.exit as u8)
+    }
+
+    /// What is said.
+    pub(super) fn told(&self) -> String {
+        let one = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let line = format!("picloud: {}\n", one(&self.line));
+        match &self.told {
+            Told::Line => line,
+            Told::Hint(hint) => format!("{line}  hint: {}\n", one(hint)),
+            Told::Quote(text) => text.clone(),
+        }
     }
 }
 
@@ -120,8 +167,19 @@ mod tests {
 
     #[test]
     fn every_exit_code_is_listed() {
-        for exit in [Exit::Other, Exit::Usage, Exit::DataDirectory, Exit::Database, Exit::Address, Exit::Sandbox] {
-            assert!(EXIT_CODES.contains(&format!("\n  {}    ", exit as u8)), "{exit:?}");
+        let of_nodes = [Exit::Other, Exit::Usage, Exit::DataDirectory, Exit::Database, Exit::Address, Exit::Sandbox];
+        let of_clients = [Exit::Unreachable, Exit::Denied, Exit::NotFound, Exit::Refused, Exit::Conflict, Exit::Busy];
+        for exit in of_nodes.into_iter().chain(of_clients) {
+            assert!(EXIT_CODES.contains(&format!("\n  {:<5}", exit as u8)), "{exit:?}");
         }
+    }
+
+    #[test]
+    fn a_failure_is_one_line_and_a_hint_another() {
+        let failure = Failure::new(Exit::NotFound, "no\n  such app");
+        assert_eq!(failure.told(), "picloud: no such app\n");
+        assert_eq!(failure.hinting("look\nthere").told(), "picloud: no such app\n  hint: look there\n");
+        let quote = "error: a:1:1: no\n  1 | x\n    | ^\n";
+        assert_eq!(Failure::quoting(Exit::Refused, quote).told(), quote);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `node` is the composition root of `dev` and `serve`, with `data_dir`, `database` and `listen` for its parts and
 //! `seed` for what a first start finds; `admin`, `app`, `audit`, `keys`, `doctor`, `precompile`, `settings` and `version` do one
-//! thing and end. `failure` gives
+//! thing and end. `client` asks a node over its public API, wherever it is. `failure` gives
 //! every way to fail one line and an exit code; `terminal` is what people see.
 //!
 //! Order of a start: data directory (its lock), listeners, then database and sandbox side by side, services, planes; a
@@ -13,6 +13,7 @@
 mod admin;
 mod app;
 mod audit;
+mod client;
 mod connection;
 mod data_dir;
 mod database;
@@ -89,7 +90,7 @@ enum Command {
         #[command(flatten)]
         settings: Settings,
     },
-    /// Replace the keys that lock the secrets of scripts.
+    /// API keys: list, create, delete. And (rotate) the keys that lock the secrets of scripts.
     Keys {
         #[command(subcommand)]
         command: Keys,
@@ -104,7 +105,7 @@ enum Command {
         #[command(subcommand)]
         command: App,
     },
-    /// Check the log of every change that was made through the platform.
+    /// The log of every change that was made through the platform: list it; check it.
     Audit {
         #[command(subcommand)]
         command: Audit,
@@ -123,6 +124,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    #[command(flatten)]
+    Remote(Box<client::Remote>),
     /// Try one thing that must not work behind the second wall.
     #[command(hide = true)]
     WallProbe {
@@ -144,8 +147,10 @@ enum Keys {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        settings: Settings,
+        settings: Box<Settings>,
     },
+    #[command(flatten)]
+    Api(client::Keys),
 }
 
 #[derive(Debug, Subcommand)]
@@ -215,8 +220,10 @@ enum Audit {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        settings: Settings,
+        settings: Box<Settings>,
     },
+    #[command(flatten)]
+    Api(client::Audit),
 }
 
 /// The program: reads the command line, does what it says, and gives the exit code.
@@ -235,8 +242,11 @@ pub fn main() -> ExitCode {
         Command::Precompile { json, settings } => on_runtime(settings, move |settings| precompile::run(settings, json)),
         Command::Keys { command: Keys::Rotate { master, json, settings } } => {
             let what = if master { keys::What::Master } else { keys::What::Data };
-            on_runtime(settings, move |settings| keys::rotate(settings, what, json))
+            on_runtime(*settings, move |settings| keys::rotate(settings, what, json))
         }
+        Command::Keys { command: Keys::Api(keys) } => client::on_runtime(client::keys(keys)),
+        Command::Audit { command: Audit::Api(audit) } => client::on_runtime(client::audit(audit)),
+        Command::Remote(remote) => client::on_runtime(client::run(*remote)),
         Command::Admin { command } => {
             let (what, whom, settings) = match command {
                 Admin::ResetPassword { whom, settings } => (admin::What::ResetPassword, whom, settings),

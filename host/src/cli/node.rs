@@ -195,6 +195,7 @@ async fn assemble(
     shutdown::spawn("routing", service::routing::follow(services.clone(), shutdown.clone()));
     shutdown::spawn("kv expiry", service::kv::expiry::follow(services.clone(), shutdown.clone()));
     shutdown::spawn("files", service::files::sweep::follow(services.clone(), shutdown.clone()));
+    shutdown::spawn("following", service::follow::work(services.clone(), shutdown.clone()));
     let company = if database.is_private() { Company::Alone } else { Company::Others };
     let workers = Workers::start(services.clone(), invoker.clone(), company, shutdown).await.map_err(failed)?;
     let addresses = listeners.addresses;

@@ -177,6 +177,7 @@ async fn publish(services: &Services, invoker: &Invoker, username: &str) -> erro
                     kind: Kind::Endpoint,
                     description: description.to_owned(),
                     limits: AskedLimits::default(),
+                    message: String::new(),
                 };
                 invoker.create(&by, new).await?.id
             }

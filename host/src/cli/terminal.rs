@@ -9,6 +9,12 @@ pub(super) fn say(line: &str) {
     let _ = writeln!(out, "{arrow} {line}");
 }
 
+/// A line of what to look after, on standard error.
+pub(super) fn warn(line: &str) {
+    let mut out = io::stderr().lock();
+    let _ = writeln!(out, "warning: {line}");
+}
+
 /// How far a long work has come: one line on a terminal, written over by the next; nothing elsewhere.
 pub(super) fn progress(done: u64, total: u64) {
     let mut out = io::stderr().lock();
@@ -38,7 +44,8 @@ pub(super) fn table(rows: &[(&str, String)]) -> String {
     rows.iter().map(|(name, value)| format!("  {name:width$}  {value}\n")).collect()
 }
 
-fn coloured() -> bool {
+/// Whether colours are wanted, where there is a terminal to show them.
+pub(super) fn coloured() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 

@@ -1,6 +1,6 @@
 //! The only caller of the sandbox: who may run now, where, with the programs it holds ready, and the record of what was run.
 //!
-//! `lanes` is where long work goes on, `nested` runs scripts for scripts, `programs` holds prepared scripts, `publish` prepares
+//! `deploy` puts an app into another state, `lanes` is where long work goes on, `nested` runs scripts for scripts, `programs` holds prepared scripts, `publish` prepares
 //! new ones, `record` writes what happened behind the answers. Places and memory are shared by `crate::fair`, rates of requests
 //! and fuel are `service::allowances`.
 //!
@@ -9,6 +9,7 @@
 //! does must not hang on a stranger's patience. All instances together never need more memory than the pool has for them.
 //! A crash loses records that were not yet written, never an acknowledged write of a script.
 
+pub mod deploy;
 mod import;
 mod lanes;
 mod nested;

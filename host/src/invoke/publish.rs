@@ -52,7 +52,7 @@ pub(super) struct Turns {
 
 impl Turns {
     /// Waits its turn, a bounded time; 503 `overloaded`.
-    async fn take(&self, app: AppId) -> Result<OwnedMutexGuard<()>, Error> {
+    pub(super) async fn take(&self, app: AppId) -> Result<OwnedMutexGuard<()>, Error> {
         let turn = {
             let mut apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
             apps.retain(|_, turn| turn.strong_count() > 0);
@@ -126,7 +126,7 @@ impl Invoker {
         self.check_for(NOBODY, name, kind, source).await
     }
 
-    async fn check_for(&self, app: AppId, name: &str, kind: script::Kind, source: &str) -> Result<Verdict, Error> {
+    pub(super) async fn check_for(&self, app: AppId, name: &str, kind: script::Kind, source: &str) -> Result<Verdict, Error> {
         let (sandbox, name, source) = (self.inner.sandbox.clone(), name.to_owned(), source.to_owned());
         let checked = self.inner.preparing(app, async move { sandbox.check(kind, &name, &source).await }).await?;
         Ok(match checked {
@@ -153,7 +153,7 @@ impl Invoker {
     }
 
     /// 422 for more memory than this node's machine has for one instance, though a larger one's might.
-    fn has_room_for(&self, asked: &AskedLimits) -> Result<(), Error> {
+    pub(super) fn has_room_for(&self, asked: &AskedLimits) -> Result<(), Error> {
         let (field, ceiling) = ("limits.memory_mb", u64::from(self.pool().memory_mb_max));
         match asked.memory_mb.filter(|asked| *asked > ceiling) {
             None => Ok(()),
@@ -237,7 +237,7 @@ impl Invoker {
     }
 
     /// The image of an endpoint. A module has none by itself: it is tried, because its constants are made when it is imported.
-    async fn image(&self, app: AppId, kind: script::Kind, code: &Code) -> Result<Option<Image>, Error> {
+    pub(super) async fn image(&self, app: AppId, kind: script::Kind, code: &Code) -> Result<Option<Image>, Error> {
         match kind {
             script::Kind::Endpoint => {
                 if !code.modules.is_empty() {
@@ -287,7 +287,7 @@ fn versions(closure: &[&Node]) -> Vec<(ScriptId, i32)> {
     closure.iter().map(|node| (node.id, node.version)).collect()
 }
 
-fn syntax_error(name: &str, found: &Diagnostic) -> Error {
+pub(super) fn syntax_error(name: &str, found: &Diagnostic) -> Error {
     let place = match (found.line, found.column) {
         (Some(line), Some(column)) => format!("{name}, line {line}, column {column}: "),
         _ => format!("{name}: "),

@@ -22,10 +22,12 @@ use crate::limits::RECORD_QUEUE_EXECUTIONS_MAX;
 use crate::model::execution::{Execution, FailureCode};
 use crate::model::usage::{Counted, Meter};
 use crate::service::Services;
+use crate::service::follow::Lost;
 use crate::shutdown;
 
 #[derive(Debug)]
 pub(super) struct Recorder {
+    services: Arc<Services>,
     queue: mpsc::Sender<Message>,
     counts: Arc<Counts>,
     /// Log lines that may wait, bytes.
@@ -70,8 +72,8 @@ impl Recorder {
     pub(super) fn start(services: Arc<Services>, log_bytes_max: usize) -> Self {
         let (queue, messages) = mpsc::channel(RECORD_QUEUE_EXECUTIONS_MAX);
         let counts = Arc::new(Counts::default());
-        shutdown::spawn("recorder", Worker::new(services, counts.clone()).work(messages));
-        Self { queue, counts, log_bytes_max }
+        shutdown::spawn("recorder", Worker::new(services.clone(), counts.clone()).work(messages));
+        Self { services, queue, counts, log_bytes_max }
     }
 
     /// Hands a record over; never waits. What its app's allowance refused is counted and has no record: there may be any number.
@@ -82,7 +84,9 @@ impl Recorder {
         }
         let bytes = log_bytes(&execution);
         if bytes > 0 && counts.queued_log_bytes.load(Ordering::Relaxed) + bytes > self.log_bytes_max {
+            let lines = execution.logs.len() as u64;
             leave_lines_out(&mut execution);
+            self.services.follow.lost(execution.app_id, Lost { records: 0, lines });
             counts.dropped_logs.fetch_add(1, Ordering::Relaxed);
         } else {
             counts.queued_log_bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -92,6 +96,7 @@ impl Recorder {
             if let Message::Record(execution) = refused.into_inner() {
                 counts.taken(1, log_bytes(&execution));
                 counts.count_apart(&execution);
+                self.services.follow.lost(execution.app_id, Lost { records: 1, lines: 0 });
             }
             counts.drop_records(1);
         }

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{self, Error, Result};
 use crate::id::{AppId, ScriptId, UserId};
 use crate::limits;
+use crate::model::deployment::check_message;
 use crate::model::quota::Quota;
 use crate::model::text;
 
@@ -148,6 +149,8 @@ pub struct Version {
     pub own_capabilities: Vec<String>,
     /// Modules that it imports by itself, by name.
     pub imports: Vec<String>,
+    /// What its author said of it.
+    pub message: String,
     pub created_by: Option<UserId>,
     pub created_at: DateTime<Utc>,
 }
@@ -159,6 +162,7 @@ pub struct VersionSummary {
     pub digest: String,
     pub limits: Limits,
     pub capabilities: Vec<String>,
+    pub message: String,
     pub created_by: Option<UserId>,
     pub created_at: DateTime<Utc>,
 }
@@ -197,6 +201,8 @@ pub struct NewScript {
     pub kind: Kind,
     pub description: String,
     pub limits: AskedLimits,
+    /// What its author says of the version.
+    pub message: String,
 }
 
 impl NewScript {
@@ -205,6 +211,7 @@ impl NewScript {
         check_name(&self.name)?;
         check_source(&self.source, quota.source_bytes as usize)?;
         check_description(&self.description)?;
+        check_message(&self.message)?;
         self.limits.over(Limits::default(), quota)
     }
 }
@@ -215,6 +222,8 @@ pub struct NewVersion {
     pub source: String,
     pub description: Option<String>,
     pub limits: AskedLimits,
+    /// What its author says of it.
+    pub message: String,
 }
 
 impl NewVersion {
@@ -222,6 +231,7 @@ impl NewVersion {
     pub fn check(&self, quota: &Quota) -> Result<()> {
         check_source(&self.source, quota.source_bytes as usize)?;
         self.description.as_deref().map_or(Ok(()), check_description)?;
+        check_message(&self.message)?;
         self.limits.over(Limits::default(), quota).map(drop)
     }
 }

@@ -111,7 +111,8 @@ impl Probe {
             ram_bytes: ram_bytes(),
             address_space_bytes: address_space_bytes(),
             kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
-            pagemap_scan: pagemap_scan(),
+            // Asked of the kernel itself: containers may hide it, and emulators may not have it.
+            pagemap_scan: wasmtime::PoolingAllocationConfig::is_pagemap_scan_available(),
         }
     }
 
@@ -244,14 +245,6 @@ fn can_map(bytes: u64) -> bool {
             Err(_) => false,
         }
     }
-}
-
-/// Whether the kernel is Linux 6.7 or newer and the pagemap can be opened (containers may hide it).
-fn pagemap_scan() -> bool {
-    let release = rustix::system::uname().release().to_string_lossy().into_owned();
-    let mut parts = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
-    let (Some(Ok(major)), Some(Ok(minor))) = (parts.next(), parts.next()) else { return false };
-    (major, minor) >= (6, 7) && fs::File::open("/proc/self/pagemap").is_ok()
 }
 
 #[cfg(test)]

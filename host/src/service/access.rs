@@ -53,6 +53,15 @@ pub async fn find(s: &Services, by: &Principal, named: Named<'_>, scope: Scope) 
     Ok((app, standing))
 }
 
+/// 403 naming the first of these scopes that the principal has not on the app.
+pub async fn require_all(s: &Services, by: &Principal, app: AppId, scopes: impl Iterator<Item = Scope>) -> Result<()> {
+    let standing = standing(s, by, app).await?;
+    for scope in scopes {
+        by.decide_on(standing, scope).map_err(|_| forbidden(scope))?;
+    }
+    Ok(())
+}
+
 /// Whether a token is of somebody who may read the log of the app.
 pub async fn may_read_log(s: &Services, token: &str, app: AppId) -> Result<bool> {
     let Some(by) = super::sessions::authenticate(s, token, Origin::default()).await? else { return Ok(false) };

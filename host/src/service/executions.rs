@@ -39,6 +39,9 @@ async fn copy(s: &Services, executions: &[Execution]) -> Result<()> {
     if executions.iter().any(|execution| !execution.logs.is_empty()) {
         store::logs::copy(&mut tx, executions).await?;
     }
+    if !executions.is_empty() {
+        store::signals::records_written(&mut tx).await?;
+    }
     Ok(tx.commit().await?)
 }
 

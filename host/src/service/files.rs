@@ -14,11 +14,13 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
-use super::{Services, events};
+use super::collections::changed;
+use super::{Services, audit, events};
 use crate::blobs::{Blobs, ReadError, Reader};
 use crate::error::{Error, Kind, Result};
 use crate::id::{AppId, BlobId, FileId};
 use crate::limits;
+use crate::model::access::Principal;
 use crate::model::event::{Op, Origin, Source};
 use crate::model::files::{self, File, Metadata, Range};
 use crate::model::listing::Query;
@@ -27,9 +29,11 @@ use crate::model::storage::{self, Used};
 use crate::model::text;
 use crate::store;
 
+mod by_user;
 pub mod sweep;
 mod upload;
 
+pub use self::by_user::{check_size, collections, create_by_user, delete_by_user, get, open_by_id};
 pub use self::upload::Upload;
 
 /// A file to be.
@@ -114,6 +118,18 @@ pub async fn create(
     upload: Option<Upload>,
     last: Vec<u8>,
 ) -> Result<Metadata> {
+    make(s, None, app, origin, new, upload, last).await
+}
+
+async fn make(
+    s: &Services,
+    by: Option<&Principal>,
+    app: AppId,
+    origin: Origin,
+    new: NewFile,
+    upload: Option<Upload>,
+    last: Vec<u8>,
+) -> Result<Metadata> {
     files::check_place(&new.collection, &new.name)?;
     files::check_content_type(&new.content_type)?;
     let used = room_for(s, app, &new, whole_size(upload.as_ref(), &last)?).await?;
@@ -134,11 +150,15 @@ pub async fn create(
         updated_at: now,
     };
     let file = File { metadata, blob: placed.blob.clone() };
-    let mut tx = store::begin(&s.script_db).await?;
+    let mut tx = store::begin(if by.is_some() { &s.db } else { &s.script_db }).await?;
     if !store::files::insert(&mut tx, app, &new.collection, &file).await.map_err(store::refusal)? {
         return Err(name_taken(&file.metadata.name));
     }
     let told = tell(&mut tx, now, app, origin, &new.collection, Op::Insert, Some(&file.metadata), None).await?;
+    if by.is_some() {
+        let change = changed(app, "file.create", Op::Insert, &new.collection, "name", &file.metadata.name);
+        audit::append(&mut tx, now, by, change).await?;
+    }
     placed.committing();
     let heard = s.events.doubt();
     tx.commit().await?;
@@ -253,6 +273,11 @@ pub async fn delete(s: &Services, app: AppId, origin: Origin, collection: &str, 
     if let Some(file) = &deleted {
         told = tell(&mut tx, s.now(), app, origin, collection, Op::Delete, None, Some(&file.metadata)).await?;
     }
+    end(s, tx, app, deleted, told).await
+}
+
+/// Commits what deleted a file, and removes its bytes.
+async fn end(s: &Services, tx: store::Tx, app: AppId, deleted: Option<File>, told: bool) -> Result<Option<Metadata>> {
     let (doubt, heard) = (blobs(s)?.doubt(), s.events.doubt());
     tx.commit().await?;
     doubt.settle();
@@ -415,5 +440,6 @@ mod tests {
         assert_eq!(is_old(blob, begun - age), Some(false));
         assert_eq!(is_old(BlobId(uuid::Uuid::max()), begun + age), None);
         assert!(limits::FILE_LEFTOVER_S * 1_000 > i64::from(limits::TIMEOUT_MS_CEILING));
+        assert!(limits::FILE_LEFTOVER_S.unsigned_abs() * 1_000 > limits::FILE_UPLOAD_MS);
     }
 }

@@ -58,7 +58,9 @@ pub async fn put(
         before: Some(before.to_json()),
         after: Some(grants.to_json()),
     };
-    audit::append(&mut tx, s.now(), Some(by), told).await?;
+    let now = s.now();
+    super::deployments::record(&mut tx, app.id, Some(by), "grants.update", "", now).await?;
+    audit::append(&mut tx, now, Some(by), told).await?;
     tx.commit().await?;
     s.reload_routing().await;
     tracing::info!(app.id = %app.id, user.id = %by.user_id, grants = %grants.to_json(), "grants changed");

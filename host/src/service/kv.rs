@@ -7,20 +7,25 @@
 //! statement; the same statement adds the event that tells of it, where a trigger is there for it. Expiring tells nobody.
 //!
 //! An entry that has expired is gone for every function here, by this node's clock; `expiry` deletes it later.
+//!
+//! What a person changes is noted in the audit log, in the same transaction.
 
 pub mod expiry;
 
 use chrono::Duration;
 use serde_json::json;
 
-use super::Services;
+use super::collections::{changed, uncounted};
+use super::{Services, audit};
 use crate::error::{Error, Kind, Result};
 use crate::id::AppId;
 use crate::limits;
-use crate::model::event::Origin;
-use crate::model::kv::{Entry, SetOptions, Stored, Value};
+use crate::model::access::Principal;
+use crate::model::collection::{Aim, Collection, check_state};
+use crate::model::event::{Op, Origin};
+use crate::model::kv::{Encoding, Entry, SetOptions, Stored, Value};
 use crate::model::listing::Query;
-use crate::model::page::Page;
+use crate::model::page::{Page, PageQuery, text_cursor};
 use crate::model::text;
 use crate::store;
 
@@ -133,6 +138,82 @@ pub async fn list(s: &Services, app: AppId, collection: &str, query: Query) -> R
     Ok(Page { items, cursor })
 }
 
+/// An app's collections of entries by name; 504 when there is more in them than can be counted in time.
+pub async fn collections(s: &Services, app: AppId, query: &PageQuery) -> Result<Page<Collection>> {
+    let after = query.after_text()?.unwrap_or_default();
+    let mut db = s.script_db.acquire().await?;
+    let rows = store::kv::collections(&mut db, s.now(), app, &after, query.rows()).await.map_err(uncounted)?;
+    Ok(Page::cut(rows, query.limit, |collection| text_cursor(&collection.name)))
+}
+
+/// As [`list`], with keys apart from all that is known of their entries.
+pub async fn browse(s: &Services, app: AppId, collection: &str, query: Query) -> Result<Page<(String, Stored)>> {
+    text::collection(collection)?;
+    let limit = query.limit;
+    let span = query.span(limits::KV_KEY_BYTES_MAX, limits::KV_PAGE_ENTRIES_MAX)?;
+    let bytes_max = i64::try_from(limits::KV_PAGE_BYTES_MAX).unwrap_or(i64::MAX);
+    let mut db = s.script_db.acquire().await?;
+    let scan = store::kv::browse(&mut db, s.now(), app, collection, &span, i64::from(limit) + 1, bytes_max).await?;
+    let found = scan.found;
+    let mut items = scan.items;
+    items.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let cursor = items.last().filter(|_| items.len() < found).map(|(key, _)| key.clone());
+    Ok(Page { items, cursor })
+}
+
+/// Writes the entry for a person, as [`set`]; what it is now, and whether it is new. 412 when it is in another state than the
+/// one that this is meant for; the tag `0` is "only where nothing is". 422 also for JSON text nested deeper than scripts read.
+pub async fn set_by_user(
+    s: &Services,
+    by: &Principal,
+    app: AppId,
+    origin: Origin,
+    aim: Aim<'_>,
+    value: Value,
+    ttl_s: Option<i64>,
+) -> Result<(Stored, bool)> {
+    check_place(aim.collection, aim.name)?;
+    check_value(s, app, value.bytes.len())?;
+    check_depth(&value)?;
+    check_options(&SetOptions { ttl_s, if_revision: None })?;
+    let now = s.now();
+    let expires_at = ttl_s.and_then(|ttl_s| now.checked_add_signed(Duration::seconds(ttl_s)));
+    let mut tx = store::begin(&s.db).await?;
+    for _ in 0..limits::KV_RACES_MAX {
+        let found = store::kv::lock(&mut tx, now, app, aim.collection, aim.name).await?;
+        check_state("entry", aim.if_match, found.as_ref().map_or(0, |found| found.revision))?;
+        let told = s.events.tell(now, origin);
+        let write = store::kv::set(&mut tx, now, app, aim.collection, aim.name, &value, expires_at, None, &told).await;
+        let write = write.map_err(store::refusal)?;
+        let Some(revision) = write.written else { continue };
+        let op = if write.before.is_some() { Op::Update } else { Op::Insert };
+        audit::append(&mut tx, now, Some(by), changed(app, "kv.set", op, aim.collection, "key", aim.name)).await?;
+        let doubt = s.events.doubt();
+        tx.commit().await?;
+        doubt.settle(write.told);
+        s.kv_expiry.note(expires_at);
+        return Ok((Stored { value, revision, expires_at }, op == Op::Insert));
+    }
+    Err(crossed())
+}
+
+/// Deletes the entry for a person. 404; 412 as [`set_by_user`].
+pub async fn delete_by_user(s: &Services, by: &Principal, app: AppId, origin: Origin, aim: Aim<'_>) -> Result<()> {
+    check_place(aim.collection, aim.name)?;
+    let now = s.now();
+    let mut tx = store::begin(&s.db).await?;
+    let found = store::kv::lock(&mut tx, now, app, aim.collection, aim.name).await?;
+    let found = found.ok_or_else(|| Error::not_found("entry"))?;
+    check_state("entry", aim.if_match, found.revision)?;
+    let told = s.events.tell(now, origin);
+    let (_, told) = store::kv::delete(&mut tx, now, app, aim.collection, aim.name, &told).await?;
+    audit::append(&mut tx, now, Some(by), changed(app, "kv.delete", Op::Delete, aim.collection, "key", aim.name)).await?;
+    let doubt = s.events.doubt();
+    tx.commit().await?;
+    doubt.settle(told);
+    Ok(())
+}
+
 fn check_place(collection: &str, key: &str) -> Result<()> {
     text::collection(collection)?;
     text::name_bytes("key", key, limits::KV_KEY_BYTES_MAX)
@@ -143,6 +224,17 @@ fn check_value(s: &Services, app: AppId, bytes: usize) -> Result<()> {
     let allowed = s.quota(app).kv_value_bytes as usize;
     if bytes > allowed {
         return Err(text::too_long("value", bytes, allowed, "bytes"));
+    }
+    Ok(())
+}
+
+/// Deeper, and no script could read it.
+fn check_depth(value: &Value) -> Result<()> {
+    let json = std::str::from_utf8(&value.bytes).ok().filter(|_| value.encoding == Encoding::Json);
+    let (depth, allowed) = (json.map_or(0, text::json_depth), limits::JSON_DEPTH_MAX);
+    if depth > allowed {
+        return Err(Error::invalid("value", format!("the value is nested {depth} levels deep; {allowed} are allowed"))
+            .with_details(json!({ "field": "value", "asked": depth, "allowed": allowed })));
     }
     Ok(())
 }
@@ -198,6 +290,15 @@ mod tests {
         let revision = |if_revision| check_options(&SetOptions { ttl_s: None, if_revision: Some(if_revision) });
         assert!(revision(0).is_ok() && revision(i64::MAX).is_ok());
         assert!(revision(-1).is_err());
+    }
+
+    #[test]
+    fn json_is_nested_no_deeper_than_scripts_read() {
+        let nested = |levels: usize| ("[".repeat(levels) + &"]".repeat(levels)).into_bytes();
+        let json = |levels| check_depth(&Value { encoding: Encoding::Json, bytes: nested(levels) });
+        assert!(json(limits::JSON_DEPTH_MAX).is_ok());
+        assert_eq!(json(limits::JSON_DEPTH_MAX + 1).unwrap_err().details.unwrap()["field"], "value");
+        assert!(check_depth(&Value { encoding: Encoding::Blob, bytes: nested(limits::JSON_DEPTH_MAX + 1) }).is_ok());
     }
 
     #[test]

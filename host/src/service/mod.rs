@@ -35,14 +35,17 @@ pub mod api_keys;
 pub mod apps;
 pub mod archive;
 pub mod audit;
+mod collections;
 pub mod dead_letters;
 pub mod deliveries;
+pub mod deployments;
 pub mod docs;
 pub mod domains;
 pub mod email;
 pub mod events;
 pub mod executions;
 pub mod files;
+pub mod follow;
 pub mod grants;
 pub mod http;
 pub mod idempotency;
@@ -106,6 +109,8 @@ pub struct Services {
     pub logins: Throttle,
     /// What locks secrets.
     pub vault: Vault,
+    /// Who follows logs on this node.
+    pub follow: follow::Hub,
     /// What wakes the workers.
     pub events: events::Events,
     /// When scripts' entries expire.
@@ -168,6 +173,7 @@ impl Services {
             passwords: Hasher::default(),
             logins: Throttle::default(),
             vault: Vault::open(&settings.data_dir, settings.secret_key.as_ref())?,
+            follow: follow::Hub::default(),
             events: events::Events::default(),
             kv_expiry: kv::expiry::Expiry::default(),
             blobs: OnceLock::new(),

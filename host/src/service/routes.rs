@@ -72,6 +72,7 @@ pub async fn create(s: &Services, by: &Principal, script: ScriptId, new: NewRout
     }
     store::routes::insert(&mut tx, &route, by.user_id).await.map_err(store::refusal)?;
     store::signals::routing_changed(&mut tx).await?;
+    super::deployments::record(&mut tx, app.id, Some(by), "route.create", "", now).await?;
     audit::append(&mut tx, now, Some(by), changed("route.create", None, Some(&route))).await?;
     tx.commit().await?;
     s.reload_routing().await;
@@ -92,12 +93,15 @@ pub async fn list(s: &Services, script: ScriptId) -> Result<Vec<Route>> {
 pub async fn delete(s: &Services, by: &Principal, script: ScriptId, id: RouteId) -> Result<()> {
     let gone = || Error::not_found("route");
     let mut tx = store::begin(&s.db).await?;
+    super::scripts::lock_app(&mut tx, script).await?.ok_or_else(gone)?;
     let route = store::routes::of_script(&mut tx, script).await?.into_iter().find(|route| route.id == id).ok_or_else(gone)?;
     if !store::routes::delete(&mut tx, script, id).await? {
         return Err(gone());
     }
     store::signals::routing_changed(&mut tx).await?;
-    audit::append(&mut tx, s.now(), Some(by), changed("route.delete", Some(&route), None)).await?;
+    let now = s.now();
+    super::deployments::record(&mut tx, route.app_id, Some(by), "route.delete", "", now).await?;
+    audit::append(&mut tx, now, Some(by), changed("route.delete", Some(&route), None)).await?;
     tx.commit().await?;
     s.reload_routing().await;
     tracing::info!(app.id = %route.app_id, script.id = %script, route.id = %id, user.id = %by.user_id, "route deleted");

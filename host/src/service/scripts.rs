@@ -12,6 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::id::{AppId, ScriptId, UserId};
 use crate::limits;
 use crate::model::access::Principal;
+use crate::model::app::App;
 use crate::model::import::Graph;
 use crate::model::page::{Page, PageQuery, id_cursor, number_cursor};
 use crate::model::script::{
@@ -40,6 +41,7 @@ pub async fn create(s: &Services, by: &Principal, new: NewScript, prepared: Prep
             capabilities: prepared.capabilities.clone(),
             own_capabilities: prepared.own_capabilities.clone(),
             imports: prepared.imports.clone(),
+            message: new.message.clone(),
             created_by: Some(by.user_id),
             created_at: now,
         },
@@ -62,6 +64,7 @@ pub async fn create(s: &Services, by: &Principal, new: NewScript, prepared: Prep
     store::scripts::insert_version(&mut tx, script.app_id, script.id, &script.active).await?;
     put_image(&mut tx, s, script.id, 1, prepared.image.as_ref()).await?;
     store::signals::routing_changed(&mut tx).await?;
+    super::deployments::record(&mut tx, script.app_id, Some(by), "script.create", &script.active.message, now).await?;
     audit::append(&mut tx, now, Some(by), changed("script.create", None, Some(&script))).await?;
     tx.commit().await?;
     s.reload_routing().await;
@@ -123,7 +126,9 @@ pub async fn publish(
     super::grants::admit(&mut tx, script.app_id, &prepared.capabilities).await?;
     let limits = new.limits.over(script.active.limits, &quota)?;
     super::imports::settle(&mut tx, s, &script, &prepared).await?;
+    let message = new.message;
     let next = next_version(&mut tx, &script, new.source, limits, &prepared, by.user_id, now).await?;
+    let next = next.map(|version| Version { message: message.clone(), ..version });
     script.description = new.description.unwrap_or(script.description);
     if let Some(version) = next {
         store::scripts::insert_version(&mut tx, script.app_id, id, &version).await?;
@@ -132,6 +137,7 @@ pub async fn publish(
     put_image(&mut tx, s, id, script.active.number, prepared.image.as_ref()).await?;
     script.updated_at = store::scripts::activate(&mut tx, id, script.active.number, &script.description, now).await?;
     store::signals::routing_changed(&mut tx).await?;
+    super::deployments::record(&mut tx, script.app_id, Some(by), "script.publish", &message, now).await?;
     audit::append(&mut tx, now, Some(by), changed("script.publish", Some(&before), Some(&script))).await?;
     tx.commit().await?;
     s.reload_routing().await;
@@ -154,9 +160,12 @@ async fn delete_once(s: &Services, by: &Principal, id: ScriptId, if_match: Optio
     let mut tx = store::begin(&s.db).await?;
     let script = locked(&mut tx, id, if_match).await?;
     refuse_while_imported(&mut tx, &script).await?;
+    let now = s.now();
+    store::deployments::keep_sources(&mut tx, script.app_id, id).await?;
     store::scripts::delete(&mut tx, id).await?;
     store::signals::routing_changed(&mut tx).await?;
-    audit::append(&mut tx, s.now(), Some(by), changed("script.delete", Some(&script), None)).await?;
+    super::deployments::record(&mut tx, script.app_id, Some(by), "script.delete", "", now).await?;
+    audit::append(&mut tx, now, Some(by), changed("script.delete", Some(&script), None)).await?;
     let doubt = s.events.doubt();
     tx.commit().await?;
     doubt.settle_changed();
@@ -202,11 +211,18 @@ fn changed(action: &'static str, before: Option<&Script>, after: Option<&Script>
     Change { action, app_id, target, before: before.map(told), after: after.map(told) }
 }
 
+/// Locks the app that a script is of.
+pub(super) async fn lock_app(tx: &mut PgConnection, id: ScriptId) -> Result<Option<App>> {
+    match store::scripts::app_of(tx, id).await? {
+        Some(app) => Ok(store::apps::lock(tx, app).await?),
+        None => Ok(None),
+    }
+}
+
 /// Under a lock of the app, taken first: what its scripts import of each other stays as it is.
 async fn locked(tx: &mut PgConnection, id: ScriptId, if_match: Option<&str>) -> Result<Script> {
     let gone = || Error::not_found("script");
-    let app = store::scripts::app_of(tx, id).await?.ok_or_else(gone)?;
-    store::apps::lock(tx, app).await?.ok_or_else(gone)?;
+    lock_app(tx, id).await?.ok_or_else(gone)?;
     if !store::scripts::lock(tx, id).await? {
         return Err(gone());
     }
@@ -246,6 +262,7 @@ async fn next_version(
         capabilities: prepared.capabilities.clone(),
         own_capabilities: prepared.own_capabilities.clone(),
         imports: prepared.imports.clone(),
+        message: String::new(),
         created_by: Some(by),
         created_at: now,
     }))

@@ -37,7 +37,7 @@ pub(super) async fn room_for_trigger(tx: &mut PgConnection, app: AppId) -> Resul
 }
 
 /// As it is stored, which may be newer than what this node has in memory.
-async fn quota(tx: &mut PgConnection, app: AppId) -> Result<Quota> {
+pub(super) async fn quota(tx: &mut PgConnection, app: AppId) -> Result<Quota> {
     Ok(store::apps::quota(tx, app).await?.map_or_else(Quota::default, |set| Quota::stored(&set)))
 }
 

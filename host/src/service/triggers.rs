@@ -44,6 +44,7 @@ pub async fn create(s: &Services, by: &Principal, app: AppId, new: NewTrigger) -
         let message = format!("the queue {queue} has a consumer already: a message goes to one; change or delete that trigger");
         return Err(Error::conflict(message, json!({ "field": "queue", "trigger": { "id": other } })));
     }
+    super::deployments::record(&mut tx, app, Some(by), "trigger.create", "", now).await?;
     audit::append(&mut tx, now, Some(by), changed("trigger.create", None, Some(&trigger))).await?;
     let doubt = s.events.doubt();
     tx.commit().await?;
@@ -83,6 +84,7 @@ pub async fn update(
 ) -> Result<Trigger> {
     let now = s.now();
     let mut tx = store::begin(&s.db).await?;
+    store::apps::lock(&mut tx, app).await?.ok_or_else(|| Error::not_found("app"))?;
     let mut trigger = store::triggers::lock(&mut tx, app, id).await?.ok_or_else(|| Error::not_found("trigger"))?;
     if if_match.is_some_and(|tag| tag != trigger.tag()) {
         return Err(Error::changed_meanwhile("trigger", trigger.tag()));
@@ -106,6 +108,7 @@ pub async fn update(
         (Some(true), State::Active) | (Some(false), State::Disabled) | (None, _) => {}
     }
     trigger.updated_at = store::triggers::update(&mut tx, &trigger, now).await?;
+    super::deployments::record(&mut tx, app, Some(by), "trigger.update", "", now).await?;
     audit::append(&mut tx, now, Some(by), changed("trigger.update", Some(&before), Some(&trigger))).await?;
     let doubt = s.events.doubt();
     tx.commit().await?;
@@ -117,9 +120,12 @@ pub async fn update(
 /// Deletes a trigger with what waits for it; messages of a queue wait for its next consumer. 404, also for another app's.
 pub async fn delete(s: &Services, by: &Principal, app: AppId, id: TriggerId) -> Result<()> {
     let mut tx = store::begin(&s.db).await?;
+    store::apps::lock(&mut tx, app).await?.ok_or_else(|| Error::not_found("app"))?;
     let trigger = store::triggers::lock(&mut tx, app, id).await?.ok_or_else(|| Error::not_found("trigger"))?;
     store::triggers::delete(&mut tx, app, id).await?;
-    audit::append(&mut tx, s.now(), Some(by), changed("trigger.delete", Some(&trigger), None)).await?;
+    let now = s.now();
+    super::deployments::record(&mut tx, app, Some(by), "trigger.delete", "", now).await?;
+    audit::append(&mut tx, now, Some(by), changed("trigger.delete", Some(&trigger), None)).await?;
     let doubt = s.events.doubt();
     tx.commit().await?;
     doubt.settle_changed();
@@ -138,7 +144,7 @@ pub async fn stop(s: &Services, app: AppId, id: TriggerId, principal: Option<Use
 }
 
 /// Whether a trigger may go on running as that person.
-async fn is_permitted(tx: &mut PgConnection, app: AppId, principal: Option<UserId>) -> Result<bool> {
+pub(super) async fn is_permitted(tx: &mut PgConnection, app: AppId, principal: Option<UserId>) -> Result<bool> {
     let Some(user_id) = principal else { return Ok(false) };
     let Some(user) = store::users::get(tx, user_id).await? else { return Ok(false) };
     let app_role = store::members::role(tx, app, user_id).await?;
@@ -173,7 +179,7 @@ async fn check_target(tx: &mut PgConnection, app: AppId, id: ScriptId) -> Result
 }
 
 /// What a rule names must be there.
-async fn check_rule(tx: &mut PgConnection, app: AppId, rule: &Rule) -> Result<()> {
+pub(super) async fn check_rule(tx: &mut PgConnection, app: AppId, rule: &Rule) -> Result<()> {
     match rule {
         Rule::Email { secret } if !store::secrets::has(tx, app, secret).await? => {
             let message =

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::id::AppId;
+use crate::model::collection::Collection;
 use crate::model::docs::{Data, Document, shown};
 
 /// Where a document stands.
@@ -89,6 +90,26 @@ pub async fn delete(db: &mut PgConnection, spot: Spot<'_>) -> sqlx::Result<()> {
         .execute(db)
         .await
         .map(drop)
+}
+
+/// An app's collections after one, by name, with how many documents they have, and the bytes of their data.
+pub async fn collections(db: &mut PgConnection, app: AppId, after: &str, rows: i64) -> sqlx::Result<Vec<Collection>> {
+    let rows = sqlx::query!(
+        r#"SELECT collection, count(*) AS "count!", sum(bytes)::bigint AS "bytes!"
+           FROM documents
+           WHERE app_id = $1 AND collection > $2
+           GROUP BY collection ORDER BY collection LIMIT $3"#,
+        app.0,
+        after,
+        rows
+    )
+    .fetch_all(db)
+    .await?;
+    let items = rows.into_iter().map(|row| {
+        let (count, bytes) = (super::natural("count", row.count)?, super::natural("bytes", row.bytes)?);
+        Ok(Collection { name: row.collection, count, bytes })
+    });
+    items.collect()
 }
 
 /// With its data as programs write it.

@@ -59,7 +59,8 @@ impl Row {
     }
 }
 
-/// Adds the records, without their log lines. All or none.
+/// Adds the records, without their log lines. All or none. The first statement of its transaction that writes: the table must be locked
+/// before the transaction has a number (`store/follow.rs`). `txid` is left out for its default.
 pub async fn copy(db: &mut PgConnection, executions: &[Execution]) -> sqlx::Result<()> {
     let mut to = db
         .copy_in_raw(

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::id::{AppId, BlobId, FileId, VolumeId};
+use crate::model::collection::Collection;
 use crate::model::files::{Blob, File, Metadata};
 use crate::model::listing::Span;
 
@@ -211,6 +212,33 @@ pub async fn named(db: &mut PgConnection, app: AppId, blobs: &[Uuid]) -> sqlx::R
 /// Which of these apps there are.
 pub async fn apps(db: &mut PgConnection, apps: &[Uuid]) -> sqlx::Result<Vec<AppId>> {
     sqlx::query_scalar!(r#"SELECT id AS "id: AppId" FROM apps WHERE id = ANY($1)"#, apps).fetch_all(db).await
+}
+
+/// An app's collections after one, by name, with how many files they have, and the bytes of their content.
+pub async fn collections(db: &mut PgConnection, app: AppId, after: &str, rows: i64) -> sqlx::Result<Vec<Collection>> {
+    let rows = sqlx::query!(
+        r#"SELECT collection, count(*) AS "count!", sum(size_bytes)::bigint AS "bytes!"
+           FROM files
+           WHERE app_id = $1 AND collection > $2
+           GROUP BY collection ORDER BY collection LIMIT $3"#,
+        app.0,
+        after,
+        rows
+    )
+    .fetch_all(db)
+    .await?;
+    let items = rows.into_iter().map(|row| {
+        let (count, bytes) = (super::natural("count", row.count)?, super::natural("bytes", row.bytes)?);
+        Ok(Collection { name: row.collection, count, bytes })
+    });
+    items.collect()
+}
+
+/// The name of a file, which it keeps for as long as it is there.
+pub async fn name_of(db: &mut PgConnection, app: AppId, collection: &str, id: FileId) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!("SELECT name FROM files WHERE app_id = $1 AND collection = $2 AND id = $3", app.0, collection, id.0)
+        .fetch_optional(db)
+        .await
 }
 
 fn file(row: Row) -> sqlx::Result<File> {

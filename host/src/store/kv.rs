@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::id::AppId;
+use crate::model::collection::Collection;
 use crate::model::event::Told;
 use crate::model::kv::{Encoding, Entry, Stored, Value};
 use crate::model::listing::Span;
@@ -11,6 +12,12 @@ use crate::model::listing::Span;
 /// Entries in key order, and how many the span would have given without the bound on bytes.
 pub struct Scan {
     pub items: Vec<Entry>,
+    pub found: usize,
+}
+
+/// The same with all that is known of the entries.
+pub struct Browsed {
+    pub items: Vec<(String, Stored)>,
     pub found: usize,
 }
 
@@ -312,6 +319,96 @@ pub async fn list(
         .into_iter()
         .map(|row| Ok(Entry { key: row.key, value: Value { encoding: encoding(&row.encoding)?, bytes: row.value } }));
     Ok(Scan { items: items.collect::<sqlx::Result<_>>()?, found: super::natural("found", found)? })
+}
+
+/// An app's collections after one, by name, with how many entries they have that have not expired, and the bytes of their values.
+pub async fn collections(
+    db: &mut PgConnection,
+    now: DateTime<Utc>,
+    app: AppId,
+    after: &str,
+    rows: i64,
+) -> sqlx::Result<Vec<Collection>> {
+    let rows = sqlx::query!(
+        r#"SELECT collection, count(*) AS "count!", sum(octet_length(value))::bigint AS "bytes!"
+           FROM kv_entries
+           WHERE app_id = $1 AND collection > $2 AND (expires_at IS NULL OR expires_at > $3)
+           GROUP BY collection ORDER BY collection LIMIT $4"#,
+        app.0,
+        after,
+        now,
+        rows
+    )
+    .fetch_all(db)
+    .await?;
+    let items = rows.into_iter().map(|row| {
+        let (count, bytes) = (super::natural("count", row.count)?, super::natural("bytes", row.bytes)?);
+        Ok(Collection { name: row.collection, count, bytes })
+    });
+    items.collect()
+}
+
+/// As [`list`].
+pub async fn browse(
+    db: &mut PgConnection,
+    now: DateTime<Utc>,
+    app: AppId,
+    collection: &str,
+    span: &Span,
+    rows: i64,
+    bytes_max: i64,
+) -> sqlx::Result<Browsed> {
+    let rows = sqlx::query!(
+        r#"SELECT key AS "key!", encoding AS "encoding!", value AS "value!", revision AS "revision!", expires_at AS "expires_at?",
+                  found AS "found!"
+           FROM (
+               SELECT key, encoding, value, revision, expires_at, count(*) OVER () AS found,
+                      row_number() OVER (ORDER BY key) AS place,
+                      sum(octet_length(value)) OVER (ORDER BY key ROWS UNBOUNDED PRECEDING) AS bytes
+               FROM (
+                   SELECT key, encoding, value, revision, expires_at FROM kv_entries
+                   WHERE app_id = $1 AND collection = $2 AND key >= $3 AND key > $4 AND key < $5
+                     AND (expires_at IS NULL OR expires_at > $8)
+                   ORDER BY key LIMIT $6
+               ) AS page
+           ) AS measured
+           WHERE place = 1 OR bytes <= $7
+           ORDER BY key"#,
+        app.0,
+        collection,
+        span.from,
+        span.after,
+        span.before,
+        rows,
+        bytes_max,
+        now
+    )
+    .fetch_all(db)
+    .await?;
+    let found = rows.first().map_or(0, |row| row.found);
+    let items = rows.into_iter().map(|row| Ok((row.key, stored(&row.encoding, row.value, row.revision, row.expires_at)?)));
+    Ok(Browsed { items: items.collect::<sqlx::Result<_>>()?, found: super::natural("found", found)? })
+}
+
+/// The entry, if it has not expired, which nobody else writes until the transaction ends.
+pub async fn lock(
+    db: &mut PgConnection,
+    now: DateTime<Utc>,
+    app: AppId,
+    collection: &str,
+    key: &str,
+) -> sqlx::Result<Option<Stored>> {
+    let row = sqlx::query!(
+        "SELECT encoding, value, revision, expires_at FROM kv_entries
+         WHERE app_id = $1 AND collection = $2 AND key = $3 AND (expires_at IS NULL OR expires_at > $4)
+         FOR UPDATE",
+        app.0,
+        collection,
+        key,
+        now
+    );
+    let Some(row) = row.fetch_optional(db).await? else { return Ok(None) };
+    stored(&row.encoding, row.value, row.revision, row.expires_at).map(Some)
 }
 
 fn stored(encoding: &str, value: Vec<u8>, revision: i64, expires_at: Option<DateTime<Utc>>) -> sqlx::Result<Stored> {

@@ -27,6 +27,7 @@ struct Row {
     published_at: DateTime<Utc>,
     own_capabilities: Vec<String>,
     imports: Vec<String>,
+    message: String,
     generation: i32,
 }
 
@@ -46,6 +47,7 @@ impl Row {
                 capabilities: self.capabilities,
                 own_capabilities: self.own_capabilities,
                 imports: self.imports,
+                message: self.message,
                 created_by: self.published_by,
                 created_at: self.published_at,
             },
@@ -95,7 +97,7 @@ pub async fn get(db: &mut PgConnection, id: ScriptId) -> sqlx::Result<Option<Scr
         r#"SELECT s.id AS "id: ScriptId", s.app_id AS "app_id: AppId", s.name, s.kind, s.description, s.created_at, s.updated_at,
                   v.number, v.digest, v.source, v.limits AS "limits: Json<Limits>", v.capabilities,
                   v.created_by AS "published_by: UserId", v.created_at AS published_at,
-                  v.own_capabilities, v.imports, s.generation
+                  v.own_capabilities, v.imports, v.message, s.generation
            FROM scripts s JOIN script_versions v ON v.script_id = s.id AND v.number = s.active_version
            WHERE s.id = $1"#,
         id.0
@@ -222,8 +224,9 @@ pub async fn insert(db: &mut PgConnection, script: &Script, by: UserId) -> sqlx:
 pub async fn insert_version(db: &mut PgConnection, app: AppId, script: ScriptId, version: &Version) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO script_versions
-            (app_id, script_id, number, digest, source, limits, capabilities, own_capabilities, imports, created_by, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            (app_id, script_id, number, digest, source, limits, capabilities, own_capabilities, imports, created_by, created_at,
+             message)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         app.0,
         script.0,
         version.number,
@@ -234,7 +237,8 @@ pub async fn insert_version(db: &mut PgConnection, app: AppId, script: ScriptId,
         &version.own_capabilities,
         &version.imports,
         version.created_by.map(|by| by.0),
-        version.created_at
+        version.created_at,
+        version.message
     )
     .execute(db)
     .await
@@ -246,6 +250,7 @@ struct VersionRow {
     digest: String,
     limits: Json<Limits>,
     capabilities: Vec<String>,
+    message: String,
     created_by: Option<UserId>,
     created_at: DateTime<Utc>,
 }
@@ -257,6 +262,7 @@ impl VersionRow {
             digest: self.digest,
             limits: self.limits.0,
             capabilities: self.capabilities,
+            message: self.message,
             created_by: self.created_by,
             created_at: self.created_at,
         })
@@ -272,7 +278,8 @@ pub async fn versions(
 ) -> sqlx::Result<Vec<VersionSummary>> {
     let rows = sqlx::query_as!(
         VersionRow,
-        r#"SELECT number, digest, limits AS "limits: Json<Limits>", capabilities, created_by AS "created_by: UserId", created_at
+        r#"SELECT number, digest, limits AS "limits: Json<Limits>", capabilities, message, created_by AS "created_by: UserId",
+                  created_at
            FROM script_versions WHERE script_id = $1 AND ($2::integer IS NULL OR number < $2) ORDER BY number DESC LIMIT $3"#,
         script.0,
         before,
@@ -286,7 +293,8 @@ pub async fn versions(
 /// One version of a script.
 pub async fn version(db: &mut PgConnection, script: ScriptId, number: i32) -> sqlx::Result<Option<Version>> {
     let row = sqlx::query!(
-        r#"SELECT digest, source, limits AS "limits: Json<Limits>", capabilities, own_capabilities, imports, created_by AS "created_by: UserId", created_at
+        r#"SELECT digest, source, limits AS "limits: Json<Limits>", capabilities, own_capabilities, imports, message,
+                  created_by AS "created_by: UserId", created_at
            FROM script_versions WHERE script_id = $1 AND number = $2"#,
         script.0,
         number
@@ -300,6 +308,7 @@ pub async fn version(db: &mut PgConnection, script: ScriptId, number: i32) -> sq
         capabilities: row.capabilities,
         own_capabilities: row.own_capabilities,
         imports: row.imports,
+        message: row.message,
         created_by: row.created_by,
         created_at: row.created_at,
     }))

@@ -8,6 +8,15 @@ pub const ROUTING: &str = "picloud_routing";
 /// The channel of events that other nodes added.
 pub const EVENTS: &str = "picloud_events";
 
+/// The channel of records that were written.
+pub const RECORDS: &str = "picloud_records";
+
+/// Tells every node that there are records to be read on from.
+pub async fn records_written(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!(r#"SELECT pg_notify($1, '') IS NULL AS "sent""#, RECORDS).fetch_one(db).await?;
+    Ok(())
+}
+
 /// Tells every node that something may have to be delivered.
 pub async fn events_added(db: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!(r#"SELECT pg_notify($1, '') IS NULL AS "sent""#, EVENTS).fetch_one(db).await?;

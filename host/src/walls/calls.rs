@@ -242,6 +242,9 @@ const SIOCGIFINDEX: u32 = 0x8933;
 /// Has a range of memory carry a name (`prctl`); some C libraries do so with stacks.
 const PR_SET_VMA: u32 = 0x5356_4D41;
 
+/// One process or thread (`setpriority`); C libraries differ in its type.
+const PRIO_PROCESS: u32 = 0;
+
 /// The low bits of a socket's type, beside its flags.
 const SOCKET_KIND: u32 = 0xF;
 
@@ -293,6 +296,7 @@ fn processes(own: u32) -> Result<Rules, BackendError> {
         (libc::SYS_kill, vec![kill(libc::SIGINT)?, kill(libc::SIGQUIT)?, kill(libc::SIGKILL)?]),
         (libc::SYS_tgkill, vec![all([is(0, own)])?]),
         // A thread's own; lower is anyone's right.
+        (libc::SYS_setpriority, vec![all([is(0, PRIO_PROCESS), is(1, 0)])?]),
         (libc::SYS_sched_setattr, vec![all([is(0, 0)])?]),
         // To read bounds, not to set them.
         (libc::SYS_prlimit64, vec![all([is_null(2)])?]),

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use reqwest::Method;
 use serde_json::json;
 
 use super::people::{self, id};
+use crate::support::client::send;
 use crate::support::{Tenant, TestApp};
 
 pub(crate) struct World {
@@ -35,6 +37,10 @@ impl World {
         let letter = shop.letters(1).await.remove(0);
         app.put("/admin/apps/shop/secrets/key", json!({ "value": "not told" })).await.expect(201);
         let domain = app.post("/admin/apps/shop/domains", json!({ "host": "shop.example.com" })).await.expect(201).json();
+        app.put("/admin/apps/shop/kv/things/one", json!({ "value": 1 })).await.expect(201);
+        app.post("/admin/apps/shop/docs/things", json!({ "id": "one", "data": {} })).await.expect(201);
+        let upload = app.request(Method::POST, "/admin/apps/shop/files/things?name=one").bearer_auth(&app.token);
+        let file = send(upload.body("one")).await.expect(201).json();
         let ada = people::add(&app, "ada", "member").await;
         people::admit(&shop, "ada", "app_admin").await;
         let ran = app.post(&format!("/execute/{}", script.id), json!({})).await.expect(200);
@@ -43,8 +49,12 @@ impl World {
         shop.settled().await;
         let names = BTreeMap::from([
             ("app", shop.id.clone()),
+            ("collection", "things".to_owned()),
+            ("document_id", "one".to_owned()),
             ("domain_id", id(&domain)),
             ("execution_id", id(&execution)),
+            ("file_id", id(&file)),
+            ("key", "one".to_owned()),
             ("key_id", id(&key)),
             ("letter_id", id(&letter)),
             ("name", "key".to_owned()),

@@ -159,7 +159,11 @@ fn responses<'a>(
         let headers: Map<_, _> = names.into_iter().map(|name| (name.to_owned(), header(name))).collect();
         let mut response = json!({ "description": reply.about, "headers": headers });
         if let (Some(response), Some(body)) = (response.as_object_mut(), &reply.content) {
-            response.insert("content".to_owned(), content(body));
+            let mut by_type = content(body);
+            if let (Some(all), Some(Value::Object(other))) = (by_type.as_object_mut(), reply.other.as_ref().map(content)) {
+                all.extend(other);
+            }
+            response.insert("content".to_owned(), by_type);
         }
         responses.insert((*status).to_owned(), response);
     }

@@ -6,16 +6,21 @@ use crate::api::describe::Content;
 use crate::limits;
 
 /// Each noun, and so each module of handlers, with a sentence about it.
-pub(super) static TAGS: [(&str, &str); 22] = [
+pub(super) static TAGS: [(&str, &str); 27] = [
     ("apps", "The tenants: whose the scripts, routes, data and secrets are."),
     ("archive", "An app as one file: taken out here, brought in elsewhere."),
     ("audit", "Who changed what, from where: an append-only chain."),
     ("dead_letters", "Deliveries that no attempt is left of: read, replayed, resolved."),
+    ("deployments", "Apps as a whole: planned, applied, told apart, put back."),
+    ("docs", "Documents that scripts keep: found, made, changed, deleted by people."),
     ("domains", "Host names that an app claims and proves to own."),
     ("execute", "A script run now, for someone who may."),
     ("executions", "Records of runs, and what scripts logged."),
+    ("files", "Files that scripts keep: brought in, taken out, deleted by people."),
+    ("follow", "What an app's scripts log, and how they end, as it is written."),
     ("grants", "What an app allows its scripts to reach."),
     ("keys", "One's own API keys: bearer credentials that may less than their owner."),
+    ("kv", "Key-value entries that scripts keep: browsed, set, deleted by people."),
     ("limits", "The bounds that hold here."),
     ("members", "Who works in an app, and as what."),
     ("node", "Whether this node works, what it is, what it does."),
@@ -167,11 +172,15 @@ pub(super) fn of_path(name: &str) -> (&'static str, Value, Value) {
     match name {
         "app" => ("Id or slug of the app.", text(), json!("shop")),
         "name" => ("Its name.", text(), json!("orders")),
+        "collection" => ("Name of the collection.", text(), json!("orders")),
+        "key" => ("The key; what has a meaning in a URL is percent-encoded.", text(), json!("cart-17")),
+        "document_id" => ("Id of the document.", text(), json!("order-17")),
         "topic" => ("Name of the topic.", text(), json!("orders.paid")),
         "number" => ("Number of the version, from 1.", json!({ "type": "integer" }), json!(3)),
         "user_id" => id("The person; of a member also by name."),
         "session_id" => id("The login."),
         "key_id" => id("The API key."),
+        "file_id" => id("The file."),
         "domain_id" => id("The domain."),
         "script_id" => id("The script."),
         "route_id" => id("The route."),

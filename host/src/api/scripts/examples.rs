@@ -33,6 +33,7 @@ pub(super) fn version() -> Value {
         "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         "capabilities": ["kv"],
         "limits": limits(),
+        "message": "visits are counted by day",
         "created_by": "01990a6e-5a40-7c3e-9d0b-0d8f3b1c2a4e",
         "created_at": "2026-01-03T03:04:05.678901Z"
     })

@@ -5,14 +5,16 @@ use std::io;
 use crate::limits::{LANE_NICENESS, LANE_TURN_NS, NICENESS_MAX};
 
 /// Has this thread give way to the process's others: [`LANE_NICENESS`] above its own priority, and turns of [`LANE_TURN_NS`].
-/// Both are anyone's right. Where the system refuses, lanes are threads like others; a kernel before 6.12 keeps its own turns.
+/// Both are anyone's right. A kernel before 6.12 keeps its own turns; where the system refuses, lanes are threads like others.
 pub(super) fn lower() -> io::Result<()> {
-    let own = rustix::process::getpriority_process(None)?;
+    let lower = rustix::process::getpriority_process(None)?.saturating_add(LANE_NICENESS).min(NICENESS_MAX);
+    // By itself, too: not every system that has this has the other.
+    rustix::process::setpriority_process(None, lower)?;
     let asked = libc::sched_attr {
         size: size_of::<libc::sched_attr>() as u32,
         sched_policy: libc::SCHED_OTHER as u32,
         sched_flags: 0,
-        sched_nice: own.saturating_add(LANE_NICENESS).min(NICENESS_MAX),
+        sched_nice: lower,
         sched_priority: 0,
         sched_runtime: LANE_TURN_NS,
         sched_deadline: 0,

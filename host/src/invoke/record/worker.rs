@@ -16,6 +16,7 @@ use crate::limits::{
 };
 use crate::model::execution::Execution;
 use crate::model::usage::{self, Counted, Meter, Used};
+use crate::service::follow::Lost;
 use crate::service::usage::{Ending, Transaction};
 use crate::service::{self, Services};
 
@@ -162,6 +163,9 @@ impl Worker {
         let lost = self.batch.len() + self.kept.len();
         if lost > 0 {
             self.counts.drop_records(lost);
+            for execution in self.batch.iter().chain(&self.kept) {
+                self.services.follow.lost(execution.app_id, Lost { records: 1, lines: 0 });
+            }
             self.batch.clear();
             self.kept.clear();
         }
@@ -197,11 +201,13 @@ impl Worker {
             let bytes = match fate {
                 Fate::Kept(bytes) => bytes,
                 Fate::Bare(bytes) => {
+                    services.follow.lost(app, Lost { records: 0, lines: execution.logs.len() as u64 });
                     leave_lines_out(execution);
                     bytes
                 }
                 Fate::Left => {
                     counts.over_quota.fetch_add(1, Ordering::Relaxed);
+                    services.follow.lost(app, Lost { records: 1, lines: 0 });
                     return false;
                 }
             };

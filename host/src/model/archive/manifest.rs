@@ -75,7 +75,8 @@ pub struct VersionPart {
 }
 
 /// Sorts by its fields in their order.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "RouteState")]
 #[serde(deny_unknown_fields)]
 pub struct RoutePart {
     /// By name, as wherever a script is named.
@@ -88,7 +89,8 @@ pub struct RoutePart {
 }
 
 /// Sorts by its fields in their order.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "TriggerState")]
 #[serde(deny_unknown_fields)]
 pub struct TriggerPart {
     pub script: String,
@@ -100,7 +102,8 @@ pub struct TriggerPart {
 }
 
 /// What a trigger listens to: the fields of its kind, and no other.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "TriggerRuleState")]
 #[serde(deny_unknown_fields)]
 pub struct RulePart {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,7 +132,8 @@ pub struct RulePart {
     pub about_trigger: Option<usize>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "RetryState")]
 #[serde(deny_unknown_fields)]
 pub struct RetryPart {
     pub max_attempts: u32,

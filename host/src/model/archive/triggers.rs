@@ -6,11 +6,18 @@ use super::manifest::{RetryPart, RulePart, TriggerPart};
 use crate::error::{Error, Result};
 use crate::id::{ScriptId, TriggerId};
 use crate::model::event::Source;
+use crate::model::retry::Retry;
 use crate::model::trigger::{Filter, NewRule, Rule, State, Trigger};
 
 /// An app's triggers in the one order in which an archive has them: who listens to the letters of another stands after that one.
 /// Also what is left out, in words: what listens to letters of a trigger or a script that is gone can never run again.
 pub fn parts(triggers: &[Trigger], names: &HashMap<ScriptId, String>) -> (Vec<TriggerPart>, Vec<String>) {
+    let (placed, left_out) = placed(triggers, names);
+    (placed.into_iter().map(|(_, part)| part).collect(), left_out)
+}
+
+/// The same, each with its id.
+pub fn placed(triggers: &[Trigger], names: &HashMap<ScriptId, String>) -> (Vec<(TriggerId, TriggerPart)>, Vec<String>) {
     let is_named = |trigger: &&Trigger| {
         let about = filter(trigger).and_then(|filter| filter.script_id);
         [Some(trigger.script_id), about].into_iter().flatten().all(|id| names.contains_key(&id))
@@ -30,13 +37,26 @@ pub fn parts(triggers: &[Trigger], names: &HashMap<ScriptId, String>) -> (Vec<Tr
         round.sort_by(|(a, _), (b, _)| a.cmp(b));
         for (part, id) in round {
             places.insert(id, parts.len());
-            parts.push(part);
+            parts.push((id, part));
         }
     }
     lost.extend(open);
     let mut left_out: Vec<_> = lost.into_iter().map(|trigger| told(trigger, names)).collect();
     left_out.sort_unstable();
     (parts, left_out)
+}
+
+/// What tells a trigger from others, whatever its place in a list: script, kind and rule, and whose letters it listens to.
+pub type RuleKey = (String, String, RulePart, Option<Box<(String, String, RulePart)>>);
+
+/// The key of the trigger at a place of a list.
+pub fn rule_key(parts: &[TriggerPart], place: usize) -> RuleKey {
+    let own =
+        |part: &TriggerPart| (part.script.clone(), part.kind.clone(), RulePart { about_trigger: None, ..part.rule.clone() });
+    let part = parts.get(place);
+    let about = part.and_then(|part| part.rule.about_trigger).and_then(|about| parts.get(about));
+    let (script, kind, rule) = part.map(own).unwrap_or_default();
+    (script, kind, rule, about.map(|about| Box::new(own(about))))
 }
 
 impl TriggerPart {
@@ -72,6 +92,18 @@ impl TriggerPart {
                 ops: Some(ops.ok_or_else(|| missing("ops"))?),
             },
         })
+    }
+}
+
+impl RetryPart {
+    pub fn of(retry: &Retry) -> Self {
+        Self {
+            max_attempts: retry.max_attempts,
+            backoff: retry.backoff.as_str().to_owned(),
+            base_delay_ms: retry.base_delay_ms,
+            max_delay_ms: retry.max_delay_ms,
+            jitter: retry.jitter,
+        }
     }
 }
 
@@ -131,13 +163,7 @@ fn part(trigger: &Trigger, names: &HashMap<ScriptId, String>, places: &HashMap<T
             ..plain
         },
     };
-    let retry = RetryPart {
-        max_attempts: trigger.retry.max_attempts,
-        backoff: trigger.retry.backoff.as_str().to_owned(),
-        base_delay_ms: trigger.retry.base_delay_ms,
-        max_delay_ms: trigger.retry.max_delay_ms,
-        jitter: trigger.retry.jitter,
-    };
+    let retry = RetryPart::of(&trigger.retry);
     let (script, kind) = (name(names, trigger.script_id), trigger.rule.kind().as_str().to_owned());
     TriggerPart { script, kind, rule, retry, enabled: trigger.state == State::Active }
 }
@@ -154,7 +180,6 @@ mod tests {
 
     use super::*;
     use crate::id::AppId;
-    use crate::model::retry::Retry;
 
     fn trigger(id: u128, script: u128, rule: Rule) -> Trigger {
         Trigger {

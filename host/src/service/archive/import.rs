@@ -30,7 +30,7 @@ use crate::model::script::{self, Module, Script, Version};
 use crate::model::storage::{self, Used};
 use crate::model::trigger::{Rule, State, Trigger};
 use crate::service::audit::{self, Change};
-use crate::service::{Services, access, apps, files, mail_in};
+use crate::service::{Services, access, apps, deployments, files, mail_in};
 use crate::store::{self, Tx};
 
 /// An app that is being made of an archive. Dropped before it is finished, nothing of it remains.
@@ -174,6 +174,7 @@ impl<'s> Import<'s> {
             capabilities: capabilities.clone(),
             own_capabilities: capabilities.clone(),
             imports: imports.clone(),
+            message: String::new(),
             created_by: Some(self.by.user_id),
             created_at: planned.created_at,
         };
@@ -250,6 +251,7 @@ impl<'s> Import<'s> {
         // An archive may take its time to come: whoever lost the right meanwhile makes nothing.
         let by = &access::again(&mut tx, s.now(), by).await?;
         by.decide_on_instance(Scope::InstanceAdmin).map_err(|_| access::forbidden(Scope::InstanceAdmin))?;
+        deployments::record(&mut tx, app.id, Some(by), "app.import", "", now).await?;
         audit::append(&mut tx, now, Some(by), told(&app, &plan, counts)).await?;
         let (on_disk, doubt) = (files::blobs(s)?.doubt(), s.events.doubt());
         // From here on only a sweep can tell whether the app is there.
@@ -442,6 +444,7 @@ async fn make_script(
         capabilities: Vec::new(),
         own_capabilities: Vec::new(),
         imports: Vec::new(),
+        message: String::new(),
         created_by: Some(by.user_id),
         created_at: planned.created_at,
     };

@@ -1,0 +1,288 @@
+//! From a state that is wanted to one that runs: every script that is touched is checked and prepared with the modules that are to
+//! be, then all of it is stored at once (`service::deployments::change`).
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::Invoker;
+use super::publish::{Verdict, syntax_error};
+use crate::error::{Error, Kind, Result};
+use crate::id::{AppId, ScriptId};
+use crate::model::access::Principal;
+use crate::model::archive::manifest::{RoutePart, TriggerPart};
+use crate::model::deployment::difference::{self, Change};
+use crate::model::deployment::manifest::{Manifest, Pulled, Target, Wanted};
+use crate::model::deployment::{State, check_message};
+use crate::model::grant::Grants;
+use crate::model::import::{self, Graph, Node};
+use crate::model::script::{Code, Module};
+use crate::service::deployments::change::{Made, Prepared, PreparedScript, Told, make};
+use crate::service::deployments::{self, Picture};
+
+/// What a change would make different.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The digest of what runs: a change that is made with it is refused once that is another.
+    pub base: String,
+    /// The number of what runs.
+    pub active: Option<i32>,
+    /// The digest of what would run.
+    pub digest: String,
+    pub changes: Vec<Change>,
+    /// What a person should know before: data that does not come back.
+    pub notes: Vec<String>,
+}
+
+/// How a change is made.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The digest of what runs, as the caller knows it.
+    pub base: Option<String>,
+    pub message: String,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub enum Applied {
+    /// It ran already.
+    Same(Box<Plan>),
+    Made {
+        made: Box<Made>,
+        /// The digest of what ran before.
+        base: String,
+        notes: Vec<String>,
+    },
+}
+
+impl Invoker {
+    /// What applying the manifest would change; nothing is stored. 422 as where scripts are published and triggers made.
+    pub async fn plan(&self, app: AppId, manifest: Manifest) -> Result<Plan> {
+        let (picture, target) = self.target(app, manifest).await?;
+        self.planned(&picture, target).await
+    }
+
+    /// Puts the app into the state of the manifest, whole or not at all. Applied twice, it changes nothing the second time. 403
+    /// where a change needs a right that `by` has not; the rest as `change::make`.
+    pub async fn apply(&self, by: &Principal, app: AppId, manifest: Manifest, options: Options) -> Result<Applied> {
+        check_message(&options.message)?;
+        let _turn = self.inner.turns.take(app).await?;
+        let (picture, target) = self.target(app, manifest).await?;
+        self.deploy(by, &picture, target, "deployment.apply", options).await
+    }
+
+    /// What restoring a deployment would change. 404; 409 when the source of one of its scripts is not kept any more.
+    pub async fn plan_rollback(&self, app: AppId, number: i32) -> Result<Plan> {
+        let picture = deployments::picture(&self.inner.services, app).await?;
+        let target = self.stored(app, number).await?;
+        self.planned(&picture, target).await
+    }
+
+    /// Puts the app back into the state of a deployment, whole or not at all: sources, modules, limits, routes, triggers, grants.
+    /// Errors as [`Invoker::apply`] and [`Invoker::plan_rollback`].
+    pub async fn rollback(&self, by: &Principal, app: AppId, number: i32, options: Options) -> Result<Applied> {
+        check_message(&options.message)?;
+        let _turn = self.inner.turns.take(app).await?;
+        let picture = deployments::picture(&self.inner.services, app).await?;
+        let target = self.stored(app, number).await?;
+        self.deploy(by, &picture, target, "deployment.rollback", options).await
+    }
+
+    /// The manifest of what runs, with its number and digest.
+    pub async fn pull(&self, app: AppId) -> Result<(Pulled, Option<i32>, String)> {
+        let picture = deployments::picture(&self.inner.services, app).await?;
+        let sources = self.sources_of(app, &picture.state).await?;
+        Ok((Manifest::of(&picture.state, sources), picture.active, picture.digest))
+    }
+
+    async fn target(&self, app: AppId, manifest: Manifest) -> Result<(Picture, Target)> {
+        let services = &self.inner.services;
+        let picture = deployments::picture(services, app).await?;
+        for (name, script) in &manifest.scripts {
+            self.has_room_for(&script.limits).map_err(|error| of_script(name, error))?;
+        }
+        let target = manifest.target(&services.quota(app), &picture.grants, services.now())?;
+        Ok((picture, target))
+    }
+
+    /// A deployment as it was stored.
+    async fn stored(&self, app: AppId, number: i32) -> Result<Target> {
+        let services = &self.inner.services;
+        let deployment = deployments::get(services, app, number).await?;
+        let State { scripts, routes, triggers, grants } = deployment.state;
+        let digests: Vec<_> = scripts.iter().map(|script| script.digest.clone()).collect();
+        let sources = deployments::sources(services, app, &digests).await?;
+        let scripts = scripts.into_iter().map(|script| {
+            let source = sources.get(&script.digest).cloned().ok_or_else(|| {
+                let message = format!("the source of the script {} is not kept any more", script.name);
+                Error::conflict(message, serde_json::json!({ "script": script.name, "digest": script.digest }))
+            })?;
+            let (name, kind, description) = (script.name, script.kind, script.description);
+            Ok(Wanted { name, kind, description, limits: script.limits, digest: script.digest, source })
+        });
+        Ok(Target { scripts: scripts.collect::<Result<_>>()?, routes, triggers, grants: Grants::stated(grants)? })
+    }
+
+    async fn sources_of(&self, app: AppId, state: &State) -> Result<BTreeMap<String, String>> {
+        let digests: Vec<_> = state.scripts.iter().map(|script| script.digest.clone()).collect();
+        let by_digest = deployments::sources(&self.inner.services, app, &digests).await?;
+        let named = state.scripts.iter().filter_map(|script| Some((script.name.clone(), by_digest.get(&script.digest)?.clone())));
+        Ok(named.collect())
+    }
+
+    /// With the lines of sources that differ.
+    async fn planned(&self, picture: &Picture, target: Target) -> Result<Plan> {
+        let prepared = self.prepare_app(picture, target, Depth::Checked).await?;
+        let mut plan = plan_of(picture, &prepared)?;
+        let after = prepared.scripts.into_iter().map(|script| (script.wanted.name, script.wanted.source)).collect();
+        let before = self.sources_of(picture.app.id, &picture.state).await?;
+        difference::add_sources(&mut plan.changes, &before, &after);
+        Ok(plan)
+    }
+
+    /// What differs between two deployments, lines of sources included. 404.
+    pub async fn difference(&self, app: AppId, before: i32, after: i32) -> Result<Vec<Change>> {
+        let services = &self.inner.services;
+        let (before, after) = (deployments::get(services, app, before).await?, deployments::get(services, app, after).await?);
+        let mut changes = difference::between(&before.state, &after.state);
+        let (old, new) = (self.sources_of(app, &before.state).await?, self.sources_of(app, &after.state).await?);
+        difference::add_sources(&mut changes, &old, &new);
+        Ok(changes)
+    }
+
+    async fn deploy(
+        &self,
+        by: &Principal,
+        picture: &Picture,
+        target: Target,
+        cause: &'static str,
+        options: Options,
+    ) -> Result<Applied> {
+        let app = picture.app.id;
+        if let Some(base) = options.base.filter(|base| *base != picture.digest) {
+            let message = "the app was changed since this was planned; look at what runs now, and plan again";
+            let running = serde_json::json!({ "deployment": picture.active, "digest": picture.digest });
+            return Err(Error::conflict(message, serde_json::json!({ "base": base, "running": running })));
+        }
+        let prepared = self.prepare_app(picture, target, Depth::Prepared).await?;
+        let plan = plan_of(picture, &prepared)?;
+        if plan.changes.is_empty() && picture.active.is_some() {
+            return Ok(Applied::Same(Box::new(plan)));
+        }
+        crate::service::access::require_all(&self.inner.services, by, app, plan.changes.iter().map(Change::scope)).await?;
+        let made = make(&self.inner.services, by, app, &prepared, Told { cause, message: &options.message }).await?;
+        Ok(Applied::Made { made: Box::new(made), base: plan.base, notes: plan.notes })
+    }
+
+    /// Every script of the target, checked and, where it is touched, prepared.
+    async fn prepare_app(&self, picture: &Picture, target: Target, depth: Depth) -> Result<Prepared> {
+        let Target { scripts: wanted, routes, triggers, grants } = target;
+        let app = picture.app.id;
+        let mut scripts = Vec::with_capacity(wanted.len());
+        for wanted in wanted {
+            scripts.push(self.checked(picture, wanted).await?);
+        }
+        let nodes = scripts.iter().map(|script| Node {
+            id: ScriptId(uuid::Uuid::nil()),
+            name: script.wanted.name.clone(),
+            kind: script.wanted.kind,
+            version: 0,
+            imports: script.imports.clone(),
+            capabilities: script.own_capabilities.clone(),
+        });
+        let graph = Graph::new(nodes.collect()).at_most(self.inner.services.quota(app).modules as usize);
+        let sources: HashMap<String, String> =
+            scripts.iter().map(|script| (script.wanted.name.clone(), script.wanted.source.clone())).collect();
+        let touched: Vec<String> =
+            scripts.iter().filter(|script| script.is_touched).map(|script| script.wanted.name.clone()).collect();
+        for script in &mut scripts {
+            let wrong = |error| of_script(&script.wanted.name, error);
+            let closure = graph.closure_of_names(&script.wanted.name, &script.imports).map_err(wrong)?;
+            script.capabilities = import::capabilities(&script.own_capabilities, &closure);
+            script.is_touched |= closure.iter().any(|module| touched.contains(&module.name));
+            if depth == Depth::Prepared && script.is_touched {
+                let modules = closure.iter().map(|module| Module {
+                    name: module.name.clone(),
+                    source: sources.get(&module.name).cloned().unwrap_or_default(),
+                });
+                let (name, source) = (script.wanted.name.clone(), script.wanted.source.clone());
+                let code = Code { name, source, modules: modules.collect() };
+                script.image = self.image(app, script.wanted.kind, &code).await.map_err(wrong)?;
+            }
+        }
+        Ok(Prepared { base: picture.digest.clone(), scripts, routes, triggers, grants })
+    }
+
+    /// What its own source reaches and imports; of one that runs as it is, as that is known.
+    async fn checked(&self, picture: &Picture, wanted: Wanted) -> Result<PreparedScript> {
+        let same = picture.scripts.iter().find(|running| {
+            let state = &running.state;
+            state.name == wanted.name && state.kind == wanted.kind && state.digest == wanted.digest
+        });
+        if let Some(running) = same {
+            let (own, imports) = (running.own_capabilities.clone(), running.imports.clone());
+            let capabilities = running.state.capabilities.clone();
+            return Ok(PreparedScript { wanted, own_capabilities: own, capabilities, imports, is_touched: false, image: None });
+        }
+        let app = picture.app.id;
+        match self.check_for(app, &wanted.name, wanted.kind, &wanted.source).await? {
+            Verdict::Good { capabilities, imports } => {
+                let imports = imports.into_iter().map(|import| import.name).collect();
+                let own = capabilities.clone();
+                Ok(PreparedScript { wanted, own_capabilities: own, capabilities, imports, is_touched: true, image: None })
+            }
+            Verdict::Bad(diagnostic) => {
+                let mut error = syntax_error(&wanted.name, &diagnostic);
+                if let Some(details) = error.details.as_mut().and_then(serde_json::Value::as_object_mut) {
+                    details.insert("script".to_owned(), wanted.name.into());
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// How far scripts are made ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Checked,
+    Prepared,
+}
+
+fn plan_of(picture: &Picture, prepared: &Prepared) -> Result<Plan> {
+    let after = state_of(picture, prepared)?;
+    let changes = difference::between(&picture.state, &after);
+    let notes = notes(&changes);
+    Ok(Plan { base: picture.digest.clone(), active: picture.active, digest: after.digest()?, changes, notes })
+}
+
+fn state_of(picture: &Picture, prepared: &Prepared) -> Result<State> {
+    let (routes, triggers): (Vec<RoutePart>, Vec<TriggerPart>) = (prepared.routes.clone(), prepared.triggers.clone());
+    let scripts = prepared.scripts.iter().map(|script| script.wanted.clone()).collect();
+    let target = Target { scripts, routes, triggers, grants: prepared.grants.clone() };
+    let mut state = target.state(&picture.state);
+    for (told, script) in state.scripts.iter_mut().zip(&prepared.scripts) {
+        told.capabilities.clone_from(&script.capabilities);
+    }
+    Ok(state)
+}
+
+/// What does not come back with a state.
+fn notes(changes: &[Change]) -> Vec<String> {
+    use difference::{Action, Thing};
+    let of = |thing, action| changes.iter().filter(move |change| change.thing == thing && change.action == action);
+    let mut notes = Vec::new();
+    for script in of(Thing::Script, Action::Remove) {
+        notes.push(format!("the script {} goes with its earlier versions and the records of its executions", script.name));
+    }
+    for trigger in of(Thing::Trigger, Action::Remove) {
+        notes.push(format!("what waits for the trigger {} is not delivered", trigger.name));
+    }
+    notes
+}
+
+fn of_script(name: &str, error: Error) -> Error {
+    // What names its script already is left as it is.
+    if error.kind == Kind::Internal || error.message.starts_with(name) {
+        return error;
+    }
+    Error { message: format!("the script {name}: {}", error.message).into(), ..error }
+}

@@ -1,0 +1,28 @@
+//! Bounds of the command line as a client of a node's API.
+
+use super::TIMEOUT_MS_CEILING;
+
+/// An answer must be whole within this, ms; of a stream its head.
+pub const CLIENT_ANSWER_MS: u64 = 30_000;
+/// The same where a script is run and waited for, ms.
+pub const CLIENT_RUN_MS: u64 = TIMEOUT_MS_CEILING as u64 + CLIENT_ANSWER_MS;
+/// Body of an answer, bytes.
+pub const CLIENT_ANSWER_BYTES_MAX: usize = 32 << 20;
+/// What is read from standard input or a file to be sent, bytes.
+pub const CLIENT_INPUT_BYTES_MAX: usize = 16 << 20;
+/// A stream on which nothing comes for this long, ms, is opened anew: the node's heartbeat is three times as often.
+pub const CLIENT_STREAM_SILENT_MS: u64 = 45_000;
+/// The wait before a stream that broke off is opened anew, ms; doubled up to the ceiling while nothing comes.
+pub const CLIENT_RECONNECT_MS: u64 = 200;
+/// The longest such wait, ms.
+pub const CLIENT_RECONNECT_MS_CEILING: u64 = 5_000;
+/// One event of a stream, bytes.
+pub const CLIENT_STREAM_EVENT_BYTES_MAX: usize = 4 << 20;
+/// The file of credentials, bytes.
+pub const CLIENT_CREDENTIALS_BYTES_MAX: usize = 1 << 20;
+/// A `picloud.toml`, bytes.
+pub const CLIENT_MANIFEST_BYTES_MAX: usize = 1 << 20;
+/// A line of a source as an error quotes it, characters.
+pub const CLIENT_QUOTE_CHARS_MAX: usize = 100;
+/// A column of a table is not cut to less than this, characters.
+pub const CLIENT_COLUMN_CHARS_MIN: usize = 8;

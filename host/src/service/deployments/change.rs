@@ -1,0 +1,267 @@
+//! An app is put into another state as a whole, in one transaction: scripts and what they reach, grants, routes, triggers. What stays as
+//! it is keeps its id, and with it what waits for it and what is known of it.
+//!
+//! A crash before the commit leaves the state that was, and after it the state that is to be. Whoever changed the app since the
+//! change was prepared is not overwritten: 409.
+
+mod bindings;
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde_json::json;
+use sqlx::PgConnection;
+
+use super::{Picture, picture_of};
+use crate::error::{Error, Result};
+use crate::id::{AppId, ScriptId};
+use crate::limits;
+use crate::model::access::Principal;
+use crate::model::archive::manifest::{RoutePart, TriggerPart};
+use crate::model::deployment::About;
+use crate::model::deployment::difference::{self, Change};
+use crate::model::deployment::manifest::Wanted;
+use crate::model::grant::Grants;
+use crate::model::script::{Dependent, Image, Script, Version};
+use crate::model::storage;
+use crate::service::audit;
+use crate::service::{Services, scripts};
+use crate::store;
+
+/// An app as it is to be, whose scripts were checked and prepared by `invoke`.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// The digest of what ran when it was prepared.
+    pub base: String,
+    /// All that there are to be, by name.
+    pub scripts: Vec<PreparedScript>,
+    pub routes: Vec<RoutePart>,
+    pub triggers: Vec<TriggerPart>,
+    pub grants: Grants,
+}
+
+/// A script as it is to be.
+#[derive(Debug, Clone)]
+pub struct PreparedScript {
+    pub wanted: Wanted,
+    pub own_capabilities: Vec<String>,
+    /// With those of its modules.
+    pub capabilities: Vec<String>,
+    pub imports: Vec<String>,
+    /// Whether its source or one of its modules is another than what runs.
+    pub is_touched: bool,
+    /// Of one that is touched.
+    pub image: Option<Image>,
+}
+
+/// How the change is told.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// In the words of the audit log.
+    pub cause: &'static str,
+    pub message: &'a str,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// What runs now.
+    pub about: About,
+    pub changes: Vec<Change>,
+    /// Names of scripts that are gone, with the records of their executions.
+    pub deleted: Vec<String>,
+}
+
+/// Makes the change. 404 for the app; 409 when somebody changed it since it was prepared, and for routes and queues that two want;
+/// 422 `not_granted` for a capability that the grants to be give nothing of, and for what a route or trigger names and is not there;
+/// 507 for more scripts or triggers than the app's quota.
+pub async fn make(s: &Services, by: &Principal, app: AppId, prepared: &Prepared, told: Told<'_>) -> Result<Made> {
+    let (made, gone) = crate::service::unless_deadlocked(|| Box::pin(make_once(s, by, app, prepared, told))).await?;
+    s.reload_routing().await;
+    s.events.forsaken.notify_one();
+    let (number, changes) = (made.about.number, made.changes.len());
+    tracing::info!(app.id = %app, deployment = number, changes, user.id = %by.user_id, "app deployed");
+    crate::service::executions::forget(s, &gone).await;
+    Ok(made)
+}
+
+async fn make_once(
+    s: &Services,
+    by: &Principal,
+    app: AppId,
+    prepared: &Prepared,
+    told: Told<'_>,
+) -> Result<(Made, Vec<ScriptId>)> {
+    let now = s.now();
+    let mut tx = store::begin(&s.db).await?;
+    let app = store::apps::lock(&mut tx, app).await?.ok_or_else(|| Error::not_found("app"))?;
+    let before = picture_of(&mut tx, app).await?;
+    if before.digest != prepared.base {
+        return Err(changed_meanwhile(&before));
+    }
+    admit(&before, prepared)?;
+    let quota = crate::service::storage::quota(&mut tx, before.app.id).await?;
+    let (scripts, triggers) = (prepared.scripts.len(), prepared.triggers.len());
+    if scripts > before.scripts.len() {
+        storage::check_count("scripts", scripts as u64, quota.scripts)?;
+    }
+    if triggers > before.triggers.len() {
+        storage::check_count("triggers", triggers as u64, quota.triggers)?;
+    }
+    if prepared.grants != before.grants {
+        store::apps::put_grants(&mut tx, before.app.id, &prepared.grants, now).await?;
+    }
+    let gone = remove_scripts(&mut tx, &before, prepared).await?;
+    let ids = put_scripts(&mut tx, s, by, &before, prepared, told.message).await?;
+    bindings::put_routes(&mut tx, s, by, &before, &prepared.routes, &ids).await?;
+    bindings::put_triggers(&mut tx, s, by, &before, &prepared.triggers, &ids).await?;
+    let after = picture_of(&mut tx, before.app.clone()).await?;
+    let number = super::put(&mut tx, &after, Some(by), told.cause, told.message, now).await?;
+    if before.active != Some(number) {
+        store::deployments::set_active(&mut tx, after.app.id, number, now).await?;
+        store::deployments::trim(&mut tx, after.app.id, limits::DEPLOYMENTS_PER_APP_MAX).await?;
+    }
+    let about = store::deployments::about(&mut tx, after.app.id, number).await?;
+    let about = about.ok_or_else(|| Error::internal("a deployment is gone before it was committed"))?;
+    let changes = difference::between(&before.state, &after.state);
+    store::signals::routing_changed(&mut tx).await?;
+    audit::append(&mut tx, now, Some(by), audited(&before, &about, &changes, told)).await?;
+    let doubt = s.events.doubt();
+    tx.commit().await?;
+    doubt.settle_changed();
+    let deleted = gone.iter().map(|(_, name)| name.clone()).collect();
+    Ok((Made { about, changes, deleted }, gone.into_iter().map(|(id, _)| id).collect()))
+}
+
+fn changed_meanwhile(running: &Picture) -> Error {
+    let message = "the app was changed since this was prepared; look at what runs now, and try again";
+    Error::conflict(message, json!({ "running": { "deployment": running.active, "digest": running.digest } }))
+}
+
+/// 422 for a script that is touched, and for a grant that goes, as where a script is published; what was refused at the call before
+/// is so still.
+fn admit(before: &Picture, prepared: &Prepared) -> Result<()> {
+    for script in &prepared.scripts {
+        let had = before.state.script(&script.wanted.name);
+        for word in &script.capabilities {
+            let Some(capability) = crate::model::grant::Capability::from_word(word) else { continue };
+            let is_new = script.is_touched || had.is_none() || before.grants.allows_some(capability);
+            if is_new && !prepared.grants.allows_some(capability) {
+                let Error { message, details, .. } = prepared.grants.refusal(capability, None, &before.app.slug);
+                let message = format!("the script {}: {message}", script.wanted.name);
+                let refused = Error::new(crate::error::Kind::Invalid, "not_granted", message);
+                return Err(Error { details, ..refused });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Deletes the scripts that are not to be, or not of that kind, and keeps their sources.
+async fn remove_scripts(tx: &mut PgConnection, before: &Picture, prepared: &Prepared) -> Result<Vec<(ScriptId, String)>> {
+    let stays: BTreeSet<_> =
+        prepared.scripts.iter().map(|script| (script.wanted.name.as_str(), script.wanted.kind.as_str())).collect();
+    let mut gone = Vec::new();
+    for running in &before.scripts {
+        if stays.contains(&(running.state.name.as_str(), running.state.kind.as_str())) {
+            continue;
+        }
+        store::deployments::keep_sources(tx, before.app.id, running.id).await?;
+        store::scripts::delete(tx, running.id).await?;
+        gone.push((running.id, running.state.name.clone()));
+    }
+    Ok(gone)
+}
+
+/// Makes and changes scripts; the ids of all, by name.
+async fn put_scripts(
+    tx: &mut PgConnection,
+    s: &Services,
+    by: &Principal,
+    before: &Picture,
+    prepared: &Prepared,
+    message: &str,
+) -> Result<HashMap<String, ScriptId>> {
+    let (now, mut ids, mut touched) = (s.now(), HashMap::new(), Vec::new());
+    for script in &prepared.scripts {
+        let wanted = &script.wanted;
+        let running = before.scripts.iter().find(|one| one.state.name == wanted.name && one.state.kind == wanted.kind);
+        let Some(running) = running else {
+            ids.insert(wanted.name.clone(), make_script(tx, s, by, before.app.id, script, message).await?);
+            continue;
+        };
+        ids.insert(wanted.name.clone(), running.id);
+        let same = running.state.digest == wanted.digest;
+        let number = match (same, store::deployments::version_of(tx, running.id, &wanted.digest).await?) {
+            (true, _) => running.state.version,
+            (false, Some(number)) => number,
+            (false, None) => {
+                let number = store::scripts::newest_version(tx, running.id).await?.saturating_add(1);
+                let version = script.version(number, by, message, now);
+                store::scripts::insert_version(tx, before.app.id, running.id, &version).await.map_err(store::refusal)?;
+                number
+            }
+        };
+        if !same || running.state.description != wanted.description {
+            store::scripts::activate(tx, running.id, number, &wanted.description, now).await?;
+        }
+        if script.is_touched {
+            let (script_id, capabilities) = (running.id, script.capabilities.clone());
+            let dependent = Dependent { script_id, version: number, capabilities, image: None };
+            store::imports::put_capabilities(tx, &dependent).await?;
+            scripts::put_image(tx, s, running.id, number, script.image.as_ref()).await?;
+            touched.push(running.id);
+        }
+    }
+    // What is held ready of them was made with other modules.
+    store::imports::next_generation(tx, &touched).await?;
+    Ok(ids)
+}
+
+async fn make_script(
+    tx: &mut PgConnection,
+    s: &Services,
+    by: &Principal,
+    app: AppId,
+    new: &PreparedScript,
+    message: &str,
+) -> Result<ScriptId> {
+    let now = s.now();
+    let Wanted { name, kind, description, .. } = new.wanted.clone();
+    let (id, active) = (ScriptId::at(now), new.version(1, by, message, now));
+    let script = Script { id, app_id: app, name, kind, description, active, generation: 0, created_at: now, updated_at: now };
+    if !store::scripts::insert(tx, &script, by.user_id).await.map_err(store::refusal)? {
+        return Err(Error::internal("a script came twice"));
+    }
+    store::scripts::insert_version(tx, app, id, &script.active).await.map_err(store::refusal)?;
+    scripts::put_image(tx, s, id, 1, new.image.as_ref()).await?;
+    Ok(id)
+}
+
+impl PreparedScript {
+    fn version(&self, number: i32, by: &Principal, message: &str, now: chrono::DateTime<chrono::Utc>) -> Version {
+        Version {
+            number,
+            digest: self.wanted.digest.clone(),
+            source: self.wanted.source.clone(),
+            limits: self.wanted.limits,
+            capabilities: self.capabilities.clone(),
+            own_capabilities: self.own_capabilities.clone(),
+            imports: self.imports.clone(),
+            message: message.to_owned(),
+            created_by: Some(by.user_id),
+            created_at: now,
+        }
+    }
+}
+
+fn audited(before: &Picture, about: &About, changes: &[Change], told: Told<'_>) -> audit::Change {
+    let named: Vec<_> =
+        changes.iter().map(|change| json!({ "thing": change.thing, "action": change.action, "name": change.name })).collect();
+    audit::Change {
+        action: told.cause,
+        app_id: Some(before.app.id),
+        target: about.number.to_string(),
+        before: Some(json!({ "deployment": before.active, "digest": before.digest })),
+        after: Some(json!({ "deployment": about.number, "digest": about.digest, "message": told.message, "changes": named })),
+    }
+}

@@ -88,7 +88,7 @@ def before_call(context, case, kwargs):
     key = case.headers.get("idempotency-key")
     if isinstance(key, str) and key.isascii() and key.isprintable() and key.strip() and len(key) <= 100:
         case.headers["idempotency-key"] = f"{key}-{next(count)}"
-    # An app that may have no trigger answers 507 to whoever makes one. That is as described, and all that would be seen of it.
+    # An app that may have no trigger, or no bytes, answers 507 to whoever makes one. That is as described, and all that would be seen of it.
     if case.operation.path.endswith("/quota") and isinstance(case.body, dict):
-        for bound_of_things in ("scripts", "triggers"):
+        for bound_of_things in ("scripts", "triggers", "data_bytes", "file_bytes"):
             case.body.pop(bound_of_things, None)

@@ -256,6 +256,8 @@ async fn of_scripts(story: &mut Story, shop: &str) -> (String, String) {
     story.does(delete, &[&works, &id(&route)], Sent::Nothing, row).await;
     let row = ("script.delete", app, Tells::Gone);
     story.does("DELETE /api/v1/admin/scripts/{script_id}", &[&idle], Sent::Nothing, row).await;
+    let (activate, row) = ("POST /api/v1/admin/scripts/{script_id}/activate", ("version.activate", app, Tells::Changed));
+    story.does(activate, &[&works], Sent::Body(json!({ "version": 1 })), row).await;
     let mut manifest = story.app.get("/admin/apps/shop/manifest").await.expect(200).json()["manifest"].clone();
     manifest["scripts"]["more"] = json!({ "source": format!("/* {SENTINEL} */ 1") });
     let body = || Sent::Body(json!({ "manifest": manifest }));

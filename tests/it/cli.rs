@@ -1,5 +1,6 @@
 //! The command line over the API: the real binary, as a person or a script calls it, against a node or a stand-in for one.
 
+mod data;
 mod follow;
 mod help;
 mod safety;

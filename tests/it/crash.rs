@@ -111,3 +111,62 @@ async fn a_first_start_may_be_killed_at_any_moment() {
         again.stop();
     }
 }
+
+/// An app that is being put into another state is in the one or the other afterwards, whole.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_app_that_is_killed_while_it_changes_is_whole() {
+    const SCRIPTS: u32 = 40;
+    let manifest = |round: u32| {
+        let script = |n: u32| {
+            json!({
+                "source": format!("import \"m\" as m; `${{m::round()}} {round} {n}`"),
+                "routes": [{ "path": format!("/r{round}/{n}") }],
+                "triggers": [{ "kind": "queue", "queue": format!("q{round}-{n}") }],
+            })
+        };
+        let scripts: BTreeMap<_, _> = (0..SCRIPTS)
+            .map(|n| (format!("s{n}"), script(n)))
+            .chain([("m".to_owned(), json!({ "kind": "module", "source": format!("fn round() {{ {round} }}") }))])
+            .collect();
+        json!({ "manifest": { "scripts": scripts } })
+    };
+    let scratch = Scratch::prepared().await;
+    let first = Server::dev(&scratch).await;
+    first.client.create_app("shop").await;
+    first.client.post("/admin/apps/shop/deployments", manifest(0)).await.expect(200);
+    first.crash();
+    let mut stands = 0;
+    for round in 1..=8 {
+        let server = Server::dev(&scratch).await;
+        let client = server.client.clone();
+        let changing = tokio::spawn(async move {
+            let url = format!("{}/api/v1/admin/apps/shop/deployments", client.admin);
+            let sent = client.http.post(url).bearer_auth(&client.token).json(&manifest(round)).send().await;
+            sent.is_ok_and(|response| response.status() == 200)
+        });
+        // Anywhere: while scripts are prepared, inside the transaction, after it.
+        tokio::time::sleep(Duration::from_millis(u64::from(round) * 60 + rand::random_range(0..60))).await;
+        server.crash();
+        let was_answered = changing.await.expect("a request");
+
+        let again = Server::dev(&scratch).await;
+        let state = again.client.get("/admin/apps/shop/manifest").await.expect(200).json();
+        let scripts = &state["manifest"]["scripts"];
+        let path = scripts["s0"]["routes"][0]["path"].as_str().expect("a path");
+        let found: u32 = path[2..].split('/').next().expect("a round").parse().expect("a number");
+        assert!(found == round || found == stands, "round {round}: {found}");
+        assert!(!was_answered || found == round, "what was answered is there");
+        assert_eq!(scripts["m"]["source"], format!("fn round() {{ {found} }}"));
+        for n in 0..SCRIPTS {
+            let script = &scripts[format!("s{n}")];
+            assert_eq!(script["routes"], json!([{ "path": format!("/r{found}/{n}") }]), "round {round}");
+            assert_eq!(script["triggers"], json!([{ "kind": "queue", "queue": format!("q{found}-{n}") }]), "round {round}");
+            let answer = again.client.call("shop.localhost", "GET", &format!("/r{found}/{n}"), "", &[]).await.expect(200).json();
+            assert_eq!(answer, format!("{found} {found} {n}"), "round {round}");
+        }
+        let plan = again.client.post("/admin/apps/shop/plan", json!({ "manifest": state["manifest"] })).await.expect(200).json();
+        assert_eq!(plan["changes"], json!([]), "what runs is a deployment");
+        stands = found;
+        again.crash();
+    }
+}

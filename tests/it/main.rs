@@ -57,6 +57,7 @@ mod recording;
 mod routing;
 mod scripts;
 mod usage;
+mod versions;
 // Who may do what.
 mod api_keys;
 mod audit;

@@ -149,6 +149,7 @@ fn things() -> Vec<(&'static str, &'static str, Option<Value>)> {
         ("DELETE", "/api/v1/admin/apps/{app}/files/{collection}/{file_id}", None),
         ("GET", "/api/v1/admin/apps/{app}/files/{collection}/{file_id}/content", None),
         ("GET", "/api/v1/admin/scripts/{script_id}/versions/{number}", None),
+        ("GET", "/api/v1/admin/scripts/{script_id}/versions/{number}/diff", None),
         ("DELETE", "/api/v1/admin/scripts/{script_id}/routes/{route_id}", None),
         ("GET", "/api/v1/admin/apps/{app}/triggers/{trigger_id}", None),
         ("PATCH", "/api/v1/admin/apps/{app}/triggers/{trigger_id}", Some(json!({ "enabled": false }))),

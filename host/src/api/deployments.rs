@@ -11,9 +11,8 @@ use serde_json::{Value, json};
 
 use super::error::Answer;
 use super::gate::Caller;
-use super::query::{Given, OfApp, Parameter, Parameters, Path, Query};
+use super::query::{Against, OfApp, Path, Query};
 use super::{Api, List, body};
-use crate::error::Result;
 use crate::id::{AppId, UserId};
 use crate::invoke::deploy::{Applied, Options, Plan};
 use crate::model::deployment::difference::Change;
@@ -189,20 +188,6 @@ fn pulled_example() -> Value {
         "digest": "3f0a".repeat(16),
         "default_limits": { "fuel": 500_000_000, "memory_mb": 32, "timeout_ms": 10_000 },
     })
-}
-
-/// `?against=` the number of another deployment.
-pub(super) struct Against(Option<i32>);
-
-impl Parameters for Against {
-    fn describe() -> Vec<Parameter> {
-        let number = json!({ "type": "integer", "format": "int32", "minimum": 1 });
-        vec![Parameter::new("against", "The deployment that it is held against; left out: the one that runs.", number)]
-    }
-
-    fn read(given: &mut Given) -> Result<Self> {
-        Ok(Self(given.take("against", "the number of a deployment")?))
-    }
 }
 
 /// What differs between two deployments.

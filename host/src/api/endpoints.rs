@@ -128,6 +128,8 @@ pub(super) fn table() -> Vec<Endpoint> {
         get   ("/api/v1/admin/scripts/{script_id}/used_by",                      App(ScriptRead),         scripts::used_by,           "Lists the scripts that import it."),
         get   ("/api/v1/admin/scripts/{script_id}/versions",                     App(ScriptRead),         scripts::versions,          "Lists its versions, newest first."),
         get   ("/api/v1/admin/scripts/{script_id}/versions/{number}",            App(ScriptRead),         scripts::version,           "Reads a version with its source."),
+        get   ("/api/v1/admin/scripts/{script_id}/versions/{number}/diff",       App(ScriptRead),         scripts::diff,              "Says what differs between two versions.").or(&[404]),
+        post  ("/api/v1/admin/scripts/{script_id}/activate",                     App(ScriptWrite),        scripts::activate,          "Makes a stored version the active one.").or(&[404, 409, 503]),
         get   ("/api/v1/admin/scripts/{script_id}/executions",                   App(LogRead),            executions::list,           "Lists its executions, newest first."),
         get   ("/api/v1/admin/scripts/{script_id}/logs",                         App(LogRead),            executions::logs,           "Lists what it logged, newest first."),
 

@@ -175,6 +175,20 @@ impl Parameters for Deletion {
     }
 }
 
+/// `?against=` the number of what something numbered is held against.
+pub(super) struct Against(pub(super) Option<i32>);
+
+impl Parameters for Against {
+    fn describe() -> Vec<Parameter> {
+        let number = json!({ "type": "integer", "format": "int32", "minimum": 1 });
+        vec![Parameter::new("against", "The number of the one that it is held against; left out: the one that runs.", number)]
+    }
+
+    fn read(given: &mut Given) -> Result<Self> {
+        Ok(Self(given.take("against", "a number")?))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use axum::http::Request;

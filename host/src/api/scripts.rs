@@ -13,13 +13,14 @@ use super::answer::{Created, NoContent, Tagged};
 use super::error::Answer;
 use super::etag::IfMatch;
 use super::gate::Caller;
-use super::query::{Given, Parameter, Parameters, Path, Query};
+use super::query::{Against, Given, Parameter, Parameters, Path, Query};
 use super::{Api, List, body};
 use crate::error::{self, Error, Result};
 use crate::id::{AppId, ScriptId, UserId};
 use crate::invoke::Verdict;
 use crate::limits;
 use crate::model::access::Scope;
+use crate::model::deployment::difference;
 use crate::model::import;
 use crate::model::page::PageQuery;
 use crate::model::script::{self, AskedLimits, Diagnostic, Kind, Limits, NewScript, NewVersion, Script, Summary, VersionSummary};
@@ -50,6 +51,9 @@ pub(super) struct ScriptJson {
     /// Of one script that was asked for by its id.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
+    /// The number of the version that was just stored without being made the active one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stored: Option<i32>,
     links: Links,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -101,6 +105,7 @@ impl From<Summary> for ScriptJson {
             imports: None,
             limits,
             source: None,
+            stored: None,
             links,
             created_at,
             updated_at,
@@ -126,6 +131,7 @@ impl ScriptJson {
             imports: Some(imports),
             limits,
             source,
+            stored: None,
             links,
             created_at,
             updated_at,
@@ -210,6 +216,23 @@ pub(super) struct Publish {
     /// Left out: as they are.
     limits: Option<AskedLimits>,
     /// What you say of the version.
+    #[serde(default)]
+    message: String,
+    /// False: it is stored, and what is active stays so.
+    #[serde(default = "yes")]
+    activate: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A version to be made the active one.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "VersionToActivate", example = json!({ "version": 3, "message": "back to what worked" }))]
+pub(super) struct Activate {
+    /// Its number.
+    version: i32,
     #[serde(default)]
     message: String,
 }
@@ -330,10 +353,63 @@ pub(super) async fn publish(
     if_match: IfMatch,
     body::Json(new): body::Json<Publish>,
 ) -> Answer<Tagged<ScriptJson>> {
-    let Publish { source, description, limits, message } = new;
+    let Publish { source, description, limits, message, activate } = new;
     let new = NewVersion { source, description, limits: limits.unwrap_or_default(), message };
-    let script = api.invoker.publish(&by, id, new, if_match.tag()).await?;
+    if activate {
+        let script = api.invoker.publish(&by, id, new, if_match.tag()).await?;
+        return Ok(Tagged { tag: script.tag(), body: ScriptJson::without_source(script) });
+    }
+    let (script, number) = api.invoker.stage(&by, id, new, if_match.tag()).await?;
+    Ok(Tagged { tag: script.tag(), body: ScriptJson { stored: Some(number), ..ScriptJson::without_source(script) } })
+}
+
+pub(super) async fn activate(
+    State(api): State<Api>,
+    Path(id): Path<ScriptId>,
+    Caller(by): Caller,
+    if_match: IfMatch,
+    body::Json(asked): body::Json<Activate>,
+) -> Answer<Tagged<ScriptJson>> {
+    let script = api.invoker.activate(&by, id, asked.version, asked.message, if_match.tag()).await?;
     Ok(Tagged { tag: script.tag(), body: ScriptJson::without_source(script) })
+}
+
+/// What differs between two versions of a script.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "VersionDifference", example = examples::difference())]
+pub(super) struct VersionDifference {
+    /// The version that was held against.
+    before: i32,
+    after: i32,
+    /// Lines of the source, in the unified form; empty where it is the same.
+    source: String,
+    limits_before: Limits,
+    limits_after: Limits,
+    /// Interfaces that the later one can reach by itself and the other cannot.
+    gained: Vec<String>,
+    lost: Vec<String>,
+}
+
+pub(super) async fn diff(
+    State(api): State<Api>,
+    Path((id, number)): Path<(ScriptId, i32)>,
+    Query(Against(against)): Query<Against>,
+) -> Answer<Json<VersionDifference>> {
+    let after = service::scripts::version(&api.services, id, number).await?;
+    let before = match against {
+        Some(number) => service::scripts::version(&api.services, id, number).await?,
+        None => service::scripts::get(&api.services, id).await?.active,
+    };
+    let only = |these: &[String], others: &[String]| these.iter().filter(|one| !others.contains(one)).cloned().collect();
+    Ok(Json(VersionDifference {
+        before: before.number,
+        after: after.number,
+        source: difference::lines_between(&before.source, &after.source),
+        limits_before: before.limits,
+        limits_after: after.limits,
+        gained: only(&after.own_capabilities, &before.own_capabilities),
+        lost: only(&before.own_capabilities, &after.own_capabilities),
+    }))
 }
 
 pub(super) async fn delete(

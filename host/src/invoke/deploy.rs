@@ -14,7 +14,7 @@ use crate::model::deployment::manifest::{Manifest, Pulled, Target, Wanted};
 use crate::model::deployment::{State, check_message};
 use crate::model::grant::Grants;
 use crate::model::import::{self, Graph, Node};
-use crate::model::script::{Code, Module};
+use crate::model::script::{Code, Module, Script};
 use crate::service::deployments::change::{Made, Prepared, PreparedScript, Told, make};
 use crate::service::deployments::{self, Picture};
 
@@ -84,6 +84,48 @@ impl Invoker {
         let picture = deployments::picture(&self.inner.services, app).await?;
         let target = self.stored(app, number).await?;
         self.deploy(by, &picture, target, "deployment.rollback", options).await
+    }
+
+    /// Makes a stored version of a script the active one, with the modules that run now. `if_match` is a `Script::tag`: 412. 404; 422
+    /// `not_granted`, and for modules that it imports and are not there; 409 as [`Invoker::apply`].
+    pub async fn activate(
+        &self,
+        by: &Principal,
+        id: ScriptId,
+        number: i32,
+        message: String,
+        if_match: Option<&str>,
+    ) -> Result<Script> {
+        check_message(&message)?;
+        let services = &self.inner.services;
+        let script = crate::service::scripts::get(services, id).await?;
+        if if_match.is_some_and(|tag| tag != script.tag()) {
+            return Err(Error::changed_meanwhile("script", script.tag()));
+        }
+        let version = crate::service::scripts::version(services, id, number).await?;
+        let _turn = self.inner.turns.take(script.app_id).await?;
+        let picture = deployments::picture(services, script.app_id).await?;
+        let mut target = self.running(&picture).await?;
+        let wanted = target.scripts.iter_mut().find(|wanted| wanted.name == script.name);
+        let wanted = wanted.ok_or_else(|| Error::not_found("script"))?;
+        (wanted.source, wanted.limits, wanted.digest) = (version.source, version.limits, version.digest);
+        self.deploy(by, &picture, target, "version.activate", Options { base: None, message }).await?;
+        crate::service::scripts::get(services, id).await
+    }
+
+    /// What runs, as a target.
+    async fn running(&self, picture: &Picture) -> Result<Target> {
+        let mut sources = self.sources_of(picture.app.id, &picture.state).await?;
+        let scripts = picture.state.scripts.iter().map(|script| Wanted {
+            name: script.name.clone(),
+            kind: script.kind,
+            description: script.description.clone(),
+            limits: script.limits,
+            digest: script.digest.clone(),
+            source: sources.remove(&script.name).unwrap_or_default(),
+        });
+        let (routes, triggers) = (picture.state.routes.clone(), picture.state.triggers.clone());
+        Ok(Target { scripts: scripts.collect(), routes, triggers, grants: picture.grants.clone() })
     }
 
     /// The manifest of what runs, with its number and digest.

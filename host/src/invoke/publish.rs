@@ -152,6 +152,28 @@ impl Invoker {
         self.publish_draft(by, Draft::Version { of: &script, new: &new, if_match }).await
     }
 
+    /// Stores the next version and leaves the active one as it is; its number. What imports a module is tried with it. Errors as in
+    /// [`Invoker::publish`].
+    pub async fn stage(
+        &self,
+        by: &Principal,
+        id: ScriptId,
+        new: NewVersion,
+        if_match: Option<&str>,
+    ) -> Result<(Script, i32), Error> {
+        let services = &self.inner.services;
+        let script = service::scripts::get(services, id).await?;
+        new.check(&services.quota(script.app_id))?;
+        self.has_room_for(&new.limits)?;
+        let (own, imports) = match self.check_for(script.app_id, &script.name, script.kind, &new.source).await? {
+            Verdict::Good { capabilities, imports } => (capabilities, imports),
+            Verdict::Bad(diagnostic) => return Err(syntax_error(&script.name, &diagnostic)),
+        };
+        let _turn = self.inner.turns.take(script.app_id).await?;
+        let prepared = self.prepare(Draft::Version { of: &script, new: &new, if_match }, &own, &imports).await?;
+        service::scripts::stage(services, by, id, new, prepared, if_match).await
+    }
+
     /// 422 for more memory than this node's machine has for one instance, though a larger one's might.
     pub(super) fn has_room_for(&self, asked: &AskedLimits) -> Result<(), Error> {
         let (field, ceiling) = ("limits.memory_mb", u64::from(self.pool().memory_mb_max));

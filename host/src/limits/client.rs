@@ -1,11 +1,19 @@
 //! Bounds of the command line as a client of a node's API.
 
-use super::TIMEOUT_MS_CEILING;
+use super::{FILE_UPLOAD_MS, TIMEOUT_MS_CEILING};
 
 /// An answer must be whole within this, ms; of a stream its head.
 pub const CLIENT_ANSWER_MS: u64 = 30_000;
 /// The same where a script is run and waited for, ms.
 pub const CLIENT_RUN_MS: u64 = TIMEOUT_MS_CEILING as u64 + CLIENT_ANSWER_MS;
+/// The same where a file is sent, ms.
+pub const CLIENT_UPLOAD_MS: u64 = FILE_UPLOAD_MS + CLIENT_ANSWER_MS;
+/// What is read of a file at once to be sent, bytes.
+pub const CLIENT_PIECE_BYTES: usize = 64 << 10;
+/// A file from this size on, bytes, is sent when the node says that it wants it, and it is shown how far it has come.
+pub const CLIENT_LONG_BYTES_MIN: u64 = 1 << 20;
+/// A node that has not said so within this, ms, is sent it all the same.
+pub const CLIENT_CONTINUE_MS: u64 = 1_000;
 /// Body of an answer, bytes.
 pub const CLIENT_ANSWER_BYTES_MAX: usize = 32 << 20;
 /// What is read from standard input or a file to be sent, bytes.
@@ -24,5 +32,9 @@ pub const CLIENT_CREDENTIALS_BYTES_MAX: usize = 1 << 20;
 pub const CLIENT_MANIFEST_BYTES_MAX: usize = 1 << 20;
 /// A line of a source as an error quotes it, characters.
 pub const CLIENT_QUOTE_CHARS_MAX: usize = 100;
+/// A value of an entry, or the data of a document, in a list, characters.
+pub const CLIENT_SNIPPET_CHARS_MAX: usize = 80;
+/// JSON for a terminal is indented no deeper than this, levels.
+pub const CLIENT_INDENT_LEVELS_MAX: usize = 32;
 /// A column of a table is not cut to less than this, characters.
 pub const CLIENT_COLUMN_CHARS_MIN: usize = 8;

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::Services;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::id::AppId;
 use crate::limits;
 use crate::model::access::Principal;
@@ -77,9 +77,15 @@ pub async fn picture(s: &Services, app: AppId) -> Result<Picture> {
     Ok(picture)
 }
 
-/// The sources of versions with these digests, as far as they are kept.
+/// The sources of versions with these digests, as far as they are kept. 422 `limit_reached` for more of them than a manifest holds.
 pub async fn sources(s: &Services, app: AppId, digests: &[String]) -> Result<BTreeMap<String, String>> {
-    Ok(store::deployments::sources(&mut *s.db.acquire().await?, app, digests).await?)
+    let mut db = s.db.acquire().await?;
+    let (bytes, allowed) = (store::deployments::source_bytes(&mut db, app, digests).await?, limits::MANIFEST_BYTES_MAX as i64);
+    if bytes > allowed {
+        let message = format!("the sources of the app are {bytes} bytes together; {allowed} is what a manifest holds");
+        return Err(Error::new(Kind::Invalid, "limit_reached", message));
+    }
+    Ok(store::deployments::sources(&mut db, app, digests).await?)
 }
 
 async fn picture_of(tx: &mut PgConnection, app: App) -> Result<Picture> {

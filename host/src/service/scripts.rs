@@ -146,6 +146,48 @@ pub async fn publish(
     Ok(script)
 }
 
+/// Stores the next version without making it the active one; its number. What some version is already is that version. Errors as in
+/// [`publish`].
+pub async fn stage(
+    s: &Services,
+    by: &Principal,
+    id: ScriptId,
+    new: NewVersion,
+    prepared: Prepared,
+    if_match: Option<&str>,
+) -> Result<(Script, i32)> {
+    let now = s.now();
+    let mut tx = store::begin(&s.db).await?;
+    let script = locked(&mut tx, id, if_match).await?;
+    let quota = s.quota(script.app_id);
+    new.check(&quota)?;
+    super::grants::admit(&mut tx, script.app_id, &prepared.capabilities).await?;
+    let limits = new.limits.over(script.active.limits, &quota)?;
+    if let Some(number) = store::deployments::version_of(&mut tx, id, &digest(&new.source, &limits)).await? {
+        return Ok((script, number));
+    }
+    let number = store::scripts::newest_version(&mut tx, id).await?.saturating_add(1);
+    let version = Version {
+        number,
+        digest: digest(&new.source, &limits),
+        source: new.source,
+        limits,
+        capabilities: prepared.capabilities.clone(),
+        own_capabilities: prepared.own_capabilities.clone(),
+        imports: prepared.imports.clone(),
+        message: new.message,
+        created_by: Some(by.user_id),
+        created_at: now,
+    };
+    store::scripts::insert_version(&mut tx, script.app_id, id, &version).await?;
+    put_image(&mut tx, s, id, number, prepared.image.as_ref()).await?;
+    let staged = Script { active: version, ..script.clone() };
+    audit::append(&mut tx, now, Some(by), changed("version.create", None, Some(&staged))).await?;
+    tx.commit().await?;
+    tracing::info!(app.id = %script.app_id, script.id = %id, script.version = number, user.id = %by.user_id, "version stored");
+    Ok((script, number))
+}
+
 /// Deletes the script with its versions, images, routes and triggers, in one transaction; then, in batches, the records of its
 /// executions, which nobody finds any more. `if_match` as in [`publish`]. 404; 409 naming the scripts that import it.
 pub async fn delete(s: &Services, by: &Principal, id: ScriptId, if_match: Option<&str>) -> Result<()> {

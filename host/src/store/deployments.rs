@@ -188,6 +188,22 @@ pub async fn sources(db: &mut PgConnection, app: AppId, digests: &[String]) -> s
     Ok(rows.into_iter().map(|row| (row.digest, row.source)).collect())
 }
 
+/// How many bytes the sources of versions with these digests are.
+pub async fn source_bytes(db: &mut PgConnection, app: AppId, digests: &[String]) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"SELECT coalesce(sum(bytes), 0)::bigint AS "bytes!" FROM (
+               SELECT DISTINCT ON (digest) digest, octet_length(source) AS bytes FROM (
+                   SELECT digest, source FROM script_versions WHERE app_id = $1 AND digest = ANY ($2)
+                   UNION ALL SELECT digest, source FROM kept_sources WHERE app_id = $1 AND digest = ANY ($2)
+               ) AS found
+           ) AS each"#,
+        app.0,
+        digests
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// A script as it runs, with what a deployment does not say of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Running {

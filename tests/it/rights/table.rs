@@ -135,6 +135,8 @@ pub(crate) const TABLE: &[(&str, &str, Right)] = &[
     ("GET",    "/api/v1/admin/scripts/{script_id}/used_by",                     OfApp(SCRIPT_READ)),
     ("GET",    "/api/v1/admin/scripts/{script_id}/versions",                    OfApp(SCRIPT_READ)),
     ("GET",    "/api/v1/admin/scripts/{script_id}/versions/{number}",           OfApp(SCRIPT_READ)),
+    ("GET",    "/api/v1/admin/scripts/{script_id}/versions/{number}/diff",      OfApp(SCRIPT_READ)),
+    ("POST",   "/api/v1/admin/scripts/{script_id}/activate",                    OfApp(SCRIPT_WRITE)),
     ("GET",    "/api/v1/admin/scripts/{script_id}/executions",                  OfApp(LOG_READ)),
     ("GET",    "/api/v1/admin/scripts/{script_id}/logs",                        OfApp(LOG_READ)),
     ("GET",    "/api/v1/admin/scripts/{script_id}/routes",                      OfApp(SCRIPT_READ)),

@@ -39,6 +39,18 @@ pub(super) fn version() -> Value {
     })
 }
 
+pub(super) fn difference() -> Value {
+    json!({
+        "before": 2,
+        "after": 3,
+        "source": "@@ -1 +1 @@\n-1\n+kv::collection(\"visits\").get(\"ada\")\n",
+        "limits_before": limits(),
+        "limits_after": limits(),
+        "gained": ["kv"],
+        "lost": []
+    })
+}
+
 pub(super) fn users() -> Value {
     json!({
         "items": [{

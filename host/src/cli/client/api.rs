@@ -7,9 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt as _, Full};
+use futures_util::{StreamExt as _, stream};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, BodyStream, Full, StreamBody};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
+use hyper::ext::on_informational;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -18,6 +21,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
@@ -34,6 +38,9 @@ const USER_AGENT: &str = concat!("picloud/", env!("CARGO_PKG_VERSION"));
 /// What a segment of a path, or a value of a query, has as it is; the colon is of verbs such as `routes:match`.
 const AS_IT_IS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b':');
 
+/// A body as it is sent, piece by piece.
+pub(super) type Content = UnsyncBoxBody<Bytes, io::Error>;
+
 /// A node, and who asks it.
 pub(super) struct Api {
     pub(super) origin: Origin,
@@ -46,7 +53,10 @@ pub(super) struct Ask {
     /// With the query.
     target: String,
     headers: Vec<(HeaderName, HeaderValue)>,
-    body: Bytes,
+    body: Content,
+    body_bytes: u64,
+    /// Told when the node says that the body may come.
+    go: Option<Arc<Notify>>,
     within_ms: u64,
 }
 
@@ -64,7 +74,7 @@ pub(super) struct Opened {
     headers: HeaderMap,
     body: Incoming,
     /// The connection lives as long as somebody could ask something over it.
-    _sender: SendRequest<Full<Bytes>>,
+    _sender: SendRequest<Content>,
     origin: String,
 }
 
@@ -75,7 +85,8 @@ impl Ask {
             target.push('/');
             target.extend(utf8_percent_encode(segment, AS_IT_IS));
         }
-        Self { method, target, headers: Vec::new(), body: Bytes::new(), within_ms: limits::CLIENT_ANSWER_MS }
+        let (body, within_ms) = (whole(Bytes::new()), limits::CLIENT_ANSWER_MS);
+        Self { method, target, headers: Vec::new(), body, body_bytes: 0, go: None, within_ms }
     }
 
     pub(super) fn get(segments: &[&str]) -> Self {
@@ -119,12 +130,27 @@ impl Ask {
         let body =
             serde_json::to_vec(body).map_err(|e| Failure::new(Exit::Other, format!("the request cannot be written: {e}")))?;
         self.headers.push((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
-        self.body = body.into();
-        Ok(self)
+        Ok(self.bytes(body))
     }
 
     pub(super) fn bytes(mut self, body: Vec<u8>) -> Self {
-        self.body = body.into();
+        self.body_bytes = body.len() as u64;
+        self.body = whole(body.into());
+        self
+    }
+
+    /// So many bytes, as they come; waits as long as they may take. Many are sent when the node says that it wants them: who is
+    /// in the midst of sending may not see a refusal.
+    pub(super) fn streaming(mut self, body: Content, bytes: u64) -> Self {
+        self.body_bytes = bytes;
+        self.within_ms = limits::CLIENT_UPLOAD_MS;
+        self.body = body;
+        if bytes >= limits::CLIENT_LONG_BYTES_MIN {
+            self.headers.push((header::EXPECT, HeaderValue::from_static("100-continue")));
+            let go = Arc::new(Notify::new());
+            self.body = after(go.clone(), self.body);
+            self.go = Some(go);
+        }
         self
     }
 
@@ -191,7 +217,7 @@ impl Api {
         Ok(Opened { status: head.status, headers: head.headers, body, _sender: sender, origin })
     }
 
-    fn message(&self, ask: Ask) -> Result<hyper::Request<Full<Bytes>>> {
+    fn message(&self, ask: Ask) -> Result<hyper::Request<Content>> {
         let mut message = hyper::Request::builder()
             .method(&ask.method)
             .uri(&ask.target)
@@ -204,14 +230,19 @@ impl Api {
             bearer.set_sensitive(true);
             message = message.header(header::AUTHORIZATION, bearer);
         }
-        if ask.body.is_empty() && ask.method != Method::GET {
-            message = message.header(header::CONTENT_LENGTH, 0);
+        if ask.body_bytes > 0 || ask.method != Method::GET {
+            message = message.header(header::CONTENT_LENGTH, ask.body_bytes);
         }
         for (name, value) in ask.headers {
             message = message.header(name, value);
         }
-        let message = message.body(Full::new(ask.body));
-        message.map_err(|error| Failure::new(Exit::Usage, format!("the request cannot be written: {error}")))
+        let message = message.body(ask.body);
+        let mut message =
+            message.map_err(|error| Failure::new(Exit::Usage, format!("the request cannot be written: {error}")))?;
+        if let Some(go) = ask.go {
+            on_informational(&mut message, move |_| go.notify_one());
+        }
+        Ok(message)
     }
 
     fn unreachable(&self, what: &str) -> Failure {
@@ -262,6 +293,19 @@ impl Reply {
     }
 }
 
+fn whole(body: Bytes) -> Content {
+    Full::new(body).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// The same body, once it may come, or nobody said so for a while.
+fn after(go: Arc<Notify>, body: Content) -> Content {
+    let body = stream::once(async move {
+        let _ = timeout(Duration::from_millis(limits::CLIENT_CONTINUE_MS), go.notified()).await;
+        BodyStream::new(body)
+    });
+    StreamBody::new(body.flatten()).boxed_unsync()
+}
+
 /// What answers is no JSON of ours.
 pub(super) fn not_a_node() -> Failure {
     Failure::new(
@@ -289,6 +333,8 @@ fn reason(error: &io::Error) -> &'static str {
 fn broken(error: &hyper::Error) -> &'static str {
     if error.is_parse() {
         "answers what is not HTTP/1.1: is it the right port, and http or https as the node is?"
+    } else if error.is_user() {
+        "was not sent all: what was to be sent became shorter, or could not be read"
     } else {
         "broke off the connection"
     }

@@ -30,10 +30,13 @@ mod bounds;
 mod credentials;
 mod dead_letters;
 mod deploy;
+mod docs;
 mod domains;
+mod files;
 mod input;
 mod invoke;
 mod keys;
+mod kv;
 mod login;
 mod logs;
 mod members;
@@ -113,6 +116,15 @@ pub(super) enum Remote {
     /// Secrets of an app: list, set, delete. No command shows a value.
     #[command(subcommand, after_help = example!(app: "picloud secrets set stripe-key --app shop < key"))]
     Secrets(secrets::Secrets),
+    /// Key-value entries of an app: list, get, set, delete.
+    #[command(subcommand, after_help = example!(app: "picloud kv get carts cart/17 --app shop"))]
+    Kv(kv::Kv),
+    /// Documents of an app: list, get, create, update, patch, delete.
+    #[command(subcommand, after_help = example!(app: "picloud docs list orders --filter '{\"paid\": false}' --app shop"))]
+    Docs(docs::Docs),
+    /// Files of an app: list, get, put, delete.
+    #[command(subcommand, after_help = example!(app: "picloud files put invoices 2026-01.pdf --app shop"))]
+    Files(files::Files),
     /// Queues of an app: list, send, purge.
     #[command(subcommand, after_help = example!(app: "picloud queues send orders '{\"id\": 17}' --app shop"))]
     Queues(queues::Queues),
@@ -174,6 +186,9 @@ pub(super) async fn run(remote: Remote) -> Result<()> {
         Remote::Domains(domains) => domains::run(domains).await,
         Remote::Triggers(triggers) => triggers::run(triggers).await,
         Remote::Secrets(secrets) => secrets::run(secrets).await,
+        Remote::Kv(kv) => kv::run(kv).await,
+        Remote::Docs(docs) => docs::run(docs).await,
+        Remote::Files(files) => files::run(files).await,
         Remote::Queues(queues) => queues::run(queues).await,
         Remote::Topics(topics) => queues::topics(topics).await,
         Remote::DeadLetters(letters) => dead_letters::run(letters).await,

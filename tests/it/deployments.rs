@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use picloud::limits::{DEPLOYMENT_MESSAGE_CHARS_MAX, DEPLOYMENTS_PER_APP_MAX, MANIFEST_SCRIPTS_MAX};
+use picloud::limits::{
+    DEPLOYMENT_MESSAGE_CHARS_MAX, DEPLOYMENTS_PER_APP_MAX, MANIFEST_SCRIPTS_MAX, ROUTES_PER_APP_MAX, TRIGGERS_CEILING,
+};
 use serde_json::{Value, json};
 
 use crate::rights::people;
@@ -264,6 +266,14 @@ async fn a_change_needs_every_right_of_what_it_changes() {
         *more.pointer_mut(at).unwrap() = value;
         assert_eq!(send(&more).await.fails(403, "forbidden").details(), json!({ "scope": "app:admin" }));
     }
+    next["scripts"]["spare"] = json!({ "source": "fn f() { 1 }" });
+    send(&next).await.expect(200);
+    next["scripts"]["spare"]["kind"] = json!("module");
+    assert_eq!(
+        send(&next).await.fails(403, "forbidden").details(),
+        json!({ "scope": "app:admin" }),
+        "it would be another script"
+    );
     shop.client.patch("/admin/apps/shop/grants", json!({ "http": [] , "docs": ["x"] })).await.expect(200);
     ada.post("/admin/apps/shop/rollback", json!({})).await.fails(403, "forbidden");
 }
@@ -325,12 +335,57 @@ async fn bounds_of_deployments_hold() {
     send("x".repeat(DEPLOYMENT_MESSAGE_CHARS_MAX), one).await.expect(200);
     let many: BTreeMap<_, _> = (0..=MANIFEST_SCRIPTS_MAX).map(|n| (format!("s{n}"), json!({ "source": "" }))).collect();
     send(String::new(), json!(many)).await.fails(422, "invalid");
+    let routes = |count: usize| (0..count).map(|n| json!({ "path": format!("/r{n}") })).collect::<Vec<_>>();
+    let with = |count: usize| json!({ "a": { "source": "1", "routes": routes(count) } });
+    send(String::new(), with(ROUTES_PER_APP_MAX + 1)).await.fails(422, "invalid");
+    send(String::new(), with(ROUTES_PER_APP_MAX)).await.expect(200);
+    send(String::new(), json!({ "a": { "source": "1" } })).await.expect(200);
+    let trigger = json!({ "kind": "dead_letter" });
+    let triggers = vec![trigger; TRIGGERS_CEILING as usize + 1];
+    send(String::new(), json!({ "a": { "source": "1", "triggers": triggers } })).await.fails(422, "invalid");
     // The oldest go, and what runs does not.
     for n in 0..DEPLOYMENTS_PER_APP_MAX {
         shop.client.patch("/admin/apps/shop/grants", json!({ "docs": [format!("d{n}")] })).await.expect(200);
     }
     let last = active(&shop).await["deployment"].as_i64().unwrap();
-    assert_eq!(last, DEPLOYMENTS_PER_APP_MAX + 1);
-    shop.client.get("/admin/apps/shop/deployments/1").await.fails(404, "not_found");
-    shop.client.get("/admin/apps/shop/deployments/2").await.expect(200);
+    assert_eq!(last, DEPLOYMENTS_PER_APP_MAX + 2);
+    let deployment = async |number: i64| shop.client.get(&format!("/admin/apps/shop/deployments/{number}")).await;
+    deployment(1).await.fails(404, "not_found");
+    deployment(2).await.fails(404, "not_found");
+    // Those that ran last stay, whatever their number.
+    let third = deployment(3).await.expect(200).json()["digest"].clone();
+    shop.client.post("/admin/apps/shop/rollback", json!({ "to": 3 })).await.expect(200);
+    shop.client.patch("/admin/apps/shop/grants", json!({ "docs": ["next"] })).await.expect(200);
+    let dry = shop.client.post("/admin/apps/shop/rollback", json!({ "dry_run": true })).await.expect(200).json();
+    assert_eq!(dry["digest"], third);
+    deployment(4).await.fails(404, "not_found");
+    deployment(5).await.expect(200);
+}
+
+/// An app of a time when changes were not taken down yet.
+#[tokio::test]
+async fn what_ran_before_the_first_deployment_can_be_put_back() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    apply(&shop, &manifest()).await.expect(200);
+    let mut db = app.database.connect().await;
+    for statement in ["UPDATE apps SET deployment = NULL", "DELETE FROM deployments"] {
+        sqlx::query(statement).execute(&mut db).await.expect("the database answers");
+    }
+    apply(&shop, &json!({ "scripts": {} })).await.expect(200);
+    assert_eq!(called(&shop, "/hello").await.0, 404);
+    shop.client.post("/admin/apps/shop/rollback", json!({})).await.expect(200);
+    assert_eq!(called(&shop, "/hello").await, (200, "one".to_owned()));
+}
+
+#[tokio::test]
+async fn what_ran_with_less_than_its_scripts_reach_can_be_put_back() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    apply(&shop, &manifest()).await.expect(200);
+    let grants = async |lists: Value| shop.client.put("/admin/apps/shop/grants", lists).await.expect(200);
+    grants(json!({})).await;
+    grants(json!({ "kv": ["*"], "queue": ["*"] })).await;
+    shop.client.post("/admin/apps/shop/rollback", json!({ "to": 2 })).await.expect(200);
+    assert_eq!(active(&shop).await["deployment"], 2);
 }

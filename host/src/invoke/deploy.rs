@@ -15,7 +15,7 @@ use crate::model::deployment::{State, check_message};
 use crate::model::grant::Grants;
 use crate::model::import::{self, Graph, Node};
 use crate::model::script::{Code, Module, Script};
-use crate::service::deployments::change::{Made, Prepared, PreparedScript, Told, make};
+use crate::service::deployments::change::{Made, Prepared, PreparedScript, ROLLBACK, Told, make};
 use crate::service::deployments::{self, Picture};
 
 /// What a change would make different.
@@ -83,7 +83,7 @@ impl Invoker {
         let _turn = self.inner.turns.take(app).await?;
         let picture = deployments::picture(&self.inner.services, app).await?;
         let target = self.stored(app, number).await?;
-        self.deploy(by, &picture, target, "deployment.rollback", options).await
+        self.deploy(by, &picture, target, ROLLBACK, options).await
     }
 
     /// Makes a stored version of a script the active one, with the modules that run now. `if_match` is a `Script::tag`: 412. 404; 422
@@ -98,13 +98,15 @@ impl Invoker {
     ) -> Result<Script> {
         check_message(&message)?;
         let services = &self.inner.services;
+        let app = crate::service::scripts::get(services, id).await?.app_id;
+        let _turn = self.inner.turns.take(app).await?;
+        let picture = deployments::picture(services, app).await?;
+        // After the picture: whoever changes the script from here on is found out when all is stored.
         let script = crate::service::scripts::get(services, id).await?;
         if if_match.is_some_and(|tag| tag != script.tag()) {
             return Err(Error::changed_meanwhile("script", script.tag()));
         }
         let version = crate::service::scripts::version(services, id, number).await?;
-        let _turn = self.inner.turns.take(script.app_id).await?;
-        let picture = deployments::picture(services, script.app_id).await?;
         let mut target = self.running(&picture).await?;
         let wanted = target.scripts.iter_mut().find(|wanted| wanted.name == script.name);
         let wanted = wanted.ok_or_else(|| Error::not_found("script"))?;
@@ -314,6 +316,9 @@ fn notes(changes: &[Change]) -> Vec<String> {
     let mut notes = Vec::new();
     for script in of(Thing::Script, Action::Remove) {
         notes.push(format!("the script {} goes with its earlier versions and the records of its executions", script.name));
+    }
+    for script in of(Thing::Script, Action::Change).filter(|change| change.parts.contains(&"kind")) {
+        notes.push(format!("the script {} is made anew: its versions and the records of its executions go", script.name));
     }
     for trigger in of(Thing::Trigger, Action::Remove) {
         notes.push(format!("what waits for the trigger {} is not delivered", trigger.name));

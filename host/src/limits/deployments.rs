@@ -10,5 +10,5 @@ pub const MANIFEST_BYTES_MAX: usize = 32 << 20;
 pub const MANIFEST_SCRIPTS_MAX: usize = 1_000;
 /// A difference of two sources as it is told, bytes; longer ones end there.
 pub const SOURCE_DIFFERENCE_BYTES_MAX: usize = 64 << 10;
-/// How long two sources are compared before the rest is told as it comes, ms.
+/// How long the sources of a difference are compared together before the rest is told as it comes, ms.
 pub const SOURCE_DIFFERENCE_MS: u64 = 100;

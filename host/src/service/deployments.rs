@@ -136,6 +136,24 @@ pub(super) async fn record(
     Ok(number)
 }
 
+/// Of an app whose changes were not taken down before: what runs is, before one thing of it is changed.
+pub(super) async fn before(tx: &mut PgConnection, app: AppId, now: DateTime<Utc>) -> Result<()> {
+    if store::deployments::active(tx, app).await?.is_some() {
+        return Ok(());
+    }
+    let app = store::apps::get(tx, app).await?.ok_or_else(|| Error::not_found("app"))?;
+    let picture = picture_of(tx, app).await?;
+    take_down_first(tx, &picture, now).await
+}
+
+async fn take_down_first(tx: &mut PgConnection, before: &Picture, now: DateTime<Utc>) -> Result<()> {
+    if before.active.is_none() && !before.scripts.is_empty() {
+        let number = put(tx, before, None, "app.before", "", now).await?;
+        store::deployments::set_active(tx, before.app.id, number, now).await?;
+    }
+    Ok(())
+}
+
 /// The deployment of that state, which is made unless there is one.
 async fn put(
     tx: &mut PgConnection,

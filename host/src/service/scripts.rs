@@ -203,7 +203,8 @@ async fn delete_once(s: &Services, by: &Principal, id: ScriptId, if_match: Optio
     let script = locked(&mut tx, id, if_match).await?;
     refuse_while_imported(&mut tx, &script).await?;
     let now = s.now();
-    store::deployments::keep_sources(&mut tx, script.app_id, id).await?;
+    super::deployments::before(&mut tx, script.app_id, now).await?;
+    store::deployments::keep_sources(&mut tx, script.app_id, &[id]).await?;
     store::scripts::delete(&mut tx, id).await?;
     store::signals::routing_changed(&mut tx).await?;
     super::deployments::record(&mut tx, script.app_id, Some(by), "script.delete", "", now).await?;

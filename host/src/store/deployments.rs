@@ -128,12 +128,12 @@ pub async fn set_active(db: &mut PgConnection, app: AppId, number: i32, now: Dat
     .map(drop)
 }
 
-/// Deletes the oldest but the `keep` newest and the one that runs, and sources that nobody holds any more.
+/// Deletes those that ran longest ago but the `keep` last and the one that runs, and sources that nobody holds any more.
 pub async fn trim(db: &mut PgConnection, app: AppId, keep: i64) -> sqlx::Result<()> {
     let gone = sqlx::query!(
         "DELETE FROM deployments d USING apps a
-         WHERE a.id = $1 AND d.app_id = $1 AND d.number IS DISTINCT FROM a.deployment AND d.number <= (
-             SELECT number FROM deployments WHERE app_id = $1 ORDER BY number DESC OFFSET $2 LIMIT 1
+         WHERE a.id = $1 AND d.app_id = $1 AND d.number IS DISTINCT FROM a.deployment AND d.number IN (
+             SELECT number FROM deployments WHERE app_id = $1 ORDER BY activated_at DESC NULLS LAST, number DESC OFFSET $2
          )",
         app.0,
         keep
@@ -155,18 +155,18 @@ pub async fn trim(db: &mut PgConnection, app: AppId, keep: i64) -> sqlx::Result<
     .map(drop)
 }
 
-/// Keeps the sources of a script that is about to be deleted, as far as deployments of the app name its versions.
-pub async fn keep_sources(db: &mut PgConnection, app: AppId, script: ScriptId) -> sqlx::Result<()> {
+/// Keeps the sources of scripts that are about to be deleted, as far as deployments of the app name their versions.
+pub async fn keep_sources(db: &mut PgConnection, app: AppId, scripts: &[ScriptId]) -> sqlx::Result<()> {
+    let scripts: Vec<_> = scripts.iter().map(|id| id.0).collect();
     sqlx::query!(
         "INSERT INTO kept_sources (app_id, digest, source)
          SELECT DISTINCT ON (v.digest) v.app_id, v.digest, v.source FROM script_versions v
-         WHERE v.app_id = $1 AND v.script_id = $2 AND EXISTS (
-             SELECT FROM deployments d, jsonb_array_elements(d.state -> 'scripts') AS named
-             WHERE d.app_id = $1 AND named ->> 'digest' = v.digest
+         WHERE v.app_id = $1 AND v.script_id = ANY ($2) AND v.digest IN (
+             SELECT named ->> 'digest' FROM deployments d, jsonb_array_elements(d.state -> 'scripts') AS named WHERE d.app_id = $1
          )
          ON CONFLICT ON CONSTRAINT kept_sources_pkey DO NOTHING",
         app.0,
-        script.0
+        &scripts
     )
     .execute(db)
     .await

@@ -1,6 +1,7 @@
 //! What is different between two states of an app, in the words of people: per script, route, trigger and capability.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -66,6 +67,8 @@ impl Change {
     /// The scope that making it needs.
     pub fn scope(&self) -> Scope {
         match self.thing {
+            // Of another kind it is another script: what listens to it begins anew.
+            Thing::Script if self.parts.contains(&"kind") => Scope::AppAdmin,
             Thing::Script => Scope::ScriptWrite,
             Thing::Route => Scope::RouteWrite,
             Thing::Grant | Thing::Trigger => Scope::AppAdmin,
@@ -84,13 +87,14 @@ pub fn between(before: &State, after: &State) -> Vec<Change> {
 
 /// Tells of each script that is new, changed or gone which lines of its source differ. Sources are by name.
 pub fn add_sources(changes: &mut [Change], before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) {
+    let until = Instant::now() + Duration::from_millis(limits::SOURCE_DIFFERENCE_MS);
     for change in changes.iter_mut().filter(|change| change.thing == Thing::Script) {
         let of = |sources: &BTreeMap<String, String>| sources.get(&change.name).cloned().unwrap_or_default();
         let (before, after) = (of(before), of(after));
         if before == after {
             continue;
         }
-        change.source = Some(lines_between(&before, &after));
+        change.source = Some(lines_until(&before, &after, until));
         // Limits that are other have hidden it.
         if change.action == Action::Change && !change.parts.contains(&"source") {
             change.parts.insert(0, "source");
@@ -100,8 +104,12 @@ pub fn add_sources(changes: &mut [Change], before: &BTreeMap<String, String>, af
 
 /// The lines that differ, in the unified form with three lines around; at most `SOURCE_DIFFERENCE_BYTES_MAX`.
 pub fn lines_between(before: &str, after: &str) -> String {
-    let wait = std::time::Duration::from_millis(limits::SOURCE_DIFFERENCE_MS);
-    let difference = similar::TextDiff::configure().timeout(wait).diff_lines(before, after);
+    lines_until(before, after, Instant::now() + Duration::from_millis(limits::SOURCE_DIFFERENCE_MS))
+}
+
+/// What is not compared by then is told as it comes.
+fn lines_until(before: &str, after: &str, until: Instant) -> String {
+    let difference = similar::TextDiff::configure().deadline(until).diff_lines(before, after);
     let text = difference.unified_diff().context_radius(3).missing_newline_hint(false).to_string();
     text::cut(&text, limits::SOURCE_DIFFERENCE_BYTES_MAX).into_owned()
 }
@@ -192,11 +200,13 @@ fn routes(before: &State, after: &State) -> Vec<Change> {
 fn triggers(before: &State, after: &State) -> Vec<Change> {
     let (mut was, mut is) = (BTreeMap::new(), BTreeMap::new());
     for (state, side) in [(before, &mut was), (after, &mut is)] {
+        let mut seen = BTreeMap::new();
         for (place, trigger) in state.triggers.iter().enumerate() {
             // The same rule may be there more than once.
             let key = rule_key(&state.triggers, place);
-            let again = (0_u32..).find(|again| !side.contains_key(&(key.clone(), *again))).unwrap_or(u32::MAX);
-            side.insert((key, again), trigger);
+            let again = seen.entry(key.clone()).or_insert(0_u32);
+            side.insert((key, *again), trigger);
+            *again += 1;
         }
     }
     // The place of another trigger means something in its own list alone.

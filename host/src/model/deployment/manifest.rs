@@ -183,6 +183,15 @@ impl Manifest {
         if asked > allowed {
             return Err(Error::invalid("scripts", format!("the manifest has {asked} scripts; at most {allowed} are allowed")));
         }
+        // Before any is held against the others.
+        let routes: usize = self.scripts.values().map(|script| script.routes.len()).sum();
+        let triggers: usize = self.scripts.values().map(|script| script.triggers.len()).sum();
+        let bounds = [("routes", routes, limits::ROUTES_PER_APP_MAX), ("triggers", triggers, limits::TRIGGERS_CEILING as usize)];
+        for (what, asked, allowed) in bounds {
+            if asked > allowed {
+                return Err(Error::invalid("scripts", format!("the manifest has {asked} {what}; at most {allowed} are allowed")));
+            }
+        }
         let grants = match self.grants {
             Some(lists) => Grants::stated(lists).map_err(|error| placed("grants", error))?,
             None => grants.clone(),
@@ -375,10 +384,9 @@ impl TriggerEntry {
 /// Triggers in the one order of every state, judged as where they are made one by one.
 fn parts_of(entries: Vec<(String, String, TriggerEntry)>, scripts: &[Wanted], now: DateTime<Utc>) -> Result<Vec<TriggerPart>> {
     // States order triggers by what they are: ids of the moment stand for the names.
-    let id_of = |name: &str| {
-        let place = scripts.iter().position(|script| script.name == name)?;
-        Some(ScriptId(Uuid::from_u128(place as u128 + 1)))
-    };
+    let numbered = (1_u128..).zip(scripts).map(|(number, script)| (script.name.as_str(), ScriptId(Uuid::from_u128(number))));
+    let ids: HashMap<&str, ScriptId> = numbered.collect();
+    let id_of = |name: &str| ids.get(name).copied();
     let trigger_id = |place: usize| TriggerId(Uuid::from_u128(place as u128 + 1));
     let count = entries.len();
     let mut made = Vec::with_capacity(count);
@@ -418,7 +426,7 @@ fn parts_of(entries: Vec<(String, String, TriggerEntry)>, scripts: &[Wanted], no
             updated_at: now,
         });
     }
-    let names: HashMap<_, _> = scripts.iter().filter_map(|script| Some((id_of(&script.name)?, script.name.clone()))).collect();
+    let names: HashMap<_, _> = ids.iter().map(|(name, id)| (*id, (*name).to_owned())).collect();
     let (parts, left_out) = triggers::parts(&made, &names);
     match left_out.first() {
         // Only those of a circle.

@@ -26,6 +26,7 @@ use crate::model::storage;
 use crate::service::audit;
 use crate::service::{Services, scripts};
 use crate::store;
+use crate::store::deployments::Running;
 
 /// An app as it is to be, whose scripts were checked and prepared by `invoke`.
 #[derive(Debug, Clone)]
@@ -52,6 +53,9 @@ pub struct PreparedScript {
     /// Of one that is touched.
     pub image: Option<Image>,
 }
+
+/// What puts back what ran, in the words of the audit log.
+pub const ROLLBACK: &str = "deployment.rollback";
 
 /// How the change is told.
 #[derive(Debug, Clone, Copy)]
@@ -98,7 +102,8 @@ async fn make_once(
     if before.digest != prepared.base {
         return Err(changed_meanwhile(&before));
     }
-    admit(&before, prepared)?;
+    admit(&before, prepared, told)?;
+    super::take_down_first(&mut tx, &before, now).await?;
     let quota = crate::service::storage::quota(&mut tx, before.app.id).await?;
     let (scripts, triggers) = (prepared.scripts.len(), prepared.triggers.len());
     if scripts > before.scripts.len() {
@@ -139,12 +144,16 @@ fn changed_meanwhile(running: &Picture) -> Error {
 
 /// 422 for a script that is touched, and for a grant that goes, as where a script is published; what was refused at the call before
 /// is so still.
-fn admit(before: &Picture, prepared: &Prepared) -> Result<()> {
+///
+/// What ran may run again: a rollback is held against scripts that are other than now alone.
+fn admit(before: &Picture, prepared: &Prepared, told: Told<'_>) -> Result<()> {
+    let is_rollback = told.cause == ROLLBACK;
     for script in &prepared.scripts {
         let had = before.state.script(&script.wanted.name);
         for word in &script.capabilities {
             let Some(capability) = crate::model::grant::Capability::from_word(word) else { continue };
-            let is_new = script.is_touched || had.is_none() || before.grants.allows_some(capability);
+            let is_lost = !is_rollback && before.grants.allows_some(capability);
+            let is_new = script.is_touched || had.is_none() || is_lost;
             if is_new && !prepared.grants.allows_some(capability) {
                 let Error { message, details, .. } = prepared.grants.refusal(capability, None, &before.app.slug);
                 let message = format!("the script {}: {message}", script.wanted.name);
@@ -160,14 +169,14 @@ fn admit(before: &Picture, prepared: &Prepared) -> Result<()> {
 async fn remove_scripts(tx: &mut PgConnection, before: &Picture, prepared: &Prepared) -> Result<Vec<(ScriptId, String)>> {
     let stays: BTreeSet<_> =
         prepared.scripts.iter().map(|script| (script.wanted.name.as_str(), script.wanted.kind.as_str())).collect();
-    let mut gone = Vec::new();
-    for running in &before.scripts {
-        if stays.contains(&(running.state.name.as_str(), running.state.kind.as_str())) {
-            continue;
-        }
-        store::deployments::keep_sources(tx, before.app.id, running.id).await?;
-        store::scripts::delete(tx, running.id).await?;
-        gone.push((running.id, running.state.name.clone()));
+    let goes = |running: &&Running| !stays.contains(&(running.state.name.as_str(), running.state.kind.as_str()));
+    let gone: Vec<_> = before.scripts.iter().filter(goes).map(|running| (running.id, running.state.name.clone())).collect();
+    let ids: Vec<_> = gone.iter().map(|(id, _)| *id).collect();
+    if !ids.is_empty() {
+        store::deployments::keep_sources(tx, before.app.id, &ids).await?;
+    }
+    for id in ids {
+        store::scripts::delete(tx, id).await?;
     }
     Ok(gone)
 }
@@ -191,10 +200,13 @@ async fn put_scripts(
         };
         ids.insert(wanted.name.clone(), running.id);
         let same = running.state.digest == wanted.digest;
-        let number = match (same, store::deployments::version_of(tx, running.id, &wanted.digest).await?) {
-            (true, _) => running.state.version,
-            (false, Some(number)) => number,
-            (false, None) => {
+        let stored = match same {
+            true => Some(running.state.version),
+            false => store::deployments::version_of(tx, running.id, &wanted.digest).await?,
+        };
+        let number = match stored {
+            Some(number) => number,
+            None => {
                 let number = store::scripts::newest_version(tx, running.id).await?.saturating_add(1);
                 let version = script.version(number, by, message, now);
                 store::scripts::insert_version(tx, before.app.id, running.id, &version).await.map_err(store::refusal)?;

@@ -108,8 +108,11 @@ pub(super) async fn put_triggers(
     let kept: Vec<Option<TriggerId>> =
         (0..wanted.len()).map(|place| by_key.get_mut(&triggers::rule_key(wanted, place)).and_then(Vec::pop)).collect();
     let stays: BTreeSet<_> = kept.iter().flatten().copied().collect();
+    // What listens to letters of what is gone is in no state, and stays as it is.
+    let old: HashMap<ScriptId, String> = before.scripts.iter().map(|script| (script.id, script.state.name.clone())).collect();
+    let told: BTreeSet<_> = triggers::placed(&before.triggers, &old).0.into_iter().map(|(id, _)| id).collect();
     // First, for a queue has one consumer at a time.
-    for trigger in there.iter().filter(|trigger| !stays.contains(&trigger.id)) {
+    for trigger in there.iter().filter(|trigger| told.contains(&trigger.id) && !stays.contains(&trigger.id)) {
         store::triggers::delete(tx, before.app.id, trigger.id).await?;
     }
     let mut made: Vec<TriggerId> = Vec::with_capacity(wanted.len());
@@ -193,6 +196,9 @@ async fn change(tx: &mut PgConnection, s: &Services, by: &Principal, kept: &Trig
     if kept.retry == new.retry && is_meant_to_run == is_to_run {
         return Ok(kept.id);
     }
+    // Its tick may fire, or it may stop, at this very moment.
+    let kept = store::triggers::lock(tx, kept.app_id, kept.id).await?.ok_or_else(|| Error::not_found("trigger"))?;
+    let is_meant_to_run = kept.state != State::Disabled;
     let mut trigger = Trigger { retry: new.retry, ..kept.clone() };
     if is_to_run && !is_meant_to_run {
         if !is_permitted(tx, trigger.app_id, trigger.registered_by).await? {

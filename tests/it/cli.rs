@@ -3,6 +3,7 @@
 mod data;
 mod follow;
 mod help;
+mod manifest;
 mod safety;
 mod story;
 

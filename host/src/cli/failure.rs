@@ -21,6 +21,7 @@ Exit codes:
   10   refused: what was sent is invalid or too large
   11   in conflict with what is there
   12   busy, or over a limit: later, or after something was deleted
+  13   there are changes (picloud plan --exit-code)
   130  stopped at once by a third signal";
 
 /// What kind of thing went wrong.
@@ -39,6 +40,7 @@ pub(super) enum Exit {
     Refused = 10,
     Conflict = 11,
     Busy = 12,
+    Differs = 13,
 }
 
 /// Why a command did not do what it was asked.
@@ -168,7 +170,8 @@ mod tests {
     #[test]
     fn every_exit_code_is_listed() {
         let of_nodes = [Exit::Other, Exit::Usage, Exit::DataDirectory, Exit::Database, Exit::Address, Exit::Sandbox];
-        let of_clients = [Exit::Unreachable, Exit::Denied, Exit::NotFound, Exit::Refused, Exit::Conflict, Exit::Busy];
+        let of_clients =
+            [Exit::Unreachable, Exit::Denied, Exit::NotFound, Exit::Refused, Exit::Conflict, Exit::Busy, Exit::Differs];
         for exit in of_nodes.into_iter().chain(of_clients) {
             assert!(EXIT_CODES.contains(&format!("\n  {:<5}", exit as u8)), "{exit:?}");
         }

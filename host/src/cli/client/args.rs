@@ -1,14 +1,9 @@
 //! What many commands take: which node, which app, which page.
 
-use std::path::Path;
-
 use clap::Args;
 
-use super::output::cell;
+use super::manifest;
 use crate::cli::failure::{Exit, Failure, Result};
-use crate::limits;
-
-const MANIFEST: &str = "picloud.toml";
 
 /// Which node, and how the answer is shown.
 #[derive(Debug, Clone, Args)]
@@ -57,75 +52,7 @@ impl InApp {
     pub(super) fn app_or_none(&self) -> Result<Option<String>> {
         match self.app.as_deref().filter(|app| !app.is_empty()) {
             Some(app) => Ok(Some(app.to_owned())),
-            None => std::env::current_dir().map_or(Ok(None), |here| app_of(&here)),
-        }
-    }
-}
-
-/// The app that the nearest `picloud.toml` names.
-fn app_of(directory: &Path) -> Result<Option<String>> {
-    for directory in directory.ancestors() {
-        let path = directory.join(MANIFEST);
-        match std::fs::metadata(&path) {
-            Ok(found) if found.is_file() && found.len() <= limits::CLIENT_MANIFEST_BYTES_MAX as u64 => {}
-            _ => continue,
-        }
-        let text = std::fs::read_to_string(&path);
-        let text =
-            text.map_err(|e| Failure::new(Exit::Usage, format!("{} cannot be read: {e}", cell(&path.to_string_lossy()))))?;
-        return Ok(app_in(&text));
-    }
-    Ok(None)
-}
-
-/// `app = "shop"` of the first table. The whole of the file is `apply`'s to understand.
-fn app_in(manifest: &str) -> Option<String> {
-    let first = manifest.lines().map(str::trim).take_while(|line| !line.starts_with('['));
-    let mut values = first.filter_map(|line| line.strip_prefix("app")?.trim_start().strip_prefix('=').map(str::trim_start));
-    let value = values.next()?;
-    let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-    let app = value.get(1..)?.split(quote).next()?;
-    (!app.is_empty() && app.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')).then(|| app.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_app_of_a_manifest_is_that_of_its_first_table() {
-        for (text, app) in [
-            ("app = \"shop\"\n", Some("shop")),
-            ("# hello\nname = 'x'\n  app='shop-2' # mine\n[scripts]\n", Some("shop-2")),
-            ("[scripts]\napp = \"other\"\n", None),
-            ("apps = \"shop\"\n", None),
-            ("app = \"../../x\"\n", None),
-            ("app = 7\n", None),
-            ("app =\n", None),
-            ("", None),
-        ] {
-            assert_eq!(app_in(text).as_deref(), app, "{text}");
-        }
-    }
-
-    #[test]
-    fn the_nearest_manifest_counts() {
-        let home = tempfile::tempdir().unwrap();
-        let deep = home.path().join("a").join("b");
-        std::fs::create_dir_all(&deep).unwrap();
-        std::fs::write(home.path().join(MANIFEST), "app = \"outer\"\n").unwrap();
-        assert_eq!(app_of(&deep).unwrap().as_deref(), Some("outer"));
-        std::fs::write(home.path().join("a").join(MANIFEST), "app = \"inner\"\n").unwrap();
-        assert_eq!(app_of(&deep).unwrap().as_deref(), Some("inner"));
-    }
-
-    #[test]
-    fn what_is_too_long_for_a_manifest_is_none() {
-        let home = tempfile::tempdir().unwrap();
-        let head = "app = \"shop\"\n";
-        for (bytes, app) in [(limits::CLIENT_MANIFEST_BYTES_MAX, Some("shop")), (limits::CLIENT_MANIFEST_BYTES_MAX + 1, None)] {
-            std::fs::write(home.path().join(MANIFEST), format!("{head}{}", "#".repeat(bytes - head.len()))).unwrap();
-            assert_eq!(app_of(home.path()).unwrap().as_deref(), app, "{bytes}");
+            None => std::env::current_dir().map_or(Ok(None), |here| manifest::app_of(&here)),
         }
     }
 }

@@ -79,7 +79,7 @@ impl Described {
         }
         let app = match of_command.or(of_manifest) {
             Some(app) => app,
-            None => self.place.app()?,
+            None => return Err(text.wrong(Wrong { span: None, message: "it names no app: `app = \"…\"`, or --app".to_owned() })),
         };
         text.project(app, &layer)
     }
@@ -351,7 +351,11 @@ mod tests {
         let app = |env| app_in(&deep, env).map_err(|failure| failure.told());
         write(home.path(), NAME, "app = \"outer\"\n");
         assert_eq!(app(None).unwrap().as_deref(), Some("outer"));
-        write(home.path(), "a/picloud.toml", "app = 'inner' # mine\nname = \"x\"\n[env.staging]\napp = \"inner-staging\"\n[env.x]\n");
+        write(
+            home.path(),
+            "a/picloud.toml",
+            "app = 'inner' # mine\nname = \"x\"\n[env.staging]\napp = \"inner-staging\"\n[env.x]\n",
+        );
         for (env, expected) in [(None, "inner"), (Some("staging"), "inner-staging"), (Some("x"), "inner"), (Some("y"), "inner")] {
             assert_eq!(app(env).unwrap().as_deref(), Some(expected), "{env:?}");
         }

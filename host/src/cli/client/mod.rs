@@ -12,6 +12,11 @@
 
 /// Examples of a command, and the variables that count.
 macro_rules! example {
+    (manifest: $first:literal $(, $more:literal)*) => {
+        concat!("Examples:\n  ", $first $(, "\n  ", $more)*,
+            "\n\nVariables: PICLOUD_URL (the node), PICLOUD_TOKEN (instead of a login), PICLOUD_APP (the app), ",
+            "PICLOUD_ENV (the environment), NO_COLOR.")
+    };
     (app: $first:literal $(, $more:literal)*) => {
         concat!("Examples:\n  ", $first $(, "\n  ", $more)*,
             "\n\nVariables: PICLOUD_URL (the node), PICLOUD_TOKEN (instead of a login), PICLOUD_APP (the app), NO_COLOR.")
@@ -30,21 +35,27 @@ mod bounds;
 mod credentials;
 mod dead_letters;
 mod deploy;
+mod deployments;
 mod docs;
 mod domains;
 mod files;
+mod init;
 mod input;
 mod invoke;
 mod keys;
 mod kv;
 mod login;
 mod logs;
+mod manifest;
 mod members;
 mod names;
 mod origin;
 mod output;
+mod plan;
+mod pull;
 mod queues;
 mod refusal;
+mod rollback;
 mod routes;
 mod scripts;
 mod secrets;
@@ -95,6 +106,27 @@ pub(super) enum Remote {
         "picloud deploy visits.rhai --app shop",
         "picloud deploy visits.rhai --route 'GET /visits/:who' --message 'counts people'"))]
     Deploy(deploy::Deploy),
+    /// Begin an app: a picloud.toml and scripts that work.
+    #[command(after_help = "Examples:\n  picloud init shop\n  picloud init shop --template queue --app shop-2")]
+    Init(init::Init),
+    /// Say what applying picloud.toml would change. Ends with 0, or with --exit-code with 13 where there are changes.
+    #[command(after_help = example!(manifest:
+        "picloud plan",
+        "picloud plan --env staging --diff",
+        "picloud plan --exit-code --json"))]
+    Plan(plan::Plan),
+    /// Make an app what picloud.toml says: scripts, routes, triggers, limits and grants, all at once or not at all.
+    #[command(after_help = example!(manifest: "picloud apply", "picloud apply --env staging --message 'counts by day' --yes"))]
+    Apply(plan::Apply),
+    /// Write the picloud.toml and the sources of a running app.
+    #[command(after_help = example!(app: "picloud pull --app shop --dir shop", "picloud pull --force"))]
+    Pull(pull::Pull),
+    /// Make an app what it was before: scripts, routes, triggers, limits and grants. Data stays as it is.
+    #[command(after_help = example!(app: "picloud rollback --app shop", "picloud rollback 6 --message 'orders were lost' --yes"))]
+    Rollback(rollback::Rollback),
+    /// Deployments of an app: list, get, diff.
+    #[command(after_help = example!(app: "picloud deployments --app shop", "picloud deployments diff 7 5"))]
+    Deployments(deployments::Deployments),
     /// Run a script now, and print what it answers.
     #[command(after_help = invoke::EXAMPLES)]
     Invoke(invoke::Invoke),
@@ -179,6 +211,12 @@ pub(super) async fn run(remote: Remote) -> Result<()> {
         Remote::Scripts(scripts) => scripts::run(scripts).await,
         Remote::Check(check) => deploy::check(check).await,
         Remote::Deploy(deploy) => deploy::deploy(deploy).await,
+        Remote::Init(init) => init::run(init),
+        Remote::Plan(plan) => plan::plan(plan).await,
+        Remote::Apply(apply) => plan::apply(apply).await,
+        Remote::Pull(pull) => pull::run(pull).await,
+        Remote::Rollback(rollback) => rollback::run(rollback).await,
+        Remote::Deployments(deployments) => deployments::run(deployments).await,
         Remote::Invoke(invoke) => invoke::run(invoke).await,
         Remote::Logs(logs) => logs::run(logs).await,
         Remote::Versions(versions) => scripts::versions(versions).await,

@@ -120,7 +120,8 @@ async fn told_drift(session: &Session, app: &str, answer: &Value) -> Result<()> 
     let running = session.api.ask(Ask::get(&["admin", "apps", app, "deployments", &number.to_string()])).await?.value()?;
     let cause = text_at(&running, "/cause");
     if cause != APPLIED {
-        let when = running.get("created_at").and_then(time).map_or_else(String::new, |then| format!(", {}", age(session.now, then)));
+        let when =
+            running.get("activated_at").and_then(time).map_or_else(String::new, |then| format!(", {}", age(session.now, then)));
         warn(&format!("what runs was not applied from a manifest: {cause} made it (deployment {number}{when})"));
     }
     Ok(())

@@ -124,10 +124,14 @@ fn grants(before: &State, after: &State) -> Vec<Change> {
     let names: BTreeSet<&String> = before.grants.keys().chain(after.grants.keys()).collect();
     let changes = names.into_iter().filter_map(|name| {
         let (was, is) = (before.grants.get(name).unwrap_or(&none), after.grants.get(name).unwrap_or(&none));
-        let (gained, lost) = (only(is, was), only(was, is));
+        let (mut gained, mut lost) = (only(is, was), only(was, is));
         if gained.is_empty() && lost.is_empty() {
             return None;
         }
+        // What `*` allowed already, or allows still; networks it does not.
+        let all = |list: &Vec<String>| list.iter().any(|pattern| pattern == "*");
+        gained.retain(|pattern| !all(was) || pattern.contains('/'));
+        lost.retain(|pattern| !all(is) || pattern.contains('/'));
         let action = match (was.is_empty(), is.is_empty()) {
             (true, _) => Action::Add,
             (_, true) => Action::Remove,
@@ -339,6 +343,18 @@ mod tests {
         add_sources(&mut changes, &sources("1\n2\n3\n"), &sources("1\nx\n3\n"));
         assert_eq!(changes[1].source.as_deref(), Some("@@ -1,3 +1,3 @@\n 1\n-2\n+x\n 3\n"));
         assert_eq!(changes[2].source, None);
+    }
+
+    #[test]
+    fn what_everything_allowed_is_not_gained() {
+        let with = |names: &[&str]| State {
+            grants: BTreeMap::from([("http".to_owned(), names.iter().map(|name| (*name).to_owned()).collect())]),
+            ..State::default()
+        };
+        let narrowed = between(&with(&["*"]), &with(&["a.example", "10.0.0.0/8"]));
+        assert_eq!((&narrowed[0].gained, &narrowed[0].lost), (&vec!["10.0.0.0/8".to_owned()], &vec!["*".to_owned()]));
+        let widened = between(&with(&["a.example", "10.0.0.0/8"]), &with(&["*"]));
+        assert_eq!((&widened[0].gained, &widened[0].lost), (&vec!["*".to_owned()], &vec!["10.0.0.0/8".to_owned()]));
     }
 
     #[test]

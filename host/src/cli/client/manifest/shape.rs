@@ -258,8 +258,13 @@ http = []
         assert_eq!(
             visits.body("1"),
             json!({
-                "source": "1", "kind": "endpoint", "description": "counts", "limits": { "timeout_ms": 2000, "fuel": 5_000_000 },
-                "routes": [{ "path": "/visits/:who", "method": "GET" }, { "path": "/v", "dispatch_mode": "async" }, { "path": "/any" }],
+                "source": "1", "kind": "endpoint", "description": "counts",
+                "limits": { "timeout_ms": 2000, "fuel": 5_000_000 },
+                "routes": [
+                    { "path": "/visits/:who", "method": "GET" },
+                    { "path": "/v", "dispatch_mode": "async" },
+                    { "path": "/any" },
+                ],
                 "triggers": [{ "kind": "queue", "queue": "orders", "max_attempts": 3 }],
             })
         );

@@ -112,7 +112,8 @@ mod tests {
     fn answer() -> Value {
         json!({
             "changes": [
-                { "thing": "grant", "action": "add", "name": "http", "gained": ["a.example"], "before": [], "after": ["a.example"] },
+                { "thing": "grant", "action": "add", "name": "http", "gained": ["a.example"],
+                  "before": [], "after": ["a.example"] },
                 { "thing": "script", "action": "change", "name": "hello", "parts": ["source", "limits"], "gained": ["http"],
                   "lost": ["kv"], "source": "@@ -1 +1 @@\n-1\n+\u{1b}[2J2\n",
                   "before": { "name": "hello", "version": 1, "digest": "a", "limits": { "timeout_ms": 10000, "fuel": 1 } },

@@ -92,3 +92,6 @@ def before_call(context, case, kwargs):
     if case.operation.path.endswith("/quota") and isinstance(case.body, dict):
         for bound_of_things in ("scripts", "triggers", "data_bytes", "file_bytes"):
             case.body.pop(bound_of_things, None)
+    # What was made up as a whole app would take the place of the world: it is judged, and refused for being out of date.
+    if case.method == "POST" and case.operation.path.endswith(("/deployments", "/rollback")) and isinstance(case.body, dict):
+        case.body["base"] = "0" * 64

@@ -1,7 +1,7 @@
 //! From a state that is wanted to one that runs: every script that is touched is checked and prepared with the modules that are to
 //! be, then all of it is stored at once (`service::deployments::change`).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Invoker;
 use super::publish::{Verdict, syntax_error};
@@ -15,7 +15,8 @@ use crate::model::deployment::{State, check_message};
 use crate::model::grant::Grants;
 use crate::model::import::{self, Graph, Node};
 use crate::model::script::{Code, Module, Script};
-use crate::service::deployments::change::{Made, Prepared, PreparedScript, ROLLBACK, Told, make};
+use crate::service;
+use crate::service::deployments::change::{Cause, Made, Prepared, PreparedScript, Told, make};
 use crate::service::deployments::{self, Picture};
 
 /// What a change would make different.
@@ -66,7 +67,7 @@ impl Invoker {
         check_message(&options.message)?;
         let _turn = self.inner.turns.take(app).await?;
         let (picture, target) = self.target(app, manifest).await?;
-        self.deploy(by, &picture, target, "deployment.apply", options).await
+        self.deploy(by, &picture, target, Cause::Apply, options).await
     }
 
     /// What restoring a deployment would change. 404; 409 when the source of one of its scripts is not kept any more.
@@ -83,7 +84,7 @@ impl Invoker {
         let _turn = self.inner.turns.take(app).await?;
         let picture = deployments::picture(&self.inner.services, app).await?;
         let target = self.stored(app, number).await?;
-        self.deploy(by, &picture, target, ROLLBACK, options).await
+        self.deploy(by, &picture, target, Cause::Rollback, options).await
     }
 
     /// Makes a stored version of a script the active one, with the modules that run now. `if_match` is a `Script::tag`: 412. 404; 422
@@ -98,21 +99,21 @@ impl Invoker {
     ) -> Result<Script> {
         check_message(&message)?;
         let services = &self.inner.services;
-        let app = crate::service::scripts::get(services, id).await?.app_id;
+        let app = service::scripts::get(services, id).await?.app_id;
         let _turn = self.inner.turns.take(app).await?;
         let picture = deployments::picture(services, app).await?;
         // After the picture: whoever changes the script from here on is found out when all is stored.
-        let script = crate::service::scripts::get(services, id).await?;
+        let script = service::scripts::get(services, id).await?;
         if if_match.is_some_and(|tag| tag != script.tag()) {
             return Err(Error::changed_meanwhile("script", script.tag()));
         }
-        let version = crate::service::scripts::version(services, id, number).await?;
+        let version = service::scripts::version(services, id, number).await?;
         let mut target = self.running(&picture).await?;
         let wanted = target.scripts.iter_mut().find(|wanted| wanted.name == script.name);
         let wanted = wanted.ok_or_else(|| Error::not_found("script"))?;
         (wanted.source, wanted.limits, wanted.digest) = (version.source, version.limits, version.digest);
-        self.deploy(by, &picture, target, "version.activate", Options { base: None, message }).await?;
-        crate::service::scripts::get(services, id).await
+        self.deploy(by, &picture, target, Cause::Activate, Options { base: None, message }).await?;
+        service::scripts::get(services, id).await
     }
 
     /// What runs, as a target.
@@ -192,14 +193,7 @@ impl Invoker {
         Ok(changes)
     }
 
-    async fn deploy(
-        &self,
-        by: &Principal,
-        picture: &Picture,
-        target: Target,
-        cause: &'static str,
-        options: Options,
-    ) -> Result<Applied> {
+    async fn deploy(&self, by: &Principal, picture: &Picture, target: Target, cause: Cause, options: Options) -> Result<Applied> {
         let app = picture.app.id;
         if let Some(base) = options.base.filter(|base| *base != picture.digest) {
             let message = "the app was changed since this was planned; look at what runs now, and plan again";
@@ -211,7 +205,7 @@ impl Invoker {
         if plan.changes.is_empty() && picture.active.is_some() {
             return Ok(Applied::Same(Box::new(plan)));
         }
-        crate::service::access::require_all(&self.inner.services, by, app, plan.changes.iter().map(Change::scope)).await?;
+        service::access::require_all(&self.inner.services, by, app, plan.changes.iter().map(Change::scope)).await?;
         let made = make(&self.inner.services, by, app, &prepared, Told { cause, message: &options.message }).await?;
         Ok(Applied::Made { made: Box::new(made), base: plan.base, notes: plan.notes })
     }
@@ -235,7 +229,7 @@ impl Invoker {
         let graph = Graph::new(nodes.collect()).at_most(self.inner.services.quota(app).modules as usize);
         let sources: HashMap<String, String> =
             scripts.iter().map(|script| (script.wanted.name.clone(), script.wanted.source.clone())).collect();
-        let touched: Vec<String> =
+        let touched: HashSet<String> =
             scripts.iter().filter(|script| script.is_touched).map(|script| script.wanted.name.clone()).collect();
         for script in &mut scripts {
             let wrong = |error| of_script(&script.wanted.name, error);
@@ -257,11 +251,8 @@ impl Invoker {
 
     /// What its own source reaches and imports; of one that runs as it is, as that is known.
     async fn checked(&self, picture: &Picture, wanted: Wanted) -> Result<PreparedScript> {
-        let same = picture.scripts.iter().find(|running| {
-            let state = &running.state;
-            state.name == wanted.name && state.kind == wanted.kind && state.digest == wanted.digest
-        });
-        if let Some(running) = same {
+        let running = picture.script(&wanted.name, wanted.kind);
+        if let Some(running) = running.filter(|running| running.state.digest == wanted.digest) {
             let (own, imports) = (running.own_capabilities.clone(), running.imports.clone());
             let capabilities = running.state.capabilities.clone();
             return Ok(PreparedScript { wanted, own_capabilities: own, capabilities, imports, is_touched: false, image: None });

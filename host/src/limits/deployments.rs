@@ -1,6 +1,6 @@
 //! Bounds of deployments.
 
-/// Deployments kept of an app, beside the one that runs: the oldest go.
+/// Deployments kept of an app, beside the one that runs: those that ran longest ago go.
 pub const DEPLOYMENTS_PER_APP_MAX: i64 = 100;
 /// What an author says of a version or a deployment, characters.
 pub const DEPLOYMENT_MESSAGE_CHARS_MAX: usize = 1_000;

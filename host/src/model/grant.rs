@@ -217,6 +217,12 @@ impl Grants {
             .with_details(json!({ "capability": word, "name": name, "grant": { "method": "PATCH", "path": path, "body": body } }))
     }
 
+    /// 422 `not_granted` for a source that reaches a capability of which nothing is granted, as [`Grants::refusal`].
+    pub fn not_granted(&self, capability: Capability, slug: &str) -> Error {
+        let Error { message, details, .. } = self.refusal(capability, None, slug);
+        Error { details, ..Error::new(Kind::Invalid, "not_granted", message) }
+    }
+
     /// `{"kv": ["*"], "http": [], …}`, every capability named.
     pub fn to_json(&self) -> Value {
         let lists = Capability::ALL.into_iter().map(|capability| {

@@ -28,7 +28,7 @@ mod properties;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::id::{AppId, RouteId, ScriptId};
 
 pub use directory::{Directory, Resolution, Source, SourceApp};
@@ -74,6 +74,12 @@ impl DispatchMode {
     /// The mode of a word; `None` for any other word.
     pub fn from_word(word: &str) -> Option<Self> {
         [Self::Sync, Self::Async].into_iter().find(|mode| mode.as_str() == word)
+    }
+
+    /// As a person says it; `sync` without a word. 422 for any other word.
+    pub fn asked(word: Option<&str>) -> Result<Self> {
+        let Some(word) = word else { return Ok(Self::default()) };
+        Self::from_word(word).ok_or_else(|| Error::invalid("dispatch_mode", "dispatch_mode is sync or async"))
     }
 }
 

@@ -68,6 +68,32 @@ pub struct Prepared {
     pub dependents: Vec<Dependent>,
 }
 
+impl Prepared {
+    /// The version that a source and limits are, once they were prepared so.
+    pub fn version(
+        &self,
+        number: i32,
+        source: String,
+        limits: Limits,
+        message: String,
+        by: UserId,
+        now: DateTime<Utc>,
+    ) -> Version {
+        Version {
+            number,
+            digest: digest(&source, &limits),
+            source,
+            limits,
+            capabilities: self.capabilities.clone(),
+            own_capabilities: self.own_capabilities.clone(),
+            imports: self.imports.clone(),
+            message,
+            created_by: Some(by),
+            created_at: now,
+        }
+    }
+}
+
 /// A script that imports the module which is being published, prepared with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dependent {

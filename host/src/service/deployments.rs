@@ -23,6 +23,7 @@ use crate::model::deployment::{About, Deployment, State};
 use crate::model::grant::Grants;
 use crate::model::page::{Page, PageQuery, number_cursor};
 use crate::model::route::Route;
+use crate::model::script::Kind as ScriptKind;
 use crate::model::trigger::{State as TriggerState, Trigger};
 use crate::store;
 use crate::store::deployments::Running;
@@ -40,6 +41,14 @@ pub struct Picture {
     triggers: Vec<Trigger>,
     /// The deployment that runs; none before the first change.
     pub active: Option<i32>,
+}
+
+impl Picture {
+    /// The script of that name, if it is of that kind.
+    pub fn script(&self, name: &str, kind: ScriptKind) -> Option<&Running> {
+        let place = self.scripts.binary_search_by(|running| running.state.name.as_str().cmp(name)).ok()?;
+        self.scripts.get(place).filter(|running| running.state.kind == kind)
+    }
 }
 
 /// An app's deployments without their states, newest first.
@@ -70,7 +79,7 @@ pub async fn active(s: &Services, app: AppId) -> Result<i32> {
 /// The app as it runs; 404.
 pub async fn picture(s: &Services, app: AppId) -> Result<Picture> {
     // One moment: what is read is of several tables.
-    let mut tx = store::archive::snapshot(&s.db).await?;
+    let mut tx = store::begin_snapshot(&s.db).await?;
     let app = store::apps::get(&mut tx, app).await?.ok_or_else(|| Error::not_found("app"))?;
     let picture = picture_of(&mut tx, app).await?;
     tx.commit().await?;
@@ -117,7 +126,7 @@ fn as_meant(trigger: &Trigger) -> Trigger {
     trigger
 }
 
-/// Takes down what the app runs now, before the transaction that changed it ends; under a lock of the app. The number of the deployment.
+/// Takes down what the app runs now, before the transaction that changed it ends; under a lock of the app.
 pub(super) async fn record(
     tx: &mut PgConnection,
     app: AppId,
@@ -125,19 +134,14 @@ pub(super) async fn record(
     cause: &str,
     message: &str,
     now: DateTime<Utc>,
-) -> Result<i32> {
+) -> Result<()> {
     let app = store::apps::get(tx, app).await?.ok_or_else(|| Error::not_found("app"))?;
     let picture = picture_of(tx, app).await?;
-    let number = put(tx, &picture, by, cause, message, now).await?;
-    if picture.active != Some(number) {
-        store::deployments::set_active(tx, picture.app.id, number, now).await?;
-        store::deployments::trim(tx, picture.app.id, limits::DEPLOYMENTS_PER_APP_MAX).await?;
-    }
-    Ok(number)
+    take_down(tx, &picture, by, cause, message, now).await.map(drop)
 }
 
-/// Of an app whose changes were not taken down before: what runs is, before one thing of it is changed.
-pub(super) async fn before(tx: &mut PgConnection, app: AppId, now: DateTime<Utc>) -> Result<()> {
+/// The same of an app whose changes were not taken down yet, before one thing of it is changed.
+pub(super) async fn record_first(tx: &mut PgConnection, app: AppId, now: DateTime<Utc>) -> Result<()> {
     if store::deployments::active(tx, app).await?.is_some() {
         return Ok(());
     }
@@ -148,10 +152,26 @@ pub(super) async fn before(tx: &mut PgConnection, app: AppId, now: DateTime<Utc>
 
 async fn take_down_first(tx: &mut PgConnection, before: &Picture, now: DateTime<Utc>) -> Result<()> {
     if before.active.is_none() && !before.scripts.is_empty() {
-        let number = put(tx, before, None, "app.before", "", now).await?;
-        store::deployments::set_active(tx, before.app.id, number, now).await?;
+        take_down(tx, before, None, "app.before", "", now).await?;
     }
     Ok(())
+}
+
+/// Makes the deployment of that state what runs; its number.
+async fn take_down(
+    tx: &mut PgConnection,
+    running: &Picture,
+    by: Option<&Principal>,
+    cause: &str,
+    message: &str,
+    now: DateTime<Utc>,
+) -> Result<i32> {
+    let number = put(tx, running, by, cause, message, now).await?;
+    if running.active != Some(number) {
+        store::deployments::set_active(tx, running.app.id, number, now).await?;
+        store::deployments::trim(tx, running.app.id, limits::DEPLOYMENTS_PER_APP_MAX).await?;
+    }
+    Ok(number)
 }
 
 /// The deployment of that state, which is made unless there is one.

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use super::Services;
 use super::audit::{self, Change as Audited};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::id::AppId;
 use crate::model::access::Principal;
 use crate::model::app::App;
@@ -77,9 +77,7 @@ pub(super) async fn admit(tx: &mut PgConnection, app: AppId, capabilities: &[Str
         if let Some(capability) = Capability::from_word(word)
             && !grants.allows_some(capability)
         {
-            let Error { message, details, .. } = grants.refusal(capability, None, &app.slug);
-            let refused = Error::new(Kind::Invalid, "not_granted", message);
-            return Err(Error { details, ..refused });
+            return Err(grants.not_granted(capability, &app.slug));
         }
     }
     Ok(())

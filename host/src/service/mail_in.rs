@@ -29,6 +29,15 @@ pub fn path(trigger: TriggerId) -> String {
     format!("{PATH}{trigger}")
 }
 
+/// 422 for a path of a route that the platform answers itself.
+pub(super) fn leave_free(path: &str) -> Result<()> {
+    if trigger_of(path).is_none() {
+        return Ok(());
+    }
+    let message = "path is below one that the platform answers itself: mail comes in there; choose another";
+    Err(Error::invalid("path", message))
+}
+
 /// The trigger that a path is of; none when it is another path.
 pub fn trigger_of(path: &str) -> Option<Option<TriggerId>> {
     path.strip_prefix(PATH).map(|id| id.parse().ok())

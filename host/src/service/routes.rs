@@ -28,17 +28,9 @@ pub struct NewRoute {
 /// would match one request with equal rank.
 pub async fn create(s: &Services, by: &Principal, script: ScriptId, new: NewRoute) -> Result<Route> {
     let path = new.path.parse()?;
-    if mail_in::trigger_of(&new.path).is_some() {
-        let message = "path is below one that the platform answers itself: mail comes in there; choose another";
-        return Err(Error::invalid("path", message));
-    }
+    mail_in::leave_free(&new.path)?;
     let method = Method::parse_optional(new.method.as_deref())?;
-    let dispatch_mode = match new.dispatch_mode.as_deref() {
-        None => DispatchMode::default(),
-        Some(word) => {
-            DispatchMode::from_word(word).ok_or_else(|| Error::invalid("dispatch_mode", "dispatch_mode is sync or async"))?
-        }
-    };
+    let dispatch_mode = DispatchMode::asked(new.dispatch_mode.as_deref())?;
     let gone = || Error::not_found("script");
     let mut tx = store::begin(&s.db).await?;
     let script = store::scripts::get(&mut tx, script).await?.ok_or_else(gone)?;

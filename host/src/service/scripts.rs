@@ -2,21 +2,20 @@
 //!
 //! A version is checked and prepared by `invoke` before it comes here: nothing in this layer reads source.
 
-use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
 
 use super::Services;
 use super::audit::{self, Change};
 use crate::error::{Error, Kind, Result};
-use crate::id::{AppId, ScriptId, UserId};
+use crate::id::{AppId, ScriptId};
 use crate::limits;
 use crate::model::access::Principal;
 use crate::model::app::App;
 use crate::model::import::Graph;
 use crate::model::page::{Page, PageQuery, id_cursor, number_cursor};
 use crate::model::script::{
-    Executable, Image, Limits, NewScript, NewVersion, Prepared, Script, Summary, Version, VersionSummary, digest,
+    Executable, Image, NewScript, NewVersion, Prepared, Script, Summary, Version, VersionSummary, digest,
 };
 use crate::store;
 
@@ -33,18 +32,7 @@ pub async fn create(s: &Services, by: &Principal, new: NewScript, prepared: Prep
         name: new.name,
         kind: new.kind,
         description: new.description,
-        active: Version {
-            number: 1,
-            digest: digest(&new.source, &limits),
-            source: new.source,
-            limits,
-            capabilities: prepared.capabilities.clone(),
-            own_capabilities: prepared.own_capabilities.clone(),
-            imports: prepared.imports.clone(),
-            message: new.message.clone(),
-            created_by: Some(by.user_id),
-            created_at: now,
-        },
+        active: prepared.version(1, new.source, limits, new.message, by.user_id, now),
         generation: 0,
         created_at: now,
         updated_at: now,
@@ -127,10 +115,10 @@ pub async fn publish(
     let limits = new.limits.over(script.active.limits, &quota)?;
     super::imports::settle(&mut tx, s, &script, &prepared).await?;
     let message = new.message;
-    let next = next_version(&mut tx, &script, new.source, limits, &prepared, by.user_id, now).await?;
-    let next = next.map(|version| Version { message: message.clone(), ..version });
     script.description = new.description.unwrap_or(script.description);
-    if let Some(version) = next {
+    if digest(&new.source, &limits) != script.active.digest {
+        let number = store::scripts::newest_version(&mut tx, id).await?.saturating_add(1);
+        let version = prepared.version(number, new.source, limits, message.clone(), by.user_id, now);
         store::scripts::insert_version(&mut tx, script.app_id, id, &version).await?;
         script.active = version;
     }
@@ -167,18 +155,7 @@ pub async fn stage(
         return Ok((script, number));
     }
     let number = store::scripts::newest_version(&mut tx, id).await?.saturating_add(1);
-    let version = Version {
-        number,
-        digest: digest(&new.source, &limits),
-        source: new.source,
-        limits,
-        capabilities: prepared.capabilities.clone(),
-        own_capabilities: prepared.own_capabilities.clone(),
-        imports: prepared.imports.clone(),
-        message: new.message,
-        created_by: Some(by.user_id),
-        created_at: now,
-    };
+    let version = prepared.version(number, new.source, limits, new.message, by.user_id, now);
     store::scripts::insert_version(&mut tx, script.app_id, id, &version).await?;
     put_image(&mut tx, s, id, number, prepared.image.as_ref()).await?;
     let staged = Script { active: version, ..script.clone() };
@@ -203,7 +180,7 @@ async fn delete_once(s: &Services, by: &Principal, id: ScriptId, if_match: Optio
     let script = locked(&mut tx, id, if_match).await?;
     refuse_while_imported(&mut tx, &script).await?;
     let now = s.now();
-    super::deployments::before(&mut tx, script.app_id, now).await?;
+    super::deployments::record_first(&mut tx, script.app_id, now).await?;
     store::deployments::keep_sources(&mut tx, script.app_id, &[id]).await?;
     store::scripts::delete(&mut tx, id).await?;
     store::signals::routing_changed(&mut tx).await?;
@@ -280,35 +257,6 @@ async fn locked(tx: &mut PgConnection, id: ScriptId, if_match: Option<&str>) -> 
         .with_details(json!({ "version": active, "current": tag })));
     }
     Ok(script)
-}
-
-/// The version after the script's newest, or `None` when it would be the active one once more.
-async fn next_version(
-    tx: &mut PgConnection,
-    script: &Script,
-    source: String,
-    limits: Limits,
-    prepared: &Prepared,
-    by: UserId,
-    now: DateTime<Utc>,
-) -> Result<Option<Version>> {
-    let digest = digest(&source, &limits);
-    if digest == script.active.digest {
-        return Ok(None);
-    }
-    let number = store::scripts::newest_version(tx, script.id).await?.saturating_add(1);
-    Ok(Some(Version {
-        number,
-        digest,
-        source,
-        limits,
-        capabilities: prepared.capabilities.clone(),
-        own_capabilities: prepared.own_capabilities.clone(),
-        imports: prepared.imports.clone(),
-        message: String::new(),
-        created_by: Some(by),
-        created_at: now,
-    }))
 }
 
 async fn refuse_while_imported(tx: &mut PgConnection, script: &Script) -> Result<()> {

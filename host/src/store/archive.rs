@@ -1,11 +1,10 @@
 //! What an archive is made of and what it becomes: rows of an app in the order in which it has them, and many rows at once.
 
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 use sqlx::types::Json;
-use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::Tx;
 use crate::id::{AppId, BlobId, ScriptId};
 use crate::model::archive::{DocumentEntry, KvEntry};
 use crate::model::kv::{Encoding, Value};
@@ -13,11 +12,6 @@ use crate::model::script::{Kind, Limits};
 
 /// Held shared by whoever is about to commit an app whose blobs are on the disk already.
 const IMPORTS: i64 = 0x7069_636c_6f75_6401;
-
-/// All of what an export reads is of one moment.
-pub async fn snapshot(db: &PgPool) -> sqlx::Result<Tx> {
-    super::begin_snapshot(db).await
-}
 
 /// A script without its versions.
 #[derive(Debug)]

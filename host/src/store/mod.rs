@@ -112,7 +112,7 @@ pub async fn begin_relaxed(db: &PgPool) -> sqlx::Result<Tx> {
 }
 
 /// To read from: between two of its queries nothing changes.
-async fn begin_snapshot(db: &PgPool) -> sqlx::Result<Tx> {
+pub async fn begin_snapshot(db: &PgPool) -> sqlx::Result<Tx> {
     let db = db.clone();
     begun(async move { db.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await }).await
 }

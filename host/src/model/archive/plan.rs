@@ -13,7 +13,7 @@ use crate::id::ScriptId;
 use crate::limits;
 use crate::model::app::{NewApp, check_cors_origins, check_name, check_slug};
 use crate::model::grant::Grants;
-use crate::model::retry::{Retry, RetryChange};
+use crate::model::retry::Retry;
 use crate::model::route::{DispatchMode, HostPattern, Method, PathPattern};
 use crate::model::script::{self, Kind, Limits};
 use crate::model::secret;
@@ -211,8 +211,7 @@ fn planned_routes(parts: Vec<RoutePart>, scripts: &Scripts, names: &Names<'_>, n
 fn planned_route(part: &RoutePart, scripts: &Scripts, names: &Names<'_>) -> Result<Option<PlannedRoute>> {
     let script = scripts.endpoint(&part.script)?;
     let (method, path) = (Method::parse_optional(part.method.as_deref())?, part.path.parse::<PathPattern>()?);
-    let dispatch_mode = DispatchMode::from_word(&part.dispatch_mode);
-    let dispatch_mode = dispatch_mode.ok_or_else(|| Error::invalid("dispatch_mode", "dispatch_mode is sync or async"))?;
+    let dispatch_mode = DispatchMode::asked(Some(&part.dispatch_mode))?;
     let host = match &part.host {
         None => None,
         Some(host) => match names.follow(host)? {
@@ -275,15 +274,9 @@ fn planned_trigger(part: &TriggerPart, place: usize, scripts: &Scripts, now: Dat
     if about_trigger.is_some_and(|about| about >= place) {
         return Err(Error::invalid("about_trigger", "a trigger that another one listens to stands before it"));
     }
-    let retry = RetryChange {
-        max_attempts: Some(part.retry.max_attempts),
-        backoff: Some(part.retry.backoff.clone()),
-        base_delay_ms: Some(part.retry.base_delay_ms),
-        max_delay_ms: Some(part.retry.max_delay_ms),
-        jitter: Some(part.retry.jitter),
-    };
     // Whose id it will be is not known yet, and no rule asks for it.
-    let new = NewTrigger { script_id: ScriptId(Uuid::nil()), rule: part.new_rule()?, dispatch_mode: None, retry };
+    let new =
+        NewTrigger { script_id: ScriptId(Uuid::nil()), rule: part.new_rule()?, dispatch_mode: None, retry: part.retry.asked() };
     let (_, rule, retry) = new.check(now)?;
     Ok(PlannedTrigger { script, rule, about_script, about_trigger, retry, is_enabled: part.enabled })
 }

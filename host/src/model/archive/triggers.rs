@@ -6,7 +6,7 @@ use super::manifest::{RetryPart, RulePart, TriggerPart};
 use crate::error::{Error, Result};
 use crate::id::{ScriptId, TriggerId};
 use crate::model::event::Source;
-use crate::model::retry::Retry;
+use crate::model::retry::{Retry, RetryChange};
 use crate::model::trigger::{Filter, NewRule, Rule, State, Trigger};
 
 /// An app's triggers in the one order in which an archive has them: who listens to the letters of another stands after that one.
@@ -103,6 +103,17 @@ impl RetryPart {
             base_delay_ms: retry.base_delay_ms,
             max_delay_ms: retry.max_delay_ms,
             jitter: retry.jitter,
+        }
+    }
+
+    /// The same as a person would ask for it.
+    pub fn asked(&self) -> RetryChange {
+        RetryChange {
+            max_attempts: Some(self.max_attempts),
+            backoff: Some(self.backoff.clone()),
+            base_delay_ms: Some(self.base_delay_ms),
+            max_delay_ms: Some(self.max_delay_ms),
+            jitter: Some(self.jitter),
         }
     }
 }

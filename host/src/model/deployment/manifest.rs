@@ -16,7 +16,7 @@ use super::{ScriptState, State};
 use crate::error::{Error, Result};
 use crate::id::{AppId, RouteId, ScriptId, TriggerId};
 use crate::limits;
-use crate::model::archive::manifest::{RoutePart, RulePart, TriggerPart};
+use crate::model::archive::manifest::{RetryPart, RoutePart, RulePart, TriggerPart};
 use crate::model::archive::triggers;
 use crate::model::grant::Grants;
 use crate::model::quota::{AskedLimits, Named, Quota};
@@ -305,12 +305,7 @@ impl RouteEntry {
         let path = self.path.parse::<PathPattern>()?;
         let method = Method::parse_optional(self.method.as_deref())?;
         let host = self.host.as_deref().map(str::parse::<HostPattern>).transpose()?;
-        let dispatch_mode = match self.dispatch_mode.as_deref() {
-            None => DispatchMode::default(),
-            Some(word) => {
-                DispatchMode::from_word(word).ok_or_else(|| Error::invalid("dispatch_mode", "dispatch_mode is sync or async"))?
-            }
-        };
+        let dispatch_mode = DispatchMode::asked(self.dispatch_mode.as_deref())?;
         let (id, app_id, script_id) = (RouteId(Uuid::nil()), AppId(Uuid::nil()), ScriptId(Uuid::nil()));
         Ok(Route { id, app_id, script_id, method, host, path, dispatch_mode, created_at: DateTime::UNIX_EPOCH })
     }
@@ -397,7 +392,7 @@ fn parts_of(entries: Vec<(String, String, TriggerEntry)>, scripts: &[Wanted], no
             script,
             kind: entry.kind.clone(),
             rule: entry.rule(),
-            retry: crate::model::archive::manifest::RetryPart::of(&Retry::default()),
+            retry: RetryPart::of(&Retry::default()),
             enabled: true,
         };
         let rule = part.new_rule().map_err(wrong)?;

@@ -37,7 +37,7 @@ use crate::store::Tx;
 /// place of the next piece.
 pub async fn export(s: &Arc<Services>, by: Option<&Principal>, app: AppId) -> Result<Packed> {
     let place = s.archives.export(app)?;
-    let mut tx = store::archive::snapshot(&s.db).await?;
+    let mut tx = store::begin_snapshot(&s.db).await?;
     let contents = Contents::read(s, &mut tx, app).await?;
     note(s, by, &contents).await?;
     let (to, pieces) = mpsc::channel(limits::ARCHIVE_PIECES_HELD);

@@ -14,13 +14,12 @@ use sqlx::PgConnection;
 use super::{Picture, picture_of};
 use crate::error::{Error, Result};
 use crate::id::{AppId, ScriptId};
-use crate::limits;
 use crate::model::access::Principal;
 use crate::model::archive::manifest::{RoutePart, TriggerPart};
 use crate::model::deployment::About;
 use crate::model::deployment::difference::{self, Change};
 use crate::model::deployment::manifest::Wanted;
-use crate::model::grant::Grants;
+use crate::model::grant::{Capability, Grants};
 use crate::model::script::{Dependent, Image, Script, Version};
 use crate::model::storage;
 use crate::service::audit;
@@ -54,14 +53,32 @@ pub struct PreparedScript {
     pub image: Option<Image>,
 }
 
-/// What puts back what ran, in the words of the audit log.
-pub const ROLLBACK: &str = "deployment.rollback";
+/// Why an app is put into another state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// A manifest says so.
+    Apply,
+    /// It ran so before.
+    Rollback,
+    /// One script is to run another of its versions.
+    Activate,
+}
+
+impl Cause {
+    /// In the words of the audit log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Apply => "deployment.apply",
+            Self::Rollback => "deployment.rollback",
+            Self::Activate => "version.activate",
+        }
+    }
+}
 
 /// How the change is told.
 #[derive(Debug, Clone, Copy)]
 pub struct Told<'a> {
-    /// In the words of the audit log.
-    pub cause: &'static str,
+    pub cause: Cause,
     pub message: &'a str,
 }
 
@@ -71,8 +88,6 @@ pub struct Made {
     /// What runs now.
     pub about: About,
     pub changes: Vec<Change>,
-    /// Names of scripts that are gone, with the records of their executions.
-    pub deleted: Vec<String>,
 }
 
 /// Makes the change. 404 for the app; 409 when somebody changed it since it was prepared, and for routes and queues that two want;
@@ -120,11 +135,7 @@ async fn make_once(
     bindings::put_routes(&mut tx, s, by, &before, &prepared.routes, &ids).await?;
     bindings::put_triggers(&mut tx, s, by, &before, &prepared.triggers, &ids).await?;
     let after = picture_of(&mut tx, before.app.clone()).await?;
-    let number = super::put(&mut tx, &after, Some(by), told.cause, told.message, now).await?;
-    if before.active != Some(number) {
-        store::deployments::set_active(&mut tx, after.app.id, number, now).await?;
-        store::deployments::trim(&mut tx, after.app.id, limits::DEPLOYMENTS_PER_APP_MAX).await?;
-    }
+    let number = super::take_down(&mut tx, &after, Some(by), told.cause.as_str(), told.message, now).await?;
     let about = store::deployments::about(&mut tx, after.app.id, number).await?;
     let about = about.ok_or_else(|| Error::internal("a deployment is gone before it was committed"))?;
     let changes = difference::between(&before.state, &after.state);
@@ -133,8 +144,7 @@ async fn make_once(
     let doubt = s.events.doubt();
     tx.commit().await?;
     doubt.settle_changed();
-    let deleted = gone.iter().map(|(_, name)| name.clone()).collect();
-    Ok((Made { about, changes, deleted }, gone.into_iter().map(|(id, _)| id).collect()))
+    Ok((Made { about, changes }, gone))
 }
 
 fn changed_meanwhile(running: &Picture) -> Error {
@@ -147,18 +157,16 @@ fn changed_meanwhile(running: &Picture) -> Error {
 ///
 /// What ran may run again: a rollback is held against scripts that are other than now alone.
 fn admit(before: &Picture, prepared: &Prepared, told: Told<'_>) -> Result<()> {
-    let is_rollback = told.cause == ROLLBACK;
     for script in &prepared.scripts {
         let had = before.state.script(&script.wanted.name);
         for word in &script.capabilities {
-            let Some(capability) = crate::model::grant::Capability::from_word(word) else { continue };
-            let is_lost = !is_rollback && before.grants.allows_some(capability);
+            let Some(capability) = Capability::from_word(word) else { continue };
+            let is_lost = told.cause != Cause::Rollback && before.grants.allows_some(capability);
             let is_new = script.is_touched || had.is_none() || is_lost;
             if is_new && !prepared.grants.allows_some(capability) {
-                let Error { message, details, .. } = prepared.grants.refusal(capability, None, &before.app.slug);
-                let message = format!("the script {}: {message}", script.wanted.name);
-                let refused = Error::new(crate::error::Kind::Invalid, "not_granted", message);
-                return Err(Error { details, ..refused });
+                let refused = prepared.grants.not_granted(capability, &before.app.slug);
+                let message = format!("the script {}: {}", script.wanted.name, refused.message);
+                return Err(Error { message: message.into(), ..refused });
             }
         }
     }
@@ -166,17 +174,16 @@ fn admit(before: &Picture, prepared: &Prepared, told: Told<'_>) -> Result<()> {
 }
 
 /// Deletes the scripts that are not to be, or not of that kind, and keeps their sources.
-async fn remove_scripts(tx: &mut PgConnection, before: &Picture, prepared: &Prepared) -> Result<Vec<(ScriptId, String)>> {
+async fn remove_scripts(tx: &mut PgConnection, before: &Picture, prepared: &Prepared) -> Result<Vec<ScriptId>> {
     let stays: BTreeSet<_> =
         prepared.scripts.iter().map(|script| (script.wanted.name.as_str(), script.wanted.kind.as_str())).collect();
     let goes = |running: &&Running| !stays.contains(&(running.state.name.as_str(), running.state.kind.as_str()));
-    let gone: Vec<_> = before.scripts.iter().filter(goes).map(|running| (running.id, running.state.name.clone())).collect();
-    let ids: Vec<_> = gone.iter().map(|(id, _)| *id).collect();
-    if !ids.is_empty() {
-        store::deployments::keep_sources(tx, before.app.id, &ids).await?;
+    let gone: Vec<_> = before.scripts.iter().filter(goes).map(|running| running.id).collect();
+    if !gone.is_empty() {
+        store::deployments::keep_sources(tx, before.app.id, &gone).await?;
     }
-    for id in ids {
-        store::scripts::delete(tx, id).await?;
+    for id in &gone {
+        store::scripts::delete(tx, *id).await?;
     }
     Ok(gone)
 }
@@ -193,8 +200,7 @@ async fn put_scripts(
     let (now, mut ids, mut touched) = (s.now(), HashMap::new(), Vec::new());
     for script in &prepared.scripts {
         let wanted = &script.wanted;
-        let running = before.scripts.iter().find(|one| one.state.name == wanted.name && one.state.kind == wanted.kind);
-        let Some(running) = running else {
+        let Some(running) = before.script(&wanted.name, wanted.kind) else {
             ids.insert(wanted.name.clone(), make_script(tx, s, by, before.app.id, script, message).await?);
             continue;
         };
@@ -270,7 +276,7 @@ fn audited(before: &Picture, about: &About, changes: &[Change], told: Told<'_>) 
     let named: Vec<_> =
         changes.iter().map(|change| json!({ "thing": change.thing, "action": change.action, "name": change.name })).collect();
     audit::Change {
-        action: told.cause,
+        action: told.cause.as_str(),
         app_id: Some(before.app.id),
         target: about.number.to_string(),
         before: Some(json!({ "deployment": before.active, "digest": before.digest })),

@@ -14,7 +14,6 @@ use crate::model::archive::manifest::{RoutePart, TriggerPart};
 use crate::model::archive::triggers::{self, RuleKey};
 use crate::model::deployment::difference::{told_route, told_trigger};
 use crate::model::deployment::manifest::part_of;
-use crate::model::retry::{Retry, RetryChange};
 use crate::model::route::{self, DispatchMode, HostPattern, Method, Route};
 use crate::model::trigger::{NewTrigger, Rule, State, Trigger};
 use crate::service::triggers::{check_rule, is_permitted};
@@ -54,10 +53,7 @@ pub(super) async fn put_routes(
     for part in open {
         let wrong =
             |error: Error| Error { message: format!("the route {}: {}", told_route(part), error.message).into(), ..error };
-        if mail_in::trigger_of(&part.path).is_some() {
-            let message = "path is below one that the platform answers itself: mail comes in there; choose another";
-            return Err(wrong(Error::invalid("path", message)));
-        }
+        mail_in::leave_free(&part.path).map_err(wrong)?;
         let host = match part.host.as_deref() {
             None => None,
             Some(host) => {
@@ -159,15 +155,8 @@ fn wanted_trigger(
 ) -> Result<Trigger> {
     let now = s.now();
     let id_of = |name: &str| ids.get(name).copied().ok_or_else(|| Error::invalid("script", format!("there is no script {name}")));
-    let retry = RetryChange {
-        max_attempts: Some(part.retry.max_attempts),
-        backoff: Some(part.retry.backoff.clone()),
-        base_delay_ms: Some(part.retry.base_delay_ms),
-        max_delay_ms: Some(part.retry.max_delay_ms),
-        jitter: Some(part.retry.jitter),
-    };
-    let new = NewTrigger { script_id: id_of(&part.script)?, rule: part.new_rule()?, dispatch_mode: None, retry };
-    let (script_id, mut rule, retry): (_, _, Retry) = new.check(now)?;
+    let (script_id, rule, retry) = (id_of(&part.script)?, part.new_rule()?, part.retry.asked());
+    let (_, mut rule, retry) = NewTrigger { script_id, rule, dispatch_mode: None, retry }.check(now)?;
     if let Rule::DeadLetter(filter) = &mut rule {
         filter.script_id = part.rule.about_script.as_deref().map(id_of).transpose()?;
         let other = |place: usize| {

@@ -2,6 +2,7 @@
 
 mod chain;
 mod data;
+mod deployments;
 
 use std::collections::BTreeSet;
 
@@ -258,14 +259,7 @@ async fn of_scripts(story: &mut Story, shop: &str) -> (String, String) {
     story.does("DELETE /api/v1/admin/scripts/{script_id}", &[&idle], Sent::Nothing, row).await;
     let (activate, row) = ("POST /api/v1/admin/scripts/{script_id}/activate", ("version.activate", app, Tells::Changed));
     story.does(activate, &[&works], Sent::Body(json!({ "version": 1 })), row).await;
-    let mut manifest = story.app.get("/admin/apps/shop/manifest").await.expect(200).json()["manifest"].clone();
-    manifest["scripts"]["more"] = json!({ "source": format!("/* {SENTINEL} */ 1") });
-    let body = || Sent::Body(json!({ "manifest": manifest }));
-    story.leaves_none("POST /api/v1/admin/apps/{app}/plan", &["shop"], body()).await;
-    let (apply, row) = ("POST /api/v1/admin/apps/{app}/deployments", ("deployment.apply", app, Tells::Changed));
-    story.does(apply, &["shop"], body(), row).await;
-    let (rollback, row) = ("POST /api/v1/admin/apps/{app}/rollback", ("deployment.rollback", app, Tells::Changed));
-    story.does(rollback, &["shop"], Sent::Body(json!({})), row).await;
+    deployments::change(story, app).await;
     let check = Sent::Body(json!({ "source": "1" }));
     story.leaves_none("POST /api/v1/admin/scripts/check", &[], check).await;
     let asked = Sent::Body(json!({ "app": "shop", "path": "/x" }));

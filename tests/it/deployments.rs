@@ -389,3 +389,87 @@ async fn what_ran_with_less_than_its_scripts_reach_can_be_put_back() {
     shop.client.post("/admin/apps/shop/rollback", json!({ "to": 2 })).await.expect(200);
     assert_eq!(active(&shop).await["deployment"], 2);
 }
+
+#[tokio::test]
+async fn a_plan_refuses_what_applying_would_refuse() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    let with = |name: &str, value: Value| {
+        let mut manifest = manifest();
+        manifest["scripts"]["hello"][name] = value;
+        manifest
+    };
+    let mut ungranted = manifest();
+    ungranted["grants"] = json!({ "queue": ["*"] });
+    let refused = [
+        (ungranted, "not_granted"),
+        (with("source", json!("import \"words\" as w; http::get(\"https://example.com\").status")), "not_granted"),
+        (with("routes", json!([{ "path": "/hello", "host": "elsewhere.example.com" }])), "invalid"),
+        (with("routes", json!([{ "path": "/a/:x" }, { "path": "/a/:y" }])), "conflict"),
+        (with("triggers", json!([{ "kind": "email", "secret": "no-such" }])), "invalid"),
+    ];
+    for (manifest, code) in refused {
+        let status = if code == "conflict" { 409 } else { 422 };
+        let planned = shop.client.post("/admin/apps/shop/plan", json!({ "manifest": manifest })).await;
+        let planned = planned.fails(status, code).message();
+        assert_eq!(apply(&shop, &manifest).await.fails(status, code).message(), planned);
+    }
+    let all = shop.client.get("/admin/apps/shop/deployments").await.expect(200).json();
+    assert_eq!(all["items"], json!([]), "nothing of it is left");
+}
+
+#[tokio::test]
+async fn a_deployment_is_stored_now_and_made_active_later() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    apply(&shop, &manifest()).await.expect(200);
+    let mut next = manifest();
+    next["scripts"]["words"]["source"] = json!("fn hello() { \"two\" }");
+    next["scripts"]["extra"] = json!({ "source": "3", "routes": [{ "path": "/extra" }] });
+    let body = json!({ "manifest": next, "activate": false, "message": "for later" });
+    let stored = shop.client.post("/admin/apps/shop/deployments", body.clone()).await.expect(200).json();
+    assert_eq!((&stored["applied"], &stored["stored"], &stored["deployment"]), (&json!(false), &json!(2), &json!(1)));
+    assert_eq!(told(&stored), ["add script extra", "change script words", "add route ANY /extra → extra"]);
+    assert_eq!(called(&shop, "/hello").await, (200, "one".to_owned()), "it does not run");
+    assert_eq!(called(&shop, "/extra").await.0, 404);
+    assert_eq!(active(&shop).await["deployment"], 1);
+    let two = shop.client.get("/admin/apps/shop/deployments/2").await.expect(200).json();
+    let versions = two["state"]["scripts"].as_array().unwrap().iter().map(|one| (text(one, "name"), one["version"].clone()));
+    let expected = [("extra", 0), ("hello", 1), ("keep", 1), ("words", 0)].map(|(name, n)| (name.to_owned(), json!(n)));
+    assert_eq!(versions.collect::<Vec<_>>(), expected, "what is no version yet has no number");
+    assert_eq!(
+        (&two["cause"], &two["message"], &two["activated_at"]),
+        (&json!("deployment.store"), &json!("for later"), &Value::Null)
+    );
+    let again = shop.client.post("/admin/apps/shop/deployments", body).await.expect(200).json();
+    assert_eq!(again["stored"], 2, "the same state is the same deployment");
+    let dry = shop.client.post("/admin/apps/shop/deployments/2/activate", json!({ "dry_run": true })).await.expect(200).json();
+    assert_eq!((told(&dry), &dry["applied"]), (told(&stored), &json!(false)));
+    let wrong = json!({ "base": stored["digest"] });
+    shop.client.post("/admin/apps/shop/deployments/2/activate", wrong).await.fails(409, "conflict");
+    let run =
+        shop.client.post("/admin/apps/shop/deployments/2/activate", json!({ "base": dry["base"] })).await.expect(200).json();
+    assert_eq!((&run["applied"], &run["deployment"], &run["digest"]), (&json!(true), &json!(2), &stored["digest"]));
+    assert_eq!(called(&shop, "/hello").await, (200, "two".to_owned()));
+    assert_eq!(shop.get("/extra").await.expect(200).json(), json!(3));
+    assert_eq!(active(&shop).await["deployment"], 2);
+    shop.client.post("/admin/apps/shop/deployments/9/activate", json!({})).await.fails(404, "not_found");
+    shop.client.post("/admin/apps/shop/rollback", json!({})).await.expect(200);
+    assert_eq!(called(&shop, "/hello").await, (200, "one".to_owned()));
+}
+
+#[tokio::test]
+async fn what_was_stored_last_is_not_what_is_trimmed() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    apply(&shop, &manifest()).await.expect(200);
+    for n in 0..DEPLOYMENTS_PER_APP_MAX {
+        shop.client.patch("/admin/apps/shop/grants", json!({ "http": [format!("{n}.example.com")] })).await.expect(200);
+    }
+    let mut next = manifest();
+    next["scripts"]["extra"] = json!({ "source": "3" });
+    let body = json!({ "manifest": next, "activate": false });
+    let stored = shop.client.post("/admin/apps/shop/deployments", body).await.expect(200).json()["stored"].to_string();
+    shop.client.patch("/admin/apps/shop/grants", json!({ "http": [] })).await.expect(200);
+    shop.client.post(&format!("/admin/apps/shop/deployments/{stored}/activate"), json!({})).await.expect(200);
+}

@@ -21,6 +21,7 @@ mod kv;
 mod kv_expiry;
 mod log;
 mod modules;
+mod restrictions;
 mod retry;
 mod secrets;
 mod sending;

@@ -15,11 +15,13 @@ use super::query::{Against, OfApp, Path, Query};
 use super::{Api, List, body};
 use crate::id::{AppId, UserId};
 use crate::invoke::deploy::{Applied, Options, Plan};
+use crate::model::access::Principal;
 use crate::model::deployment::difference::Change;
 use crate::model::deployment::manifest::{self, Manifest, Pulled};
 use crate::model::deployment::{About, Deployment, State as AppState};
 use crate::model::page::PageQuery;
 use crate::service;
+use crate::service::deployments::change::Cause;
 
 /// An immutable state of an app.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -89,6 +91,25 @@ pub(super) struct ToApply {
     base: Option<String>,
     #[serde(default)]
     message: String,
+    /// False: it is stored as a deployment that does not run, to be looked at and made active later.
+    #[serde(default = "yes")]
+    activate: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// How a deployment is made what runs.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(rename = "Activation", example = json!({ "message": "seen and found good" }))]
+pub(super) struct ToActivate {
+    /// Only say what would change.
+    dry_run: bool,
+    /// `base` of a dry run: 409 once something else runs.
+    base: Option<String>,
+    message: String,
 }
 
 /// What is to run again.
@@ -112,6 +133,9 @@ pub(super) struct ToRestore {
 pub(super) struct PlanJson {
     /// Whether it was made; never where nothing differs.
     applied: bool,
+    /// The number of the deployment that was stored and does not run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stored: Option<i32>,
     /// The number of what runs; null before the app's first change.
     deployment: Option<i32>,
     /// The digest of what runs, or ran before.
@@ -145,7 +169,7 @@ fn changed_example() -> Value {
 impl From<Plan> for PlanJson {
     fn from(plan: Plan) -> Self {
         let Plan { base, active, digest, changes, notes } = plan;
-        Self { applied: false, deployment: active, base, digest, changes, notes }
+        Self { applied: false, stored: None, deployment: active, base, digest, changes, notes }
     }
 }
 
@@ -153,9 +177,10 @@ impl From<Applied> for PlanJson {
     fn from(applied: Applied) -> Self {
         match applied {
             Applied::Same(plan) => Self::from(*plan),
-            Applied::Made { made, base, notes } => Self {
-                applied: true,
-                deployment: Some(made.about.number),
+            Applied::Made { made, base, running, notes } => Self {
+                applied: made.about.is_active,
+                stored: Some(made.about.number).filter(|_| !made.about.is_active),
+                deployment: if made.about.is_active { Some(made.about.number) } else { running },
                 base,
                 digest: made.about.digest,
                 changes: made.changes,
@@ -233,9 +258,10 @@ pub(super) async fn diff(
 pub(super) async fn plan(
     State(api): State<Api>,
     OfApp(app): OfApp,
+    Caller(by): Caller,
     body::Large(asked): body::Large<ToPlan>,
 ) -> Answer<Json<PlanJson>> {
-    Ok(Json(api.invoker.plan(app.id, asked.manifest).await?.into()))
+    Ok(Json(api.invoker.plan(&by, app.id, asked.manifest).await?.into()))
 }
 
 pub(super) async fn apply(
@@ -244,8 +270,9 @@ pub(super) async fn apply(
     Caller(by): Caller,
     body::Large(asked): body::Large<ToApply>,
 ) -> Answer<Json<PlanJson>> {
-    let ToApply { manifest, base, message } = asked;
-    Ok(Json(api.invoker.apply(&by, app.id, manifest, Options { base, message }).await?.into()))
+    let ToApply { manifest, base, message, activate } = asked;
+    let options = Options { base, message, is_kept_only: !activate };
+    Ok(Json(api.invoker.apply(&by, app.id, manifest, options).await?.into()))
 }
 
 pub(super) async fn rollback(
@@ -259,10 +286,26 @@ pub(super) async fn rollback(
         Some(number) => number,
         None => service::deployments::previous(&api.services, app.id).await?,
     };
+    run(&api, &by, app.id, number, Cause::Rollback, ToActivate { dry_run, base, message }).await
+}
+
+pub(super) async fn activate(
+    State(api): State<Api>,
+    OfApp(app): OfApp,
+    Path((_, number)): Path<(String, i32)>,
+    Caller(by): Caller,
+    body::Json(asked): body::Json<ToActivate>,
+) -> Answer<Json<PlanJson>> {
+    run(&api, &by, app.id, number, Cause::Release, asked).await
+}
+
+async fn run(api: &Api, by: &Principal, app: AppId, number: i32, cause: Cause, asked: ToActivate) -> Answer<Json<PlanJson>> {
+    let ToActivate { dry_run, base, message } = asked;
     if dry_run {
-        return Ok(Json(api.invoker.plan_rollback(app.id, number).await?.into()));
+        return Ok(Json(api.invoker.plan_deployment(by, app, number, cause).await?.into()));
     }
-    Ok(Json(api.invoker.rollback(&by, app.id, number, Options { base, message }).await?.into()))
+    let options = Options { base, message, is_kept_only: false };
+    Ok(Json(api.invoker.run_deployment(by, app, number, cause, options).await?.into()))
 }
 
 pub(super) async fn pull(State(api): State<Api>, OfApp(app): OfApp) -> Answer<Json<PulledJson>> {

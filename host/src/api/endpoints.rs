@@ -8,7 +8,7 @@ use super::describe::{Described, Operation};
 use super::openapi::schemas::Schemas;
 use super::{
     Api, apps, archive, audit, dead_letters, deployments, docs, domains, execute, executions, files, follow, grants, keys, kv,
-    limits, members, node, openapi, queues, quota, routes, scripts, secrets, sessions, triggers, usage, users,
+    limits, members, node, openapi, queues, quota, restrictions, routes, scripts, secrets, sessions, triggers, usage, users,
 };
 use crate::model::access::Rule::{self, App, Instance, LoggedIn, Public, SignedIn, SomeApp};
 use crate::model::access::Scope::{AppAdmin, DomainManage, InstanceAdmin, LogRead, RouteWrite, ScriptRead, ScriptWrite};
@@ -87,10 +87,13 @@ pub(super) fn table() -> Vec<Endpoint> {
         get   ("/api/v1/admin/apps/{app}/quota",                                 App(LogRead),            quota::get,                 "Reads what the app may use, and what it does now."),
         put   ("/api/v1/admin/apps/{app}/quota",                                 App(InstanceAdmin),      quota::replace,             "Says anew what the app may use: a bound that is not named is the platform's."),
         patch ("/api/v1/admin/apps/{app}/quota",                                 App(InstanceAdmin),      quota::merge,               "Changes the bounds that are named; the others stay."),
+        get   ("/api/v1/admin/apps/{app}/restrictions",                          App(LogRead),            restrictions::get,          "Reads what the instance keeps the app from."),
+        put   ("/api/v1/admin/apps/{app}/restrictions",                          App(InstanceAdmin),      restrictions::replace,      "Says anew what the app is kept from; it loses at once what it has of that."),
         get   ("/api/v1/admin/apps/{app}/deployments",                           App(ScriptRead),         deployments::list,          "Lists what the app ran, newest first."),
         post  ("/api/v1/admin/apps/{app}/deployments",                           App(ScriptWrite),        deployments::apply,         "Puts the app into the state of a manifest, whole or not at all.").or(&[409, 503, 507]),
         get   ("/api/v1/admin/apps/{app}/deployments/{number}",                  App(ScriptRead),         deployments::get,           "Reads a deployment with its state."),
         get   ("/api/v1/admin/apps/{app}/deployments/{number}/diff",             App(ScriptRead),         deployments::diff,          "Says what differs between two deployments.").or(&[404]),
+        post  ("/api/v1/admin/apps/{app}/deployments/{number}/activate",         App(ScriptWrite),        deployments::activate,      "Makes a deployment what runs, whole or not at all.").or(&[409, 503, 507]),
         get   ("/api/v1/admin/apps/{app}/logs",                                  App(LogRead),            follow::logs,               "Reads on in the app's log: a page, or a stream of events as they come.").or(&[503]),
         get   ("/api/v1/admin/apps/{app}/manifest",                              App(ScriptRead),         deployments::pull,          "Gives what runs as a manifest."),
         post  ("/api/v1/admin/apps/{app}/plan",                                  App(ScriptWrite),        deployments::plan,          "Says what applying a manifest would change.").or(&[409, 503]),

@@ -41,6 +41,7 @@ mod openapi;
 mod query;
 mod queues;
 mod quota;
+mod restrictions;
 mod routes;
 mod scripts;
 mod secrets;

@@ -7,6 +7,7 @@ use super::Invoker;
 use super::publish::{Verdict, syntax_error};
 use crate::error::{Error, Kind, Result};
 use crate::id::{AppId, ScriptId};
+use crate::limits;
 use crate::model::access::Principal;
 use crate::model::archive::manifest::{RoutePart, TriggerPart};
 use crate::model::deployment::difference::{self, Change};
@@ -16,7 +17,7 @@ use crate::model::grant::Grants;
 use crate::model::import::{self, Graph, Node};
 use crate::model::script::{Code, Module, Script};
 use crate::service;
-use crate::service::deployments::change::{Cause, Made, Prepared, PreparedScript, Told, make};
+use crate::service::deployments::change::{Cause, Made, Prepared, PreparedScript, Told, keep, make, try_out};
 use crate::service::deployments::{self, Picture};
 
 /// What a change would make different.
@@ -39,6 +40,8 @@ pub struct Options {
     /// The digest of what runs, as the caller knows it.
     pub base: Option<String>,
     pub message: String,
+    /// Only store what would run.
+    pub is_kept_only: bool,
 }
 
 /// What came of it.
@@ -50,15 +53,22 @@ pub enum Applied {
         made: Box<Made>,
         /// The digest of what ran before.
         base: String,
+        /// The number of what ran before.
+        running: Option<i32>,
         notes: Vec<String>,
     },
 }
 
 impl Invoker {
-    /// What applying the manifest would change; nothing is stored. 422 as where scripts are published and triggers made.
-    pub async fn plan(&self, app: AppId, manifest: Manifest) -> Result<Plan> {
-        let (picture, target) = self.target(app, manifest).await?;
-        self.planned(&picture, target).await
+    /// What applying the manifest would change; nothing is stored. It was tried, so what `apply` would refuse is refused here, alike.
+    pub async fn plan(&self, by: &Principal, app: AppId, manifest: Manifest) -> Result<Plan> {
+        for _ in 0..limits::PLANS_MAX {
+            let (picture, target) = self.target(app, manifest.clone()).await?;
+            if let Some(plan) = self.planned(by, &picture, target, Cause::Apply).await? {
+                return Ok(plan);
+            }
+        }
+        Err(restless())
     }
 
     /// Puts the app into the state of the manifest, whole or not at all. Applied twice, it changes nothing the second time. 403
@@ -70,21 +80,34 @@ impl Invoker {
         self.deploy(by, &picture, target, Cause::Apply, options).await
     }
 
-    /// What restoring a deployment would change. 404; 409 when the source of one of its scripts is not kept any more.
-    pub async fn plan_rollback(&self, app: AppId, number: i32) -> Result<Plan> {
-        let picture = deployments::picture(&self.inner.services, app).await?;
-        let target = self.stored(app, number).await?;
-        self.planned(&picture, target).await
+    /// What running a deployment would change, tried as by [`Invoker::plan`]. 404; 409 when the source of one of its scripts is not
+    /// kept any more.
+    pub async fn plan_deployment(&self, by: &Principal, app: AppId, number: i32, cause: Cause) -> Result<Plan> {
+        for _ in 0..limits::PLANS_MAX {
+            let picture = deployments::picture(&self.inner.services, app).await?;
+            let target = self.stored(app, number).await?;
+            if let Some(plan) = self.planned(by, &picture, target, cause).await? {
+                return Ok(plan);
+            }
+        }
+        Err(restless())
     }
 
-    /// Puts the app back into the state of a deployment, whole or not at all: sources, modules, limits, routes, triggers, grants.
-    /// Errors as [`Invoker::apply`] and [`Invoker::plan_rollback`].
-    pub async fn rollback(&self, by: &Principal, app: AppId, number: i32, options: Options) -> Result<Applied> {
+    /// Puts the app into the state of a deployment, whole or not at all: sources, modules, limits, routes, triggers, grants.
+    /// Errors as [`Invoker::apply`] and [`Invoker::plan_deployment`].
+    pub async fn run_deployment(
+        &self,
+        by: &Principal,
+        app: AppId,
+        number: i32,
+        cause: Cause,
+        options: Options,
+    ) -> Result<Applied> {
         check_message(&options.message)?;
         let _turn = self.inner.turns.take(app).await?;
         let picture = deployments::picture(&self.inner.services, app).await?;
         let target = self.stored(app, number).await?;
-        self.deploy(by, &picture, target, Cause::Rollback, options).await
+        self.deploy(by, &picture, target, cause, options).await
     }
 
     /// Makes a stored version of a script the active one, with the modules that run now. `if_match` is a `Script::tag`: 412. 404; 422
@@ -112,7 +135,7 @@ impl Invoker {
         let wanted = target.scripts.iter_mut().find(|wanted| wanted.name == script.name);
         let wanted = wanted.ok_or_else(|| Error::not_found("script"))?;
         (wanted.source, wanted.limits, wanted.digest) = (version.source, version.limits, version.digest);
-        self.deploy(by, &picture, target, Cause::Activate, Options { base: None, message }).await?;
+        self.deploy(by, &picture, target, Cause::Activate, Options { message, ..Options::default() }).await?;
         service::scripts::get(services, id).await
     }
 
@@ -173,14 +196,17 @@ impl Invoker {
         Ok(named.collect())
     }
 
-    /// With the lines of sources that differ.
-    async fn planned(&self, picture: &Picture, target: Target) -> Result<Plan> {
+    /// With the lines of sources that differ; none when the app was changed meanwhile.
+    async fn planned(&self, by: &Principal, picture: &Picture, target: Target, cause: Cause) -> Result<Option<Plan>> {
         let prepared = self.prepare_app(picture, target, Depth::Checked).await?;
         let mut plan = plan_of(picture, &prepared)?;
+        if !try_out(&self.inner.services, by, picture.app.id, &prepared, Told { cause, message: "" }).await? {
+            return Ok(None);
+        }
         let after = prepared.scripts.into_iter().map(|script| (script.wanted.name, script.wanted.source)).collect();
         let before = self.sources_of(picture.app.id, &picture.state).await?;
         difference::add_sources(&mut plan.changes, &before, &after);
-        Ok(plan)
+        Ok(Some(plan))
     }
 
     /// What differs between two deployments, lines of sources included. 404.
@@ -206,8 +232,12 @@ impl Invoker {
             return Ok(Applied::Same(Box::new(plan)));
         }
         service::access::require_all(&self.inner.services, by, app, plan.changes.iter().map(Change::scope)).await?;
-        let made = make(&self.inner.services, by, app, &prepared, Told { cause, message: &options.message }).await?;
-        Ok(Applied::Made { made: Box::new(made), base: plan.base, notes: plan.notes })
+        let (services, told) = (&self.inner.services, Told { cause, message: &options.message });
+        let made = match options.is_kept_only {
+            true => keep(services, by, app, &prepared, told).await?,
+            false => make(services, by, app, &prepared, told).await?,
+        };
+        Ok(Applied::Made { made: Box::new(made), base: plan.base, running: plan.active, notes: plan.notes })
     }
 
     /// Every script of the target, checked and, where it is touched, prepared.
@@ -280,6 +310,10 @@ impl Invoker {
 enum Depth {
     Checked,
     Prepared,
+}
+
+fn restless() -> Error {
+    Error::conflict("the app is being changed by others just now; plan again", serde_json::Value::Null)
 }
 
 fn plan_of(picture: &Picture, prepared: &Prepared) -> Result<Plan> {

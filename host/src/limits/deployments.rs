@@ -12,3 +12,5 @@ pub const MANIFEST_SCRIPTS_MAX: usize = 1_000;
 pub const SOURCE_DIFFERENCE_BYTES_MAX: usize = 64 << 10;
 /// How long the sources of a difference are compared together before the rest is told as it comes, ms.
 pub const SOURCE_DIFFERENCE_MS: u64 = 100;
+/// How often a plan is made, of an app that others change meanwhile.
+pub const PLANS_MAX: u32 = 3;

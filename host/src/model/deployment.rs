@@ -40,7 +40,7 @@ pub struct ScriptState {
     pub name: String,
     pub kind: Kind,
     pub description: String,
-    /// The number of the version in its script.
+    /// The number of the version in its script; 0 where it was none yet when the deployment was stored.
     pub version: i32,
     /// The digest of the version: source and limits.
     pub digest: String,

@@ -135,6 +135,15 @@ impl Grants {
         Ok(grants)
     }
 
+    /// These grants with nothing of one capability.
+    pub fn without(mut self, capability: Capability) -> Self {
+        self.patterns.insert(capability, Vec::new());
+        if capability == Capability::Http {
+            self.networks.clear();
+        }
+        self
+    }
+
     /// As they are stored. A capability that was not known when they were is as in a new app.
     pub fn stored(value: &Value) -> Result<Self> {
         let mut grants = Self::default();

@@ -27,6 +27,7 @@ pub mod member;
 pub mod page;
 pub mod queue;
 pub mod quota;
+pub mod restriction;
 pub mod retry;
 pub mod route;
 pub mod schedule;

@@ -29,7 +29,7 @@ pub async fn get(s: &Services, app: AppId) -> Result<Grants> {
 }
 
 /// States what the app grants. They hold on this node when this returns, on the others a moment later, for invocations that
-/// run too. `if_match` is an `App::tag`: 412. 404; 422 as [`Grants::stated`].
+/// run too. `if_match` is an `App::tag`: 412. 404; 422 as [`Grants::stated`], and `restricted`.
 pub async fn put(
     s: &Services,
     by: &Principal,
@@ -49,6 +49,7 @@ pub async fn put(
         Change::Replace => Grants::stated(lists)?,
         Change::Merge => before.clone().with(lists)?,
     };
+    super::restrictions::of(&mut tx, app.id).await?.admit_state(&grants, &[], &app.slug)?;
     app.updated_at = store::apps::put_grants(&mut tx, app.id, &grants, s.now()).await?;
     store::signals::routing_changed(&mut tx).await?;
     let told = Audited {

@@ -13,9 +13,13 @@ use crate::model::script::Kind as ScriptKind;
 
 /// The script that others of its app call by that name. 404; 422 for a module.
 pub fn find(s: &Services, app: AppId, name: &str) -> Result<Arc<Deployed>> {
-    let script = s.routing.current().script_of(app, name).cloned();
+    callable(s.routing.current().script_of(app, name).cloned(), name)
+}
+
+/// The script that was found under that name, in what runs or in another deployment. Errors as [`find`].
+pub fn callable(found: Option<Arc<Deployed>>, name: &str) -> Result<Arc<Deployed>> {
     let missing = || Error::new(Kind::NotFound, "not_found", format!("the app has no script `{name}`"));
-    let script = script.ok_or_else(missing)?;
+    let script = found.ok_or_else(missing)?;
     match script.kind {
         ScriptKind::Endpoint => Ok(script),
         ScriptKind::Module => Err(Error::invalid("script", format!("`{name}` is a module: import it instead"))),

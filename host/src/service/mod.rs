@@ -57,6 +57,7 @@ pub mod mail_in;
 pub mod members;
 pub mod queues;
 pub mod quotas;
+pub mod restrictions;
 pub mod retention;
 pub mod routes;
 pub mod routing;

@@ -24,13 +24,14 @@ pub struct Which {
 }
 
 /// Registers a trigger, which is active at once and runs as `by`. 404 for the app; 422 for what the rules of `model::trigger`
-/// refuse, a script of another app, a module, and a secret that is not there; 507 for one trigger more than the app's quota; 409
+/// refuse, a script of another app, a module, a secret that is not there, and `restricted`; 507 for one trigger more than the app's quota; 409
 /// naming the consumer that the queue has.
 pub async fn create(s: &Services, by: &Principal, app: AppId, new: NewTrigger) -> Result<Trigger> {
     let now = s.now();
     let (script_id, rule, retry) = new.check(now)?;
     let mut tx = store::begin(&s.db).await?;
-    store::apps::lock(&mut tx, app).await?.ok_or_else(|| Error::not_found("app"))?;
+    let slug = store::apps::lock(&mut tx, app).await?.ok_or_else(|| Error::not_found("app"))?.slug;
+    super::restrictions::of(&mut tx, app).await?.admit_trigger(rule.kind(), &slug)?;
     check_target(&mut tx, app, script_id).await?;
     super::storage::room_for_trigger(&mut tx, app).await?;
     check_rule(&mut tx, app, &rule).await?;
@@ -73,7 +74,7 @@ pub async fn counts(s: &Services, ids: &[TriggerId]) -> Result<Vec<(TriggerId, C
 }
 
 /// Changes what `change` names. Switching on one whose principal lost the right makes `by` its principal. `if_match` is a `Trigger::tag`: 412 when
-/// it is in another state by now. 404; 422.
+/// it is in another state by now. 404; 422, also `restricted`.
 pub async fn update(
     s: &Services,
     by: &Principal,
@@ -84,7 +85,7 @@ pub async fn update(
 ) -> Result<Trigger> {
     let now = s.now();
     let mut tx = store::begin(&s.db).await?;
-    store::apps::lock(&mut tx, app).await?.ok_or_else(|| Error::not_found("app"))?;
+    let slug = store::apps::lock(&mut tx, app).await?.ok_or_else(|| Error::not_found("app"))?.slug;
     let mut trigger = store::triggers::lock(&mut tx, app, id).await?.ok_or_else(|| Error::not_found("trigger"))?;
     if if_match.is_some_and(|tag| tag != trigger.tag()) {
         return Err(Error::changed_meanwhile("trigger", trigger.tag()));
@@ -93,6 +94,7 @@ pub async fn update(
     trigger.retry = change.retry.over(trigger.retry)?;
     match (change.enabled, &trigger.state) {
         (Some(true), State::Disabled | State::Stopped { .. }) => {
+            super::restrictions::of(&mut tx, app).await?.admit_trigger(trigger.rule.kind(), &slug)?;
             if !is_permitted(&mut tx, app, trigger.registered_by).await? {
                 trigger.registered_by = Some(by.user_id);
             }

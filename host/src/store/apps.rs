@@ -10,6 +10,7 @@ use crate::model::access::Sight;
 use crate::model::app::App;
 use crate::model::grant::Grants;
 use crate::model::quota::{Named, Quota};
+use crate::model::restriction::Restrictions;
 use crate::model::route::SourceApp;
 
 /// Adds an app; false when the slug is taken.
@@ -125,6 +126,31 @@ pub async fn put_quota(db: &mut PgConnection, id: AppId, quota: &Named, now: Dat
          WHERE id = $1 RETURNING updated_at",
         id.0,
         serde_json::json!(quota),
+        now
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// What the app is kept from.
+pub async fn restrictions(db: &mut PgConnection, id: AppId) -> sqlx::Result<Option<Restrictions>> {
+    let stored =
+        sqlx::query_scalar!(r#"SELECT restrictions AS "restrictions: Json<Restrictions>" FROM apps WHERE id = $1"#, id.0);
+    Ok(stored.fetch_optional(db).await?.map(|stored| stored.0))
+}
+
+/// `updated_at` strictly grows, as in [`update`].
+pub async fn put_restrictions(
+    db: &mut PgConnection,
+    id: AppId,
+    restrictions: &Restrictions,
+    now: DateTime<Utc>,
+) -> sqlx::Result<DateTime<Utc>> {
+    sqlx::query_scalar!(
+        "UPDATE apps SET restrictions = $2, updated_at = greatest($3, updated_at + interval '1 microsecond')
+         WHERE id = $1 RETURNING updated_at",
+        id.0,
+        Json(restrictions) as _,
         now
     )
     .fetch_one(db)

@@ -128,12 +128,12 @@ pub async fn set_active(db: &mut PgConnection, app: AppId, number: i32, now: Dat
     .map(drop)
 }
 
-/// Deletes those that ran longest ago but the `keep` last and the one that runs, and sources that nobody holds any more.
+/// Deletes those that ran, or were stored, longest ago but the `keep` last and the one that runs, and sources that nobody holds any more.
 pub async fn trim(db: &mut PgConnection, app: AppId, keep: i64) -> sqlx::Result<()> {
     let gone = sqlx::query!(
         "DELETE FROM deployments d USING apps a
          WHERE a.id = $1 AND d.app_id = $1 AND d.number IS DISTINCT FROM a.deployment AND d.number IN (
-             SELECT number FROM deployments WHERE app_id = $1 ORDER BY activated_at DESC NULLS LAST, number DESC OFFSET $2
+             SELECT number FROM deployments WHERE app_id = $1 ORDER BY coalesce(activated_at, created_at) DESC, number DESC OFFSET $2
          )",
         app.0,
         keep
@@ -171,6 +171,34 @@ pub async fn keep_sources(db: &mut PgConnection, app: AppId, scripts: &[ScriptId
     .execute(db)
     .await
     .map(drop)
+}
+
+/// Keeps sources that no version of the app has, each with its digest; the digests of those.
+pub async fn keep_new_sources(
+    db: &mut PgConnection,
+    app: AppId,
+    digests: &[String],
+    sources: &[String],
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query!(
+        "INSERT INTO kept_sources (app_id, digest, source)
+         SELECT DISTINCT ON (new.digest) $1::uuid, new.digest, new.source FROM unnest($2::text[], $3::text[]) AS new (digest, source)
+         WHERE NOT EXISTS (SELECT FROM script_versions v WHERE v.app_id = $1 AND v.digest = new.digest)
+         ON CONFLICT ON CONSTRAINT kept_sources_pkey DO NOTHING",
+        app.0,
+        digests,
+        sources
+    )
+    .execute(&mut *db)
+    .await?;
+    sqlx::query_scalar!(
+        r#"SELECT wanted AS "wanted!" FROM unnest($2::text[]) AS wanted
+           WHERE NOT EXISTS (SELECT FROM script_versions v WHERE v.app_id = $1 AND v.digest = wanted)"#,
+        app.0,
+        digests
+    )
+    .fetch_all(db)
+    .await
 }
 
 /// The sources of versions with these digests, of scripts that are there or were.

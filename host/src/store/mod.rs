@@ -117,6 +117,11 @@ pub async fn begin_snapshot(db: &PgPool) -> sqlx::Result<Tx> {
     begun(async move { db.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await }).await
 }
 
+/// A part of a transaction that can be undone without the rest; undone wherever it is dropped.
+pub async fn savepoint(tx: &mut Tx) -> sqlx::Result<Transaction<'_, Postgres>> {
+    sqlx::Acquire::begin(tx).await
+}
+
 /// From here on the transaction waits a few seconds for whoever holds what it needs, and then fails (`overloaded`): for what people
 /// change, where a long import may be in the way.
 pub async fn wait_briefly(db: &mut PgConnection) -> sqlx::Result<()> {

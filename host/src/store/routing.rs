@@ -1,5 +1,5 @@
 //! What decides which script answers a request: `apps`, `scripts` with their active versions, `routes`, `domains`,
-//! `former_slugs`.
+//! `former_slugs`, `app_splits`.
 
 use sqlx::PgPool;
 
@@ -13,6 +13,7 @@ pub async fn load(db: &PgPool) -> sqlx::Result<Source> {
     let routes = super::routes::all(&mut tx).await?;
     let domains = super::domains::verified(&mut tx).await?;
     let former_slugs = super::slugs::all(&mut tx).await?;
+    let splits = super::splits::all(&mut tx).await?;
     tx.commit().await?;
-    Ok(Source { apps, scripts, routes, domains, former_slugs })
+    Ok(Source { apps, scripts, routes, domains, former_slugs, splits })
 }

@@ -281,6 +281,21 @@ pub async fn update(db: &mut PgConnection, trigger: &Trigger, now: DateTime<Utc>
     .await
 }
 
+/// Switches off every trigger of the app that is of one of these kinds; how many were not.
+pub async fn disable(db: &mut PgConnection, app: AppId, kinds: &[String], now: DateTime<Utc>) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        "UPDATE triggers SET state = 'disabled', stopped_reason = NULL, stopped_at = NULL,
+                updated_at = greatest($3, updated_at + interval '1 microsecond')
+         WHERE app_id = $1 AND kind = ANY ($2) AND state <> 'disabled'",
+        app.0,
+        kinds,
+        now
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}
+
 /// Stops an active trigger that still runs as that person; whether it was.
 pub async fn stop(
     db: &mut PgConnection,

@@ -6,7 +6,7 @@ use crate::api::describe::Content;
 use crate::limits;
 
 /// Each noun, and so each module of handlers, with a sentence about it.
-pub(super) static TAGS: [(&str, &str); 27] = [
+pub(super) static TAGS: [(&str, &str); 28] = [
     ("apps", "The tenants: whose the scripts, routes, data and secrets are."),
     ("archive", "An app as one file: taken out here, brought in elsewhere."),
     ("audit", "Who changed what, from where: an append-only chain."),
@@ -27,6 +27,7 @@ pub(super) static TAGS: [(&str, &str); 27] = [
     ("openapi", "This document."),
     ("queues", "Queues and topics: what waits in them, and a way in for people."),
     ("quota", "What an app may use, and what it does now."),
+    ("restrictions", "What the instance keeps an app from."),
     ("routes", "Which script answers at which host and path."),
     ("scripts", "Scripts, their versions, and what they say of themselves."),
     ("secrets", "Values that go in, are read by scripts, and never come out here."),

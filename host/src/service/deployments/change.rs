@@ -14,6 +14,7 @@ use sqlx::PgConnection;
 use super::{Picture, picture_of};
 use crate::error::{Error, Result};
 use crate::id::{AppId, ScriptId};
+use crate::limits;
 use crate::model::access::Principal;
 use crate::model::archive::manifest::{RoutePart, TriggerPart};
 use crate::model::deployment::About;
@@ -62,6 +63,8 @@ pub enum Cause {
     Rollback,
     /// One script is to run another of its versions.
     Activate,
+    /// It was stored to be run later.
+    Release,
 }
 
 impl Cause {
@@ -71,6 +74,7 @@ impl Cause {
             Self::Apply => "deployment.apply",
             Self::Rollback => "deployment.rollback",
             Self::Activate => "version.activate",
+            Self::Release => "deployment.activate",
         }
     }
 }
@@ -85,14 +89,14 @@ pub struct Told<'a> {
 /// What came of it.
 #[derive(Debug, Clone)]
 pub struct Made {
-    /// What runs now.
+    /// What runs now, or was stored.
     pub about: About,
     pub changes: Vec<Change>,
 }
 
 /// Makes the change. 404 for the app; 409 when somebody changed it since it was prepared, and for routes and queues that two want;
-/// 422 `not_granted` for a capability that the grants to be give nothing of, and for what a route or trigger names and is not there;
-/// 507 for more scripts or triggers than the app's quota.
+/// 422 `restricted` for what the instance keeps the app from, `not_granted` for a capability that the grants to be give nothing of,
+/// and for what a route or trigger names and is not there; 507 for more scripts or triggers than the app's quota.
 pub async fn make(s: &Services, by: &Principal, app: AppId, prepared: &Prepared, told: Told<'_>) -> Result<Made> {
     let (made, gone) = crate::service::unless_deadlocked(|| Box::pin(make_once(s, by, app, prepared, told))).await?;
     s.reload_routing().await;
@@ -112,29 +116,12 @@ async fn make_once(
 ) -> Result<(Made, Vec<ScriptId>)> {
     let now = s.now();
     let mut tx = store::begin(&s.db).await?;
-    let app = store::apps::lock(&mut tx, app).await?.ok_or_else(|| Error::not_found("app"))?;
-    let before = picture_of(&mut tx, app).await?;
+    let before = locked(&mut tx, app).await?;
     if before.digest != prepared.base {
         return Err(changed_meanwhile(&before));
     }
-    admit(&before, prepared, told)?;
     super::take_down_first(&mut tx, &before, now).await?;
-    let quota = crate::service::storage::quota(&mut tx, before.app.id).await?;
-    let (scripts, triggers) = (prepared.scripts.len(), prepared.triggers.len());
-    if scripts > before.scripts.len() {
-        storage::check_count("scripts", scripts as u64, quota.scripts)?;
-    }
-    if triggers > before.triggers.len() {
-        storage::check_count("triggers", triggers as u64, quota.triggers)?;
-    }
-    if prepared.grants != before.grants {
-        store::apps::put_grants(&mut tx, before.app.id, &prepared.grants, now).await?;
-    }
-    let gone = remove_scripts(&mut tx, &before, prepared).await?;
-    let ids = put_scripts(&mut tx, s, by, &before, prepared, told.message).await?;
-    bindings::put_routes(&mut tx, s, by, &before, &prepared.routes, &ids).await?;
-    bindings::put_triggers(&mut tx, s, by, &before, &prepared.triggers, &ids).await?;
-    let after = picture_of(&mut tx, before.app.clone()).await?;
+    let (after, gone) = put(&mut tx, s, by, &before, prepared, told).await?;
     let number = super::take_down(&mut tx, &after, Some(by), told.cause.as_str(), told.message, now).await?;
     let about = store::deployments::about(&mut tx, after.app.id, number).await?;
     let about = about.ok_or_else(|| Error::internal("a deployment is gone before it was committed"))?;
@@ -145,6 +132,102 @@ async fn make_once(
     tx.commit().await?;
     doubt.settle_changed();
     Ok((Made { about, changes }, gone))
+}
+
+/// Stores the state that the change would make, as a deployment that does not run. Whether it can be made is known by then: it was, and was
+/// undone. Errors as [`make`].
+pub async fn keep(s: &Services, by: &Principal, app: AppId, prepared: &Prepared, told: Told<'_>) -> Result<Made> {
+    crate::service::unless_deadlocked(|| Box::pin(keep_once(s, by, app, prepared, told))).await
+}
+
+async fn keep_once(s: &Services, by: &Principal, app: AppId, prepared: &Prepared, told: Told<'_>) -> Result<Made> {
+    let now = s.now();
+    let mut tx = store::begin(&s.db).await?;
+    let before = locked(&mut tx, app).await?;
+    if before.digest != prepared.base {
+        return Err(changed_meanwhile(&before));
+    }
+    super::take_down_first(&mut tx, &before, now).await?;
+    let mut trial = store::savepoint(&mut tx).await?;
+    let (mut after, _) = put(&mut trial, s, by, &before, prepared, told).await?;
+    trial.rollback().await?;
+    let (mut digests, mut sources) = (Vec::new(), Vec::new());
+    for script in &prepared.scripts {
+        digests.push(script.wanted.digest.clone());
+        sources.push(script.wanted.source.clone());
+    }
+    let new = store::deployments::keep_new_sources(&mut tx, after.app.id, &digests, &sources).await?;
+    for script in after.state.scripts.iter_mut().filter(|script| new.contains(&script.digest)) {
+        script.version = 0;
+    }
+    let number = super::put(&mut tx, &after, Some(by), "deployment.store", told.message, now).await?;
+    store::deployments::trim(&mut tx, after.app.id, limits::DEPLOYMENTS_PER_APP_MAX).await?;
+    let about = store::deployments::about(&mut tx, after.app.id, number).await?;
+    let about = about.ok_or_else(|| Error::internal("a deployment is gone before it was committed"))?;
+    let changes = difference::between(&before.state, &after.state);
+    audit::append(
+        &mut tx,
+        now,
+        Some(by),
+        audit::Change { action: "deployment.store", ..audited(&before, &about, &changes, told) },
+    )
+    .await?;
+    tx.commit().await?;
+    tracing::info!(app.id = %before.app.id, deployment = number, user.id = %by.user_id, "deployment stored");
+    Ok(Made { about, changes })
+}
+
+/// Whether the change could be made: errors as [`make`], and nothing is changed. False when the app is another than when it was prepared.
+pub async fn try_out(s: &Services, by: &Principal, app: AppId, prepared: &Prepared, told: Told<'_>) -> Result<bool> {
+    crate::service::unless_deadlocked(|| Box::pin(try_once(s, by, app, prepared, told))).await
+}
+
+async fn try_once(s: &Services, by: &Principal, app: AppId, prepared: &Prepared, told: Told<'_>) -> Result<bool> {
+    let mut tx = store::begin(&s.db).await?;
+    let before = locked(&mut tx, app).await?;
+    if before.digest != prepared.base {
+        return Ok(false);
+    }
+    put(&mut tx, s, by, &before, prepared, told).await?;
+    tx.rollback().await?;
+    Ok(true)
+}
+
+/// The app as it runs; nobody else changes it until the transaction ends.
+async fn locked(tx: &mut PgConnection, app: AppId) -> Result<Picture> {
+    let app = store::apps::lock(tx, app).await?.ok_or_else(|| Error::not_found("app"))?;
+    picture_of(tx, app).await
+}
+
+/// Puts what runs as it is to be; what runs then, and the scripts that are gone.
+async fn put(
+    tx: &mut PgConnection,
+    s: &Services,
+    by: &Principal,
+    before: &Picture,
+    prepared: &Prepared,
+    told: Told<'_>,
+) -> Result<(Picture, Vec<ScriptId>)> {
+    let (app, now) = (before.app.id, s.now());
+    let restrictions = crate::service::restrictions::of(tx, app).await?;
+    restrictions.admit_state(&prepared.grants, &prepared.triggers, &before.app.slug)?;
+    admit(before, prepared, told)?;
+    let quota = crate::service::storage::quota(tx, app).await?;
+    let (scripts, triggers) = (prepared.scripts.len(), prepared.triggers.len());
+    if scripts > before.scripts.len() {
+        storage::check_count("scripts", scripts as u64, quota.scripts)?;
+    }
+    if triggers > before.triggers.len() {
+        storage::check_count("triggers", triggers as u64, quota.triggers)?;
+    }
+    if prepared.grants != before.grants {
+        store::apps::put_grants(tx, app, &prepared.grants, now).await?;
+    }
+    let gone = remove_scripts(tx, before, prepared).await?;
+    let ids = put_scripts(tx, s, by, before, prepared, told.message).await?;
+    bindings::put_routes(tx, s, by, before, &prepared.routes, &ids).await?;
+    bindings::put_triggers(tx, s, by, before, &prepared.triggers, &ids).await?;
+    Ok((picture_of(tx, before.app.clone()).await?, gone))
 }
 
 fn changed_meanwhile(running: &Picture) -> Error {

@@ -9,6 +9,7 @@ mod ctx;
 mod docs;
 mod docs_bounds;
 mod docs_filters;
+mod docs_memory;
 mod docs_plans;
 mod email;
 mod failures;

@@ -7,6 +7,7 @@ mod patch;
 mod path;
 #[cfg(test)]
 mod properties;
+pub mod search;
 
 use chrono::{DateTime, Utc};
 

@@ -236,20 +236,14 @@ async fn found(
 ) -> Result<Page<Document>> {
     text::collection(collection)?;
     let found = Find::read(filter)?;
-    let limit = match (found.limit, limit) {
-        (Some(_), Some(_)) => return Err(Error::invalid("limit", "limit and $limit are the same: give one of them")),
-        (limit, None) | (None, limit) => limit.unwrap_or(limit_default),
-    };
+    let limit = found.page_limit(limit, limit_default)?;
     page(db, app, collection, found.filter, found.sort.unwrap_or_else(Sort::by_id), cursor, limit).await
 }
 
 /// The first document that the filter (JSON text) matches.
 pub async fn find_one(db: &PgPool, app: AppId, collection: &str, filter: &[u8]) -> Result<Option<Document>> {
     text::collection(collection)?;
-    let found = Find::read(filter)?;
-    if found.limit.is_some() {
-        return Err(Error::invalid("filter", "filter.$limit has no meaning here: one document is found"));
-    }
+    let found = Find::read_for_one(filter)?;
     let query = Query { filter: found.filter, sort: found.sort.unwrap_or_else(Sort::by_id), after: None, limit: 1 };
     let ground = Ground { app, collection };
     let scan = store::docs::search::page(&mut *db.acquire().await?, ground, &query, 1, 0).await.map_err(unfinished)?;
@@ -259,10 +253,7 @@ pub async fn find_one(db: &PgPool, app: AppId, collection: &str, filter: &[u8]) 
 /// How many documents the filter (JSON text) matches.
 pub async fn count(db: &PgPool, app: AppId, collection: &str, filter: &[u8]) -> Result<u64> {
     text::collection(collection)?;
-    let found = Find::read(filter)?;
-    if found.limit.is_some() || found.sort.is_some() {
-        return Err(Error::invalid("filter", "filter.$sort and filter.$limit have no meaning here: every match is counted"));
-    }
+    let found = Find::read_for_count(filter)?;
     let ground = Ground { app, collection };
     store::docs::search::count(&mut *db.acquire().await?, ground, &found.filter).await.map_err(unfinished)
 }
@@ -292,10 +283,7 @@ async fn page(
     let rows = i64::from(limit) + 1;
     let scan =
         store::docs::search::page(&mut db, Ground { app, collection }, &query, rows, bytes_max).await.map_err(unfinished)?;
-    let mut items = scan.items;
-    items.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let cursor = items.last().filter(|_| items.len() < scan.found).map(|(_, place)| query.sort.cursor(place));
-    Ok(Page { items: items.into_iter().map(|(document, _)| document).collect(), cursor })
+    Ok(query.sort.page(scan.items, scan.found, limit))
 }
 
 /// Locks the document, judges its revision, and writes what `make` makes of it.

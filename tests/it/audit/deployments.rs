@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Of, SENTINEL, Sent, Story, Tells};
 
 /// Planned, applied, put back; stored and made active; kept from something.
-pub async fn change(story: &mut Story, app: Of<'_>) {
+pub(super) async fn change(story: &mut Story, app: Of<'_>) {
     let mut manifest = story.app.get("/admin/apps/shop/manifest").await.expect(200).json()["manifest"].clone();
     manifest["scripts"]["more"] = json!({ "source": format!("/* {SENTINEL} */ 1") });
     let body = || Sent::Body(json!({ "manifest": manifest }));

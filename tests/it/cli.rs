@@ -3,9 +3,12 @@
 mod data;
 mod follow;
 mod help;
+mod local;
 mod manifest;
+mod releases;
 mod safety;
 mod story;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -140,6 +140,7 @@ fn things() -> Vec<(&'static str, &'static str, Option<Value>)> {
         ("GET", "/api/v1/admin/apps/{app}/deployments/{number}", None),
         ("GET", "/api/v1/admin/apps/{app}/deployments/{number}/diff", None),
         ("POST", "/api/v1/admin/apps/{app}/deployments/{number}/activate", Some(json!({}))),
+        ("POST", "/api/v1/admin/apps/{app}/deployments/{number}/preview", Some(json!({}))),
         ("GET", "/api/v1/admin/apps/{app}/kv/{collection}/{key}", None),
         ("DELETE", "/api/v1/admin/apps/{app}/kv/{collection}/{key}", None),
         ("GET", "/api/v1/admin/apps/{app}/docs/{collection}/{document_id}", None),

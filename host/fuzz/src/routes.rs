@@ -149,7 +149,7 @@ fn directory(routes: Vec<Route>) -> Directory {
     };
     let domains = ["shop.example.com", "*.example.org"].map(|text| (text.parse().expect("a host"), APPS[0].0)).to_vec();
     let (apps, scripts) = (APPS.map(app).into(), APPS.map(deployed).into());
-    Directory::new(DOMAIN, Source { apps, scripts, routes, domains, former_slugs: Vec::new() })
+    Directory::new(DOMAIN, Source { apps, scripts, routes, domains, former_slugs: Vec::new(), splits: Vec::new() })
 }
 
 /// A path put together of segments that meet, or any text.

@@ -8,7 +8,8 @@ use super::describe::{Described, Operation};
 use super::openapi::schemas::Schemas;
 use super::{
     Api, apps, archive, audit, dead_letters, deployments, docs, domains, execute, executions, files, follow, grants, keys, kv,
-    limits, members, node, openapi, queues, quota, restrictions, routes, scripts, secrets, sessions, triggers, usage, users,
+    limits, members, node, openapi, previews, queues, quota, restrictions, routes, scripts, secrets, sessions, splits, triggers, usage,
+    users,
 };
 use crate::model::access::Rule::{self, App, Instance, LoggedIn, Public, SignedIn, SomeApp};
 use crate::model::access::Scope::{AppAdmin, DomainManage, InstanceAdmin, LogRead, RouteWrite, ScriptRead, ScriptWrite};
@@ -94,6 +95,10 @@ pub(super) fn table() -> Vec<Endpoint> {
         get   ("/api/v1/admin/apps/{app}/deployments/{number}",                  App(ScriptRead),         deployments::get,           "Reads a deployment with its state."),
         get   ("/api/v1/admin/apps/{app}/deployments/{number}/diff",             App(ScriptRead),         deployments::diff,          "Says what differs between two deployments.").or(&[404]),
         post  ("/api/v1/admin/apps/{app}/deployments/{number}/activate",         App(ScriptWrite),        deployments::activate,      "Makes a deployment what runs, whole or not at all.").or(&[409, 503, 507]),
+        post  ("/api/v1/admin/apps/{app}/deployments/{number}/preview",          App(ScriptWrite),        previews::create,           "Makes a link that lets people see a deployment.").or(&[409]),
+        get   ("/api/v1/admin/apps/{app}/split",                                 App(ScriptRead),         splits::get,                "Reads which deployment answers a part of the app's requests."),
+        put   ("/api/v1/admin/apps/{app}/split",                                 App(ScriptWrite),        splits::put,                "Has another deployment answer a part of the app's requests.").or(&[409, 503]),
+        delete("/api/v1/admin/apps/{app}/split",                                 App(ScriptWrite),        splits::delete,             "Has what runs answer all requests.").or(&[503]),
         get   ("/api/v1/admin/apps/{app}/logs",                                  App(LogRead),            follow::logs,               "Reads on in the app's log: a page, or a stream of events as they come.").or(&[503]),
         get   ("/api/v1/admin/apps/{app}/manifest",                              App(ScriptRead),         deployments::pull,          "Gives what runs as a manifest."),
         post  ("/api/v1/admin/apps/{app}/plan",                                  App(ScriptWrite),        deployments::plan,          "Says what applying a manifest would change.").or(&[409, 503]),

@@ -22,6 +22,7 @@ Exit codes:
   11   in conflict with what is there
   12   busy, or over a limit: later, or after something was deleted
   13   there are changes (picloud plan --exit-code)
+  14   a script failed (picloud run), or a test did (picloud test)
   130  stopped at once by a third signal";
 
 /// What kind of thing went wrong.
@@ -41,6 +42,7 @@ pub(super) enum Exit {
     Conflict = 11,
     Busy = 12,
     Differs = 13,
+    ScriptFailed = 14,
 }
 
 /// Why a command did not do what it was asked.
@@ -172,7 +174,7 @@ mod tests {
         let of_nodes = [Exit::Other, Exit::Usage, Exit::DataDirectory, Exit::Database, Exit::Address, Exit::Sandbox];
         let of_clients =
             [Exit::Unreachable, Exit::Denied, Exit::NotFound, Exit::Refused, Exit::Conflict, Exit::Busy, Exit::Differs];
-        for exit in of_nodes.into_iter().chain(of_clients) {
+        for exit in of_nodes.into_iter().chain(of_clients).chain([Exit::ScriptFailed]) {
             assert!(EXIT_CODES.contains(&format!("\n  {:<5}", exit as u8)), "{exit:?}");
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! `node` is the composition root of `dev` and `serve`, with `data_dir`, `database` and `listen` for its parts and
 //! `seed` for what a first start finds; `admin`, `app`, `audit`, `keys`, `doctor`, `precompile`, `settings` and `version` do one
-//! thing and end. `client` asks a node over its public API, wherever it is. `failure` gives
-//! every way to fail one line and an exit code; `terminal` is what people see.
+//! thing and end. `client` asks a node over its public API, wherever it is; `local` runs scripts and tests without one. `failure`
+//! gives every way to fail one line and an exit code; `terminal` is what people see.
 //!
 //! Order of a start: data directory (its lock), listeners, then database and sandbox side by side, services, planes; a
 //! wrong setting or a taken port is known before anything is written. Order of an end: planes, running scripts, their
@@ -23,6 +23,7 @@ mod failure;
 mod head;
 mod keys;
 mod listen;
+mod local;
 mod node;
 mod operator;
 mod places;
@@ -62,7 +63,11 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start a node to try things on: private PostgreSQL, a first owner, a hello app.
+    ///
+    /// Where there is a picloud.toml, here or further up, it is applied at each save, and what its app logs is shown.
     Dev {
+        #[command(flatten)]
+        beside: client::Beside,
         #[command(flatten)]
         settings: Settings,
     },
@@ -124,6 +129,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    #[command(flatten)]
+    Local(local::Local),
     #[command(flatten)]
     Remote(Box<client::Remote>),
     /// Try one thing that must not work behind the second wall.
@@ -235,9 +242,9 @@ pub fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     let done = match cli.command {
-        Command::Dev { settings } => on_runtime(settings, |settings| node::run(settings, node::Mode::Dev)),
+        Command::Dev { beside, settings } => on_runtime(settings, |settings| node::run(settings, node::Mode::Dev, Some(beside))),
         Command::Serve { embedded, settings } => {
-            on_runtime(settings, move |settings| node::run(settings, node::Mode::Serve { embedded }))
+            on_runtime(settings, move |settings| node::run(settings, node::Mode::Serve { embedded }, None))
         }
         Command::Precompile { json, settings } => on_runtime(settings, move |settings| precompile::run(settings, json)),
         Command::Keys { command: Keys::Rotate { master, json, settings } } => {
@@ -246,6 +253,7 @@ pub fn main() -> ExitCode {
         }
         Command::Keys { command: Keys::Api(keys) } => client::on_runtime(client::keys(keys)),
         Command::Audit { command: Audit::Api(audit) } => client::on_runtime(client::audit(audit)),
+        Command::Local(local) => local::main(local),
         Command::Remote(remote) => client::on_runtime(client::run(*remote)),
         Command::Admin { command } => {
             let (what, whom, settings) = match command {

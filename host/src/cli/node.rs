@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::client::{Beside, Found};
 use super::data_dir::{self, Access, DataDir};
 use super::database::{self, Database, Source};
 use super::failure::{Exit, Failure, Result, exit_of};
 use super::listen::{Addresses, Listeners, ReadyFile, Serving};
-use super::seed::{self, FirstStart, Owner};
+use super::seed::{self, FirstStart, Owner, Visit};
 use super::terminal::{print, say, table};
 use super::walls;
 use crate::clock::Clock;
@@ -25,6 +26,10 @@ use crate::vault::Vault;
 use crate::{api, egress, limits, service};
 
 const POLL: Duration = Duration::from_millis(10);
+/// Where there is nothing to be applied.
+const NO_FILES: &str = "
+To have files applied at each save: picloud init writes a picloud.toml and scripts to begin with, then picloud dev beside them.
+";
 
 /// Which node to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,11 +59,13 @@ struct Running {
     first_start: FirstStart,
 }
 
-/// Starts a node and serves until a signal; then ends it.
-pub(super) async fn run(settings: Settings, mode: Mode) -> Result<()> {
+/// Starts a node and serves until a signal; then ends it. The files `beside` it are applied meanwhile.
+pub(super) async fn run(settings: Settings, mode: Mode, beside: Option<Beside>) -> Result<()> {
     let began = Instant::now();
     let shutdown = Shutdown::new();
     shutdown.follow_signals().map_err(|e| Failure::new(Exit::Other, format!("no signal handlers: {e}")))?;
+    // Behind the second wall no file can be asked for any more.
+    let files = beside.map(Beside::find).transpose()?.flatten();
     let ready_file = settings.ready_file.as_deref().map(ReadyFile::prepare).transpose()?;
     let started = tokio::select! {
         biased;
@@ -82,18 +89,33 @@ pub(super) async fn run(settings: Settings, mode: Mode) -> Result<()> {
         node.end(&shutdown).await;
         return Err(failure);
     }
-    node.greet(&settings, mode, began).await;
+    node.greet(&settings, mode, began, files.as_ref()).await;
+    let visit = if files.is_some() { seed::visit(&node.running.services).await } else { None };
     let ended = tokio::select! {
         biased;
         () = shutdown.draining() => Ok(()),
         reason = node.database.lost() => Err(Failure::new(Exit::Database, format!("PostgreSQL ended: {reason}"))),
         reason = node.running.serving.lost() => Err(Failure::new(Exit::Other, reason)),
+        () = follow(files, visit.as_ref(), node.running.addresses) => Ok(()),
     };
+    if let (Some(visit), Ok(())) = (visit, &ended) {
+        visit.end(&node.running.services).await;
+    }
     // Planes end on the same signal that wakes this task: whichever is seen first, it was asked for.
     let ended = if shutdown.phase() == shutdown::Phase::Running { ended } else { Ok(()) };
     drop(ready_file);
     node.end(&shutdown).await;
     ended
+}
+
+/// Applies the files at each save, as the node's own visitor. Does not end: without them, the node serves as it is.
+async fn follow(files: Option<Found>, visit: Option<&Visit>, addresses: Addresses) {
+    if let (Some(files), Some(visit)) = (files, visit)
+        && let Err(failure) = files.follow(&addresses.admin_url(), visit.token()).await
+    {
+        let _ = failure.report();
+    }
+    std::future::pending().await
 }
 
 /// Why there is no node, and what is to be closed before the process ends.
@@ -227,7 +249,7 @@ fn egress(addresses: &Addresses, database: &Database) -> egress::Settings {
 }
 
 impl Node {
-    async fn greet(&self, settings: &Settings, mode: Mode, began: Instant) {
+    async fn greet(&self, settings: &Settings, mode: Mode, began: Instant, files: Option<&Found>) {
         tracing::info!(data = %self.running.addresses.data, admin = %self.running.addresses.admin, took_ms = began.elapsed().as_millis(), "ready");
         if self.running.owner == Owner::Missing {
             tracing::warn!("nobody owns this instance yet: start once with PICLOUD_ADMIN_PASSWORD set to make the first owner");
@@ -240,12 +262,16 @@ impl Node {
         ];
         if mode == Mode::Dev {
             rows.extend(self.running.owner.rows(settings));
+            rows.extend(files.map(|files| ("applied on save", files.shown.clone())));
         }
         let version = env!("CARGO_PKG_VERSION");
         let seconds = began.elapsed().as_secs_f64();
         let mut text = format!("\nPiCloud {version} is ready after {seconds:.2} s.\n\n{}", table(&rows));
         if mode == Mode::Dev {
             text.push_str(&seed::tour(&self.running.services, &self.running.addresses, settings, &self.running.owner).await);
+            if files.is_none() {
+                text.push_str(NO_FILES);
+            }
             text.push_str("\nCtrl-C stops everything and keeps the data.\n\n");
         }
         print(&text);

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::failure::{Exit, Failure, Result};
 use super::listen::Addresses;
 use super::node::Mode;
+use super::terminal::warn;
 use crate::auth::password;
 use crate::config::Settings;
 use crate::id::{AppId, ScriptId};
@@ -17,11 +18,14 @@ use crate::invoke::Invoker;
 use crate::model::access::Principal;
 use crate::model::app::NewApp;
 use crate::model::script::{AskedLimits, Kind, NewScript};
+use crate::model::secret::Secret;
 use crate::service::routes::NewRoute;
 use crate::service::{self, Services};
 use crate::{error, store};
 
 const APP: &str = "hello";
+/// What the list of a person's logins calls the node's own.
+const VISITOR: &str = "picloud dev";
 
 /// The scripts of the `hello` app: name, description, source, paths.
 const SCRIPTS: [(&str, &str, &str, &[&str]); 2] = [
@@ -241,6 +245,43 @@ async fn user(services: &Services, username: &str) -> error::Result<Principal> {
     let mut db = services.db.acquire().await?;
     let found = store::users::credentials(&mut db, username).await?;
     found.map(|(user, _)| Principal::operator_as(&user)).ok_or_else(|| error::Error::not_found("user"))
+}
+
+/// A login of the first owner that the node makes for itself. Its token is in no file and on no terminal.
+pub(super) struct Visit {
+    token: Secret,
+    by: Principal,
+}
+
+/// As whom the node applies what is beside it; none, and told, where there is nobody.
+pub(super) async fn visit(services: &Services) -> Option<Visit> {
+    let opened = opened(services).await;
+    let why = match opened {
+        Ok(Some(visit)) => return Some(visit),
+        Ok(None) => "nobody owns this instance yet".to_owned(),
+        Err(error) => error.message.to_string(),
+    };
+    warn(&format!("the files beside it are not applied: {why}"));
+    None
+}
+
+async fn opened(services: &Services) -> error::Result<Option<Visit>> {
+    let Some(owner) = service::users::first_owner(services).await? else { return Ok(None) };
+    let (login, by) = service::sessions::open(services, &owner, VISITOR).await?;
+    Ok(Some(Visit { token: Secret::new(login.token), by }))
+}
+
+impl Visit {
+    pub(super) fn token(&self) -> Secret {
+        self.token.clone()
+    }
+
+    /// The login is of no use to anybody from here on.
+    pub(super) async fn end(self, services: &Services) {
+        if let Err(error) = service::sessions::logout(services, &self.by).await {
+            tracing::debug!(%error, "the node's own login ends by itself");
+        }
+    }
 }
 
 #[cfg(test)]

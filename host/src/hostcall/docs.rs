@@ -77,9 +77,9 @@ fn link_searches(instance: &mut wasmtime::component::LinkerInstance<'_, Guest>) 
 }
 
 /// Collection, id, JSON text, revision.
-type Write = (String, String, Vec<u8>, Option<i64>);
+pub(super) type Write = (String, String, Vec<u8>, Option<i64>);
 /// Collection, filter, cursor, limit.
-type Search = (String, Vec<u8>, Option<String>, Option<u32>);
+pub(super) type Search = (String, Vec<u8>, Option<String>, Option<u32>);
 
 fn need(collection: &str) -> Need {
     Need::new(Capability::Docs, collection)
@@ -90,12 +90,12 @@ fn revision_given(change: Option<docs::Change>) -> Given<Option<i64>> {
     Given { value: revision, bytes: revision.map_or(0, |revision| size_of_val(&revision)) }
 }
 
-fn document_given(document: Option<docs::Document>) -> Given<Option<Document>> {
+pub(super) fn document_given(document: Option<docs::Document>) -> Given<Option<Document>> {
     let bytes = document.as_ref().map_or(0, size);
     Given { value: document.map(to_guest), bytes }
 }
 
-fn page_given(page: model::page::Page<docs::Document>) -> Given<Page> {
+pub(super) fn page_given(page: model::page::Page<docs::Document>) -> Given<Page> {
     let bytes = page.items.iter().map(size).sum::<usize>() + page.cursor.as_ref().map_or(0, String::len);
     Given { value: Page { items: page.items.into_iter().map(to_guest).collect(), cursor: page.cursor }, bytes }
 }

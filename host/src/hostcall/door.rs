@@ -6,6 +6,7 @@ use wasmtime::{StoreContextMut, Trap};
 
 use super::error;
 use super::guest::{Guest, Reach};
+use super::local::{Called, Here};
 use crate::error::Error;
 use crate::limits::{FUEL_YIELD_INTERVAL, HOST_CALL_FUEL_BASE, HOST_CALL_FUEL_PER_BYTE};
 use crate::model::grant::Need;
@@ -78,6 +79,36 @@ where
     answer(&mut store, done)
 }
 
+/// Lets a call into a world in memory: bounded, charged, counted and granted as [`outward`].
+pub(super) async fn world<T>(
+    mut store: StoreContextMut<'_, Guest>,
+    called: Called,
+    bytes_out: usize,
+    work: impl FnOnce(&Here) -> Result<Given<T>, Error>,
+) -> Answer<T> {
+    let here = match admit_here(&mut store, &called, bytes_out).await? {
+        Ok(here) => here,
+        Err(refused) => return Ok((Err(refused),)),
+    };
+    let done = work(&here);
+    answer(&mut store, done)
+}
+
+/// The same where the world has to wait: for another script, for the network.
+pub(super) async fn world_waiting<T>(
+    mut store: StoreContextMut<'_, Guest>,
+    called: Called,
+    bytes_out: usize,
+    work: impl AsyncFnOnce(Here) -> Result<Given<T>, Error>,
+) -> Answer<T> {
+    let here = match admit_here(&mut store, &called, bytes_out).await? {
+        Ok(here) => here,
+        Err(refused) => return Ok((Err(refused),)),
+    };
+    let done = work(here).await;
+    answer(&mut store, done)
+}
+
 /// Lets a call in that waits for something and reaches nothing: it needs no grant, and counts as one that does.
 pub(super) async fn waiting(mut store: StoreContextMut<'_, Guest>, work: impl Future<Output = Result<(), Error>>) -> Answer<()> {
     enter(&mut store, 0).await?;
@@ -134,6 +165,23 @@ async fn admit(
     }
 }
 
+/// Counted, granted, and known to the world, which may have a scripted failure for it.
+async fn admit_here(
+    store: &mut StoreContextMut<'_, Guest>,
+    called: &Called,
+    bytes_out: usize,
+) -> wasmtime::Result<Result<Here, wit::Error>> {
+    enter(store, bytes_out).await?;
+    if let Err(spent) = count(store.data_mut()) {
+        return Ok(Err(spent));
+    }
+    let here = store.data().here.clone().ok_or(NotRunning)?;
+    match here.admit(called) {
+        Ok(()) => Ok(Ok(here)),
+        Err(refused) => Ok(Err(error::to_guest(refused, store.data_mut()))),
+    }
+}
+
 fn answer<T>(store: &mut StoreContextMut<'_, Guest>, done: Result<Given<T>, Error>) -> Answer<T> {
     match done {
         Ok(given) => {
@@ -145,7 +193,7 @@ fn answer<T>(store: &mut StoreContextMut<'_, Guest>, done: Result<Given<T>, Erro
 }
 
 async fn enter(store: &mut StoreContextMut<'_, Guest>, bytes_out: usize) -> wasmtime::Result<()> {
-    if store.data().reach.is_none() {
+    if store.data().reach.is_none() && store.data().here.is_none() {
         return Err(wasmtime::Error::new(NotRunning));
     }
     charge(store, HOST_CALL_FUEL_BASE + fee(bytes_out))?;

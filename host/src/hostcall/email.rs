@@ -27,7 +27,7 @@ async fn send(store: StoreContextMut<'_, Guest>, message: Message) -> door::Answ
     .await
 }
 
-fn bytes_of(message: &Message) -> usize {
+pub(super) fn bytes_of(message: &Message) -> usize {
     let Message { from, to, cc, bcc, reply_to, subject, text, html } = message;
     let optional = [from, reply_to, text, html].into_iter().flatten();
     let texts = optional.chain(to).chain(cc).chain(bcc).chain([subject]);

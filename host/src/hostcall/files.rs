@@ -170,7 +170,7 @@ impl<T> Default for Held<T> {
 }
 
 impl<T> Held<T> {
-    fn room(&self) -> Result<()> {
+    pub(super) fn room(&self) -> Result<()> {
         let most = limits::FILE_TRANSFERS_PER_INVOCATION_MAX;
         if self.held.len() < most {
             return Ok(());
@@ -183,7 +183,7 @@ impl<T> Held<T> {
     }
 
     /// Under its old number, or a new one.
-    fn hold(&mut self, collection: String, number: Option<u32>, what: T) -> u32 {
+    pub(super) fn hold(&mut self, collection: String, number: Option<u32>, what: T) -> u32 {
         let number = number.unwrap_or_else(|| {
             self.numbers = self.numbers.wrapping_add(1);
             self.numbers
@@ -192,7 +192,7 @@ impl<T> Held<T> {
         number
     }
 
-    fn take(&mut self, collection: &str, number: u32) -> Result<T> {
+    pub(super) fn take(&mut self, collection: &str, number: u32) -> Result<T> {
         let place = self.held.iter().position(|(held, of, _)| *held == number && of == collection);
         match place {
             Some(place) => Ok(self.held.swap_remove(place).2),
@@ -205,15 +205,15 @@ fn need(collection: &str) -> Need {
     Need::new(Capability::Files, collection)
 }
 
-fn given(metadata: Metadata) -> Given<Metadata> {
+pub(super) fn given(metadata: Metadata) -> Given<Metadata> {
     Given { bytes: size(&metadata), value: metadata }
 }
 
-fn size(metadata: &Metadata) -> usize {
+pub(super) fn size(metadata: &Metadata) -> usize {
     METADATA_BYTES + metadata.id.len() + metadata.name.len() + metadata.content_type.len() + metadata.sha256.len()
 }
 
-fn metadata_to_guest(metadata: files::Metadata) -> Metadata {
+pub(super) fn metadata_to_guest(metadata: files::Metadata) -> Metadata {
     Metadata {
         id: metadata.id.to_string(),
         sha256: text::hex(&metadata.sha256),

@@ -8,6 +8,7 @@ use wasmtime::ResourceLimiter;
 
 use super::files::{Downloads, Uploads};
 use super::invoke::Scripts;
+use super::local::{Here, Transfers};
 use crate::clock::Clock;
 use crate::egress::Allowance;
 use crate::error::{Error, Kind};
@@ -80,11 +81,21 @@ impl Reach {
     }
 }
 
+/// Where an invocation runs.
+#[derive(Debug, Clone)]
+pub enum Ground {
+    Node(Reach),
+    /// In memory, without a node.
+    World(Here),
+}
+
 /// Per invocation; dies with its instance.
 #[derive(Debug)]
 pub struct Guest {
-    /// None while a script is only checked or prepared: nothing runs then.
+    /// None while a script is only checked or prepared: nothing runs then. None too where it runs without a node.
     pub reach: Option<Reach>,
+    /// What its host calls act on without a node: a world in memory.
+    pub here: Option<Here>,
     pub clock: Clock,
     pub host_calls: u32,
     /// Host calls that reached the database or the network: the bounded ones.
@@ -100,6 +111,8 @@ pub struct Guest {
     pub logs_dropped: u32,
     pub(super) uploads: Uploads,
     pub(super) downloads: Downloads,
+    /// The same in a world.
+    pub(super) transfers: Transfers,
     pub(super) limits: Limits,
     /// What was left of its fuel when it last gave way to others; none before the first host call.
     pub(super) yielded_at: Option<u64>,
@@ -117,6 +130,7 @@ impl Guest {
     pub fn new(reach: Option<Reach>, clock: Clock, limits: Limits) -> Self {
         Self {
             reach,
+            here: None,
             clock,
             host_calls: 0,
             outward_calls: 0,
@@ -129,9 +143,21 @@ impl Guest {
             logs_dropped: 0,
             uploads: Uploads::default(),
             downloads: Downloads::default(),
+            transfers: Transfers::default(),
             limits,
             yielded_at: None,
             log_bytes: 0,
+        }
+    }
+
+    /// Of an invocation, wherever it runs. In a world the clock is the world's.
+    pub fn of(ground: Ground, clock: Clock, limits: Limits) -> Self {
+        match ground {
+            Ground::Node(reach) => Self::new(Some(reach), clock, limits),
+            Ground::World(here) => {
+                let clock = here.world.clock().clone();
+                Self { here: Some(here), ..Self::new(None, clock, limits) }
+            }
         }
     }
 

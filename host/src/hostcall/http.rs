@@ -33,7 +33,7 @@ async fn send(store: StoreContextMut<'_, Guest>, request: Request) -> door::Answ
     .await
 }
 
-fn bytes_of(headers: &[(String, String)]) -> usize {
+pub(super) fn bytes_of(headers: &[(String, String)]) -> usize {
     headers.iter().map(|(name, value)| name.len() + value.len()).sum()
 }
 
@@ -51,6 +51,6 @@ pub(super) fn from_guest(request: Request) -> http::Asked {
     }
 }
 
-fn to_guest(response: http::Response) -> Response {
+pub(super) fn to_guest(response: http::Response) -> Response {
     Response { status: response.status, headers: response.headers, body: response.body }
 }

@@ -84,14 +84,19 @@ fn need(script: &str) -> Need {
 fn nested(reach: &Reach, script: String, arguments: Vec<u8>, timeout_ms: Option<u32>) -> Result<Nested, Error> {
     check_arguments(&arguments)?;
     let caller = Caller { depth: reach.caller.depth + 1, ..reach.caller };
-    if caller.depth > INVOKE_DEPTH_MAX {
-        let message = format!("scripts call each other deeper than {INVOKE_DEPTH_MAX} levels");
-        return Err(Error::new(crate::error::Kind::RateLimited, "limit_exceeded", message));
-    }
+    check_depth(caller.depth)?;
     Ok(Nested { app_id: reach.app_id, script, arguments, timeout_ms, caller })
 }
 
-fn check_arguments(arguments: &[u8]) -> Result<(), Error> {
+pub(super) fn check_depth(depth: u32) -> Result<(), Error> {
+    if depth > INVOKE_DEPTH_MAX {
+        let message = format!("scripts call each other deeper than {INVOKE_DEPTH_MAX} levels");
+        return Err(Error::new(crate::error::Kind::RateLimited, "limit_exceeded", message));
+    }
+    Ok(())
+}
+
+pub(super) fn check_arguments(arguments: &[u8]) -> Result<(), Error> {
     if arguments.len() > INVOKE_ARGUMENTS_BYTES_MAX {
         return Err(text::too_long("arguments", arguments.len(), INVOKE_ARGUMENTS_BYTES_MAX, "bytes"));
     }
@@ -99,7 +104,7 @@ fn check_arguments(arguments: &[u8]) -> Result<(), Error> {
 }
 
 /// The author of both scripts is the same app, so the caller may read what the other one's log says.
-fn failure_to_guest(failure: &Failure) -> wit::Failure {
+pub(super) fn failure_to_guest(failure: &Failure) -> wit::Failure {
     let place = match (&failure.script, failure.line) {
         (Some(script), Some(line)) => format!("{script}, line {line}: "),
         (Some(script), None) => format!("{script}: "),

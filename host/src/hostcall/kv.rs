@@ -68,7 +68,7 @@ fn need(collection: &str) -> Need {
     Need::new(Capability::Kv, collection)
 }
 
-fn page_to_guest(page: model::page::Page<kv::Entry>) -> Page {
+pub(super) fn page_to_guest(page: model::page::Page<kv::Entry>) -> Page {
     let items = page.items.into_iter().map(|entry| Entry { key: entry.key, value: value_to_guest(entry.value) }).collect();
     Page { items, cursor: page.cursor }
 }
@@ -85,7 +85,7 @@ pub(super) fn options_from_guest(options: SetOptions) -> kv::SetOptions {
     kv::SetOptions { ttl_s: options.ttl_s, if_revision: options.if_revision }
 }
 
-fn value_to_guest(value: kv::Value) -> Value {
+pub(super) fn value_to_guest(value: kv::Value) -> Value {
     let encoding = match value.encoding {
         kv::Encoding::Json => Encoding::Json,
         kv::Encoding::Blob => Encoding::Blob,

@@ -4,6 +4,8 @@
 //! charged in fuel, and counted. The app always comes from [`Guest`], never from an argument. A call that ends in an
 //! error has done nothing; a call whose invocation is dropped while it waits (deadline) either committed or did not,
 //! as its one transaction decides.
+//!
+//! [`local`] has the same imports over a world in memory, for scripts that run on the machine of who writes them.
 
 mod clocks;
 mod dead_letters;
@@ -18,6 +20,7 @@ mod guest;
 mod http;
 mod invoke;
 mod kv;
+pub mod local;
 mod log;
 mod pubsub;
 mod queue;
@@ -29,7 +32,7 @@ use wasmtime::component::Linker;
 
 pub use self::door::NotRunning;
 pub use self::error::FAULT_MESSAGE;
-pub use self::guest::{Caller, Guest, MemoryExceeded, Reach};
+pub use self::guest::{Caller, Ground, Guest, MemoryExceeded, Reach};
 pub use self::invoke::{Nested, Scripts};
 
 /// Links every import of the world, and nothing else.

@@ -1,4 +1,4 @@
-//! `picloud:sandbox/retry`.
+//! `picloud:sandbox/retry`. In a world whose clock stands still, waiting moves it.
 
 use std::time::Duration;
 
@@ -12,12 +12,17 @@ use crate::limits::RETRY_PAUSE_MS_MAX;
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     linker.instance("picloud:sandbox/retry@0.1.0")?.func_wrap_async("pause", |store, (ms,): (u32,)| {
+        let here = store.data().here.clone();
         Box::new(door::waiting(store, async move {
             if ms > RETRY_PAUSE_MS_MAX {
                 return Err(Error::invalid("ms", format!("a pause is at most {RETRY_PAUSE_MS_MAX} ms, and {ms} were asked for"))
                     .with_details(json!({ "field": "ms", "asked": ms, "allowed": RETRY_PAUSE_MS_MAX })));
             }
-            tokio::time::sleep(Duration::from_millis(ms.into())).await;
+            let pause = Duration::from_millis(ms.into());
+            match here {
+                Some(here) => here.world.pause(pause).await,
+                None => tokio::time::sleep(pause).await,
+            }
             Ok(())
         }))
     })

@@ -45,7 +45,7 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 }
 
 /// A refusal quotes the name: what cannot be one may be a value in its place, and is judged by the service.
-fn need(name: &str) -> Need {
+pub(super) fn need(name: &str) -> Need {
     match check_name(name) {
         Ok(()) => Need::new(Capability::Secrets, name),
         Err(_) => Need::any(Capability::Secrets),

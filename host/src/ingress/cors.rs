@@ -63,7 +63,7 @@ pub(super) fn apply(origins: &[String], origin: Option<&HeaderValue>, headers: &
 }
 
 /// Adds to a list that a script may have begun, and keeps it on one line.
-fn add(headers: &mut HeaderMap, name: HeaderName, items: &'static str) {
+pub(super) fn add(headers: &mut HeaderMap, name: HeaderName, items: &'static str) {
     let Some(begun) = headers.get_all(&name).iter().map(|value| value.as_bytes().to_vec()).reduce(joined) else {
         headers.insert(name, HeaderValue::from_static(items));
         return;

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use axum::http::{HeaderMap, header};
+
 /// A `Cookie` header without the platform's own; `None` when nothing is left.
 pub(super) fn cookies_for_script(value: &str) -> Option<Cow<'_, str>> {
     if !value.split(';').any(is_platform_cookie) {
@@ -9,6 +11,13 @@ pub(super) fn cookies_for_script(value: &str) -> Option<Cow<'_, str>> {
     }
     let kept: Vec<&str> = value.split(';').filter(|pair| !is_platform_cookie(pair)).map(str::trim).collect();
     (!kept.is_empty()).then(|| Cow::Owned(kept.join("; ")))
+}
+
+/// What a request's cookies of that name hold, in their order. The name is one of the platform's.
+pub(super) fn platform_cookies<'h>(headers: &'h HeaderMap, name: &'static str) -> impl Iterator<Item = &'h str> {
+    let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let pairs = values.flat_map(|value| value.split(';')).map(str::trim);
+    pairs.filter_map(move |pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
 /// Whether an `Authorization` header carries a token of the platform's, whatever scheme it claims.
@@ -77,6 +86,19 @@ mod tests {
             ("ü=ü", Some("ü=ü")),
         ] {
             assert_eq!(cookies_for_script(given).as_deref(), left, "{given}");
+        }
+    }
+
+    #[test]
+    fn the_platforms_own_cookies_are_found_among_others() {
+        let mut headers = HeaderMap::new();
+        for value in ["a=1; picloud_split=7;picloud_split=8", "picloud_splits=9; picloud_split=; =picloud_split=6"] {
+            headers.append(header::COOKIE, value.parse().unwrap());
+        }
+        assert_eq!(platform_cookies(&headers, "picloud_split").collect::<Vec<_>>(), ["7", "8", ""]);
+        for name in ["picloud_split", "picloud_preview"] {
+            assert_eq!(cookies_for_script(&format!("{name}=x")), None, "no script sees it");
+            assert_eq!(cookie_from_script(&format!("{name}=x; Path=/"), "hello.localhost"), None, "and none sets it");
         }
     }
 

@@ -1,7 +1,8 @@
 //! The data plane: a request by host and path to a script, and the script's answer back.
 //!
-//! `exchange` turns a request into a call and what came of it into an answer, `held` gives that bit by bit, `credentials` keeps the platform's own out
-//! of scripts and scripts' out of the platform, `cors` speaks for apps to browsers, `refusal` is the platform's own answer.
+//! `exchange` turns a request into a call and what came of it into an answer, `held` gives that bit by bit, `credentials` keeps
+//! the platform's own out of scripts and scripts' out of the platform, `cors` speaks for apps to browsers, `refusal` is the
+//! platform's own answer. `preview` and `split` have another deployment answer than what runs, and `deployment` says so.
 //!
 //! - One service answers everything; there is no router in front of the directory. Nothing here waits but for the body
 //!   and the script.
@@ -12,6 +13,7 @@
 //! - Below `/.well-known/picloud/email/` of an app's host the platform answers itself: mail comes in there.
 //! - A host under a slug that an app had before is sent on (308) to the same under its slug now, whatever is asked for. No
 //!   other host that is no app's has anything of an app: the token of a claimed domain least of all (`service::domains`).
+//! - `v7--{slug}.{apps domain}` is deployment 7 of the app, for those who may see it; mail comes in at no such host.
 //! - A route that is `async` stores the call and answers 202 with the id of the execution to come.
 //! - HEAD runs the GET route and loses the body. OPTIONS that no route takes is answered with `Allow`.
 //!
@@ -19,9 +21,12 @@
 
 mod cors;
 mod credentials;
+mod deployment;
 mod exchange;
 mod held;
+mod preview;
 mod refusal;
+mod split;
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -39,16 +44,17 @@ use tokio::time::timeout;
 use tower::Service;
 use tracing::Instrument;
 
-use crate::error::Kind;
+use crate::error::{Error, Kind};
 use crate::fair::{Fair, Place, Size};
 use crate::id::{ExecutionId, RequestId, TriggerId};
-use crate::invoke::Invoker;
+use crate::invoke::{Invoker, Snapshot};
 use crate::limits;
 use crate::model::event::{Origin, Source};
 use crate::model::execution::FailureCode;
 use crate::model::invocation::{Answer, Call, Deployed, InvocationType, Request as CallRequest};
 use crate::model::route::{AppTable, Directory, DispatchMode, Lookup, PathFault};
 use crate::service::{self, Services, mail_in};
+use deployment::Mark;
 use refusal::Refusal;
 
 /// The data plane as one service. A clone is a handle. Scripts learn who called from the request's
@@ -82,7 +88,12 @@ impl Ingress {
 
     async fn exchange(self, request_id: RequestId, request: Request) -> Response {
         let (parts, body) = request.into_parts();
-        let decision = decide(&self.services.routing.current(), &parts);
+        let step = decide(&self.services.routing.current(), &parts);
+        let (decision, mark) = match step {
+            Step::Decided(decision) => (decision, Mark::default()),
+            Step::Preview(asked) => self.preview(request_id, asked, &parts).await,
+            Step::Split(asked) => self.split(request_id, asked, &parts).await,
+        };
         let (app, mut response) = match decision {
             Decision::Answer { app, response } => (app, response),
             Decision::Refuse { app, refusal } => (app, refusal.answer(request_id)),
@@ -98,6 +109,7 @@ impl Ingress {
         if let Some(app) = app {
             cors::apply(&app.cors_origins, parts.headers.get(header::ORIGIN), response.headers_mut());
         }
+        mark.apply(response.headers_mut());
         insert_id(response.headers_mut(), REQUEST_ID, &request_id.0);
         if parts.method == Method::HEAD { without_body(response) } else { response }
     }
@@ -109,7 +121,7 @@ impl Ingress {
             Ok(taken) => taken,
             Err(refusal) => return refusal.answer(request_id),
         };
-        let Target { app, script, dispatch_mode, params, rest } = target;
+        let Target { app, of, script, dispatch_mode, params, rest, reads_log } = target;
         let request = exchange::request(parts, params, rest, body);
         if dispatch_mode == DispatchMode::Async {
             return match self.let_in_to_store(&app).await {
@@ -119,8 +131,11 @@ impl Ingress {
         }
         let execution_id = ExecutionId::at(self.services.clock.now());
         let call = Call { execution_id, request_id, script, invocation_type: InvocationType::Http, request, delivered: None };
-        let (ended, place) = self.invoker.run_and_keep(call).await;
-        let reads_log = self.reads_log(parts, &app).await;
+        let (ended, place) = self.invoker.run_and_keep(call, of).await;
+        let reads_log = match reads_log {
+            Some(known) => known,
+            None => self.reader(parts, &app).await.unwrap_or(false),
+        };
         let mut response = match ended.result {
             Ok(answer) => self.give(answer, &app).await.unwrap_or_else(|refusal| refusal.answer(request_id)),
             Err(failure) if reads_log => Refusal::told(failure).after(ended.retry_after).answer(request_id),
@@ -145,17 +160,16 @@ impl Ingress {
         })
     }
 
-    /// Whether the request carries a token of somebody who may read the app's log. When many do, some are not looked up.
-    async fn reads_log(&self, parts: &Parts, app: &AppTable) -> bool {
+    /// Whether the request carries a token of somebody who may read the app's log; nothing where one could not be looked up: when
+    /// many come, some are not.
+    async fn reader(&self, parts: &Parts, app: &AppTable) -> Option<bool> {
         let values = parts.headers.get_all(header::AUTHORIZATION).iter().filter_map(|value| value.to_str().ok());
-        let Some(token) = values.filter_map(credentials::platform_token).next() else { return false };
-        let Ok(_place) = self.readers.try_acquire() else { return false };
+        let Some(token) = values.filter_map(credentials::platform_token).next() else { return Some(false) };
+        let _place = self.readers.try_acquire().ok()?;
         let may = service::access::may_read_log(&self.services, token, app.app_id);
-        let may = timeout(Duration::from_millis(limits::READER_LOOKUP_MS), may).await;
-        may.unwrap_or(Ok(false)).unwrap_or_else(|error| {
-            tracing::warn!(%error, cause = ?error.source, "a token could not be looked up");
-            false
-        })
+        let may = timeout(Duration::from_millis(limits::READER_LOOKUP_MS), may).await.ok()?;
+        let warn = |error: &Error| tracing::warn!(%error, cause = ?error.source, "a token could not be looked up");
+        may.inspect_err(warn).ok()
     }
 }
 
@@ -243,6 +257,13 @@ impl Service<Request> for Ingress {
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const EXECUTION_ID: HeaderName = HeaderName::from_static("picloud-execution-id");
 
+/// What a request's host and head say of it.
+enum Step<'p> {
+    Decided(Decision),
+    Preview(preview::Asked),
+    Split(split::Asked<'p>),
+}
+
 /// What is to be done with a request, before its body is read.
 enum Decision {
     Run(Target),
@@ -253,14 +274,18 @@ enum Decision {
 
 struct Target {
     app: Arc<AppTable>,
+    /// The deployment that the script is of, if that is not the one that runs.
+    of: Option<Arc<Snapshot>>,
     script: Arc<Deployed>,
     dispatch_mode: DispatchMode,
     params: Vec<(String, String)>,
     rest: Option<String>,
+    /// Whether whoever asks may read the log, where that is known.
+    reads_log: Option<bool>,
 }
 
-fn decide(directory: &Directory, parts: &Parts) -> Decision {
-    let refuse = |app, refusal| Decision::Refuse { app, refusal };
+fn decide<'p>(directory: &Directory, parts: &'p Parts) -> Step<'p> {
+    let refuse = |app, refusal| Step::Decided(Decision::Refuse { app, refusal });
     let path = parts.uri.path();
     if path.len() + parts.uri.query().map_or(0, str::len) > limits::REQUEST_TARGET_BYTES_MAX {
         return refuse(None, Refusal::URI_TOO_LONG);
@@ -274,31 +299,50 @@ fn decide(directory: &Directory, parts: &Parts) -> Decision {
     };
     let Some((app, host)) = directory.app(asked_host) else {
         if let Some((app, now)) = directory.moved(asked_host) {
-            return send_on(app, &now, parts);
+            return Step::Decided(send_on(app, &now, parts));
+        }
+        if let Some((app, number, host)) = directory.preview(asked_host) {
+            return match mail_in::trigger_of(path) {
+                Some(_) => refuse(Some(app.clone()), Refusal::NOT_FOUND),
+                None => Step::Preview(preview::Asked { app: app.clone(), number, host }),
+            };
         }
         return match (path, &parts.method) {
-            ("/healthz", &Method::GET | &Method::HEAD) => Decision::Answer { app: None, response: healthy() },
+            ("/healthz", &Method::GET | &Method::HEAD) => Step::Decided(Decision::Answer { app: None, response: healthy() }),
             ("/healthz", _) => refuse(None, Refusal::method_not_allowed(&["GET", "HEAD"])),
             _ => refuse(None, Refusal::UNKNOWN_HOST),
         };
     };
     if let Some(trigger) = mail_in::trigger_of(path) {
         return match (trigger, &parts.method) {
-            (Some(trigger), &Method::POST) => Decision::TakeMail { app: app.clone(), trigger },
+            (Some(trigger), &Method::POST) => Step::Decided(Decision::TakeMail { app: app.clone(), trigger }),
             (Some(_), _) => refuse(Some(app.clone()), Refusal::method_not_allowed(&["POST"])),
             (None, _) => refuse(Some(app.clone()), Refusal::NOT_FOUND),
         };
     }
-    let asked = cors::asked_method(&app.cors_origins, parts);
-    match app.lookup(&host, asked.unwrap_or(parts.method.as_str()), path) {
+    match app.split {
+        // A preflight brings no cookie, so it cannot tell who will answer what comes after it.
+        Some(split) if cors::asked_method(&app.cors_origins, parts).is_none() => {
+            Step::Split(split::Asked { app: app.clone(), split, host })
+        }
+        _ => Step::Decided(within(app, None, &host, parts)),
+    }
+}
+
+/// What the routes of the app say, or of one of its deployments: then the table is that one's.
+fn within(app: &Arc<AppTable>, of: Option<&Arc<Snapshot>>, host: &str, parts: &Parts) -> Decision {
+    let refuse = |app, refusal| Decision::Refuse { app, refusal };
+    let (path, asked) = (parts.uri.path(), cors::asked_method(&app.cors_origins, parts));
+    match app.lookup(host, asked.unwrap_or(parts.method.as_str()), path) {
         Lookup::Malformed(fault) => refuse(Some(app.clone()), Refusal::malformed_path(fault)),
         lookup if asked.is_some() => {
             let allow = if let Lookup::OtherMethod { allow } = &lookup { Some(allow.as_slice()) } else { None };
             Decision::Answer { app: Some(app.clone()), response: cors::preflight(&app.cors_origins, parts, allow) }
         }
         Lookup::Found(found) => {
-            let (script, dispatch_mode) = (found.script.clone(), found.route.dispatch_mode);
-            Decision::Run(Target { app: app.clone(), script, dispatch_mode, params: found.params, rest: found.rest })
+            let (app, script, dispatch_mode) = (app.clone(), found.script.clone(), found.route.dispatch_mode);
+            let (params, rest, of) = (found.params, found.rest, of.cloned());
+            Decision::Run(Target { app, of, script, dispatch_mode, params, rest, reads_log: None })
         }
         Lookup::OtherMethod { allow } if parts.method == Method::OPTIONS => {
             Decision::Answer { app: Some(app.clone()), response: options(&allow) }

@@ -55,6 +55,12 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, "malformed_request", "the request's body ended before its end or is framed wrongly")
             .closing();
 
+    pub(super) const ASYNC_PREVIEW: Self = Self::new(
+        StatusCode::CONFLICT,
+        "conflict",
+        "this route answers later, and what is answered later runs what is active: a preview has no such runs",
+    );
+
     const fn new(status: StatusCode, code: &'static str, message: &'static str) -> Self {
         Self {
             status,
@@ -125,6 +131,35 @@ impl Refusal {
             Kind::NotFound => Self::NOT_FOUND,
             _ => Self::of(FailureCode::Internal),
         }
+    }
+
+    /// What somebody is told who shows nothing that opens a preview.
+    pub(super) fn preview_closed(slug: &str, number: i32) -> Self {
+        Self::invites("a preview is for those who may see it", slug, number)
+    }
+
+    /// The same of a link that opens nothing.
+    pub(super) fn link_closed(slug: &str, number: i32) -> Self {
+        Self::invites("this preview link is not good, or not any more", slug, number)
+    }
+
+    /// 401, with the way to what opens a preview.
+    fn invites(found: &str, slug: &str, number: i32) -> Self {
+        let operation = format!("POST /api/v1/admin/apps/{slug}/deployments/{number}/preview");
+        let way = format!("make a link with `picloud preview {number}` or {operation}, and open it");
+        let message = format!("{found}: {way}; or send a token of somebody with log:read as a bearer");
+        Self { message: message.into(), ..Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "") }
+    }
+
+    /// What somebody is told whom a deployment cannot be shown. They may read the app's log, or were let in by one who may more.
+    pub(super) fn of_preview(error: Error) -> Self {
+        let status = match error.kind {
+            Kind::NotFound => StatusCode::NOT_FOUND,
+            Kind::Conflict => StatusCode::CONFLICT,
+            Kind::Overloaded => return Self::of(FailureCode::Overloaded),
+            _ => return Self::of(FailureCode::Internal),
+        };
+        Self { message: error.message, ..Self::new(status, error.code, "") }
     }
 
     /// What somebody who hands mail in is told: it is the app's owner who set that up.

@@ -49,10 +49,11 @@ fn directory(cors_origins: &[&str]) -> Directory {
         SourceApp { id: app_id, slug: "hello".to_owned(), cors_origins, grants: Grants::default(), quota: Quota::default() };
     let domains = vec![("shop.example.com".parse().unwrap(), app_id)];
     let former_slugs = vec![("old".to_owned(), app_id)];
-    Directory::new("localhost", Source { apps: vec![app], scripts: vec![script], routes, domains, former_slugs })
+    let splits = Vec::new();
+    Directory::new("localhost", Source { apps: vec![app], scripts: vec![script], routes, domains, former_slugs, splits })
 }
 
-fn parts(method: &str, target: &str, headers: &[(&str, &str)]) -> Parts {
+pub(super) fn parts(method: &str, target: &str, headers: &[(&str, &str)]) -> Parts {
     let mut request = http::Request::builder().method(method).uri(target);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -61,7 +62,8 @@ fn parts(method: &str, target: &str, headers: &[(&str, &str)]) -> Parts {
 }
 
 fn decided(directory: &Directory, parts: &Parts) -> (u16, Response) {
-    let (app, mut response) = match decide(directory, parts) {
+    let Step::Decided(decision) = decide(directory, parts) else { panic!("nothing is split, and no preview is asked for") };
+    let (app, mut response) = match decision {
         Decision::Run(target) => (Some(target.app), Response::new(Body::empty())),
         Decision::Answer { app, response } => (app, response),
         Decision::TakeMail { app, .. } => (Some(app), Response::new(Body::empty())),
@@ -77,7 +79,7 @@ fn status(method: &str, target: &str, headers: &[(&str, &str)]) -> u16 {
     decided(&directory(&[]), &parts(method, target, headers)).0
 }
 
-fn text<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
+pub(super) fn text<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
     response.headers().get(name).map(|value| value.to_str().unwrap())
 }
 
@@ -109,6 +111,35 @@ fn host_then_path_then_method_decide() {
     }
     assert_eq!(status("GET", "/get", &[]), 400);
     assert_eq!(status("GET", "/get", &[HELLO, HELLO]), 400);
+}
+
+#[test]
+fn a_name_in_front_of_a_slug_asks_for_a_deployment_and_routes_see_the_apps_own_host() {
+    let directory = directory(&[]);
+    let asked = |host: &str, target: &str| match decide(&directory, &parts("POST", target, &[("host", host)])) {
+        Step::Preview(asked) => Ok((asked.app.slug.clone(), asked.number, asked.host)),
+        Step::Decided(Decision::Refuse { refusal, .. }) => Err(refusal.status.as_u16()),
+        _ => Err(0),
+    };
+    let hello = |number: i32, host: &str| Ok(("hello".to_owned(), number, host.to_owned()));
+    for (host, expected) in [
+        ("v7--hello.localhost", hello(7, "hello.localhost")),
+        ("V12--Hello.localhost.:8080", hello(12, "hello.localhost")),
+        ("api.v7--hello.localhost", hello(7, "api.hello.localhost")),
+        ("a.b.v7--hello.localhost", hello(7, "a.b.hello.localhost")),
+        ("v7--other.localhost", Err(404)),
+        ("v7--old.localhost", Err(404)),
+        ("v0--hello.localhost", Err(404)),
+        ("v7-hello.localhost", Err(404)),
+        ("v7--hello.example.com", Err(404)),
+        ("v7--shop.example.com", Err(404)),
+        ("v7--hello", Err(404)),
+    ] {
+        assert_eq!(asked(host, "/get"), expected, "{host}");
+    }
+    let mail = "/.well-known/picloud/email/01990a6e-7777-7a10-8f3c-5e2d1c0b9a88";
+    assert_eq!(asked("v7--hello.localhost", mail), Err(404), "mail comes in at the app's own host");
+    assert_eq!(asked("hello.localhost", mail), Err(0));
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! The only caller of the sandbox: who may run now, where, with the programs it holds ready, and the record of what was run.
 //!
-//! `deploy` puts an app into another state, `lanes` is where long work goes on, `nested` runs scripts for scripts, `programs` holds prepared scripts, `publish` prepares
-//! new ones, `record` writes what happened behind the answers. Places and memory are shared by `crate::fair`, rates of requests
-//! and fuel are `service::allowances`.
+//! `deploy` puts an app into another state, `lanes` is where long work goes on, `nested` runs scripts for scripts, `programs`
+//! holds prepared scripts, `publish` prepares new ones, `record` writes what happened behind the answers, `snapshots` has
+//! deployments ready beside the one that runs. Places and memory are shared by `crate::fair`, rates of requests and fuel are
+//! `service::allowances`.
 //!
 //! Invariants: [`Invoker::run`] never fails (a failure is data) and records every call, those that are refused a place too; what
 //! an app's allowance refuses is counted only. An invocation runs to its own end even when its caller hangs up: what a script
@@ -16,6 +17,7 @@ mod nested;
 mod programs;
 mod publish;
 mod record;
+mod snapshots;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,6 +30,7 @@ use self::lanes::{Class, Lanes, Owner};
 use self::programs::Programs;
 use self::publish::Turns;
 use self::record::Recorder;
+use self::snapshots::Snapshots;
 use crate::error::Error;
 use crate::fair::{Ask, Fair, Full, Place, Size};
 use crate::hostcall::{Caller, Reach, Scripts};
@@ -37,13 +40,14 @@ use crate::model::execution::{Execution, Failure, FailureCode, Outcome, Usage};
 use crate::model::invocation::{Call, Deployed, Ended, InvocationType};
 use crate::model::quota::Quota;
 use crate::model::script::Limits;
-use crate::sandbox::Sandbox;
 use crate::sandbox::probe::Pool;
+use crate::sandbox::{Program, Sandbox};
 use crate::service::Services;
 use crate::service::allowances::Spent;
 
 pub use self::publish::Verdict;
 pub use self::record::RecorderStatus;
+pub use self::snapshots::Snapshot;
 
 /// Classes of places: of requests, of scripts that other scripts wait for, of what the pipeline of events runs.
 const REQUESTS: usize = 0;
@@ -64,6 +68,7 @@ struct Inner {
     lanes: Lanes,
     scripts: Arc<Scripts>,
     programs: Programs,
+    snapshots: Snapshots,
     turns: Turns,
     recorder: Recorder,
 }
@@ -119,21 +124,22 @@ impl Invoker {
         let recorder = Recorder::start(services.clone(), pool.log_queue_bytes);
         let inner = Arc::new_cyclic(|inner| {
             let scripts = Arc::new(nested::scripts(inner));
-            let (programs, turns) = (Programs::new(pool.programs_bytes), Turns::default());
+            let (programs, snapshots, turns) = (Programs::new(pool.programs_bytes), Snapshots::new(), Turns::default());
             let sandbox = sandbox.clone();
-            Inner { services, sandbox, places, preparations, lanes, scripts, programs, turns, recorder }
+            Inner { services, sandbox, places, preparations, lanes, scripts, programs, snapshots, turns, recorder }
         });
         Ok(Self { inner })
     }
 
     /// Runs a script once and records it. The caller may stop waiting; the invocation goes on.
     pub async fn run(&self, call: Call) -> Ended {
-        self.run_by(call, Way::Outside).await.0
+        self.run_by(call, Way::Outside(None)).await.0
     }
 
-    /// The same; its place is the caller's until the answer is out of the way: what waits to be given is memory, too.
-    pub async fn run_and_keep(&self, call: Call) -> (Ended, Option<Place>) {
-        self.run_by(call, Way::Outside).await
+    /// The same, of a deployment beside the one that runs if the script is one's; its place is the caller's until the answer is
+    /// out of the way: what waits to be given is memory, too.
+    pub async fn run_and_keep(&self, call: Call, of: Option<Arc<Snapshot>>) -> (Ended, Option<Place>) {
+        self.run_by(call, Way::Outside(of)).await
     }
 
     /// A place for a delivery to that script, among its app's and beside those of callers, and fuel of its app, however long that
@@ -211,11 +217,21 @@ impl Invoker {
 /// How an invocation comes to its place.
 enum Way {
     /// For a caller from outside, who waits.
-    Outside,
+    Outside(Option<Arc<Snapshot>>),
     /// For a script that waits for it.
-    Nested(Caller),
+    Nested(Caller, Option<Arc<Snapshot>>),
     /// For an event: nobody waits.
     Event(EventPlace),
+}
+
+impl Way {
+    /// The deployment that the script is of, if that is not the one that runs.
+    fn of(&self) -> Option<Arc<Snapshot>> {
+        match self {
+            Self::Outside(of) | Self::Nested(_, of) => of.clone(),
+            Self::Event(_) => None,
+        }
+    }
 }
 
 /// Held by a delivery while it runs.
@@ -248,8 +264,8 @@ impl Inner {
     async fn pace(self: Arc<Self>, call: Call, way: Way) -> Option<(Ended, Option<Place>)> {
         let class = match &way {
             Way::Event(_) => Class::Background,
-            Way::Nested(caller) if caller.is_background => Class::Background,
-            Way::Nested(_) | Way::Outside => Class::Request,
+            Way::Nested(caller, _) if caller.is_background => Class::Background,
+            Way::Nested(..) | Way::Outside(_) => Class::Request,
         };
         let quota = self.services.quota(call.script.app_id);
         let owner = Owner { app: call.script.app_id, class, weight: quota.weight };
@@ -272,7 +288,7 @@ impl Inner {
     async fn enter(&self, script: &Deployed, quota: &Quota, way: Way) -> (Option<Caller>, Result<Place, Refused>) {
         let wait = Duration::from_millis(ADMISSION_WAIT_MS);
         match way {
-            Way::Outside => {
+            Way::Outside(_) => {
                 let let_in = self.services.allowances.enter(script.app_id, quota, self.services.clock.now());
                 let place = match let_in {
                     Ok(()) => self.places.enter(self.ask(REQUESTS, script, quota), wait).await.map_err(Refused::Full),
@@ -280,7 +296,7 @@ impl Inner {
                 };
                 (None, place)
             }
-            Way::Nested(caller) => {
+            Way::Nested(caller, _) => {
                 (Some(caller), self.places.enter(self.ask(NESTED, script, quota), wait).await.map_err(Refused::Full))
             }
             Way::Event(EventPlace(place)) => (None, Ok(place)),
@@ -288,13 +304,14 @@ impl Inner {
     }
 
     async fn run(&self, call: Call, quota: &Quota, way: Way) -> (Ended, Option<Place>) {
+        let of = way.of();
         let (caller, place) = self.enter(&call.script, quota, way).await;
         let started_at = self.services.clock.now();
         let is_event = call.invocation_type == InvocationType::Event;
         let (execution_id, request_id, script, delivered) =
             (call.execution_id, call.request_id, call.script.clone(), call.delivered.clone());
         let (ended, place) = match place {
-            Ok(place) => (self.admitted(call, caller).await, Some(place)),
+            Ok(place) => (self.admitted(call, caller, of).await, Some(place)),
             Err(refused) => (refused.ended(is_event), None),
         };
         if ended.usage.fuel > 0 {
@@ -323,8 +340,16 @@ impl Inner {
         (ended, place)
     }
 
-    /// `by` is the script that waits for it, if one does.
-    async fn admitted(&self, mut call: Call, by: Option<Caller>) -> Ended {
+    /// The script's, of what runs or of another deployment.
+    async fn program(&self, script: &Deployed, of: Option<&Snapshot>) -> Result<Arc<Program>, Error> {
+        match of {
+            None => self.programs.get(&self.services, &self.sandbox, script).await,
+            Some(of) => of.program(self, script).await,
+        }
+    }
+
+    /// `by` is the script that waits for it, if one does; `of` the deployment that it is of, if that is not the one that runs.
+    async fn admitted(&self, mut call: Call, by: Option<Caller>, of: Option<Arc<Snapshot>>) -> Ended {
         let started = Instant::now();
         let memory_mb_max = self.sandbox.pool().memory_mb_max;
         if call.script.limits.memory_mb > memory_mb_max {
@@ -336,7 +361,7 @@ impl Inner {
         let is_event = call.invocation_type == InvocationType::Event;
         // A database that does not answer must not hold a place longer than the script itself may.
         let time = Duration::from_millis(script.limits.timeout_ms.into());
-        let program = match timeout(time, self.programs.get(&self.services, &self.sandbox, &script)).await {
+        let program = match timeout(time, self.program(&script, of.as_deref())).await {
             Ok(Ok(program)) => program,
             Err(_) => {
                 let failure = Failure::new(FailureCode::DeadlineExceeded, "the script could not be loaded in its time");
@@ -352,11 +377,14 @@ impl Inner {
         let (depth, event_depth) = by.map_or((0, event_depth), |by| (by.depth, by.event_depth));
         let (request_id, deadline) = (call.request_id, Instant::now() + time);
         let caller = Caller { request_id, depth, event_depth, deadline, is_background };
-        let (app_id, scripts) = (script.app_id, self.scripts.clone());
+        let (app_id, scripts) = (script.app_id, of.as_ref().map_or(&self.scripts, |of| &of.calls).clone());
         let reach = Reach { app_id, services: self.services.clone(), caller, scripts };
         let mut run = self.sandbox.run(&program, call, reach).await;
         if run.image_refused {
-            self.programs.forget(&script);
+            match &of {
+                None => self.programs.forget(&script),
+                Some(of) => of.forget_program(self, &script),
+            }
         }
         run.usage.wall_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         Ended {

@@ -1,5 +1,5 @@
-//! Prepared scripts held ready, by version and generation: immutable, so nothing here is ever stale. Bounded by the bytes
-//! they hold.
+//! Prepared scripts held ready, by version and generation, or by what they are made of: immutable, so nothing here is ever stale.
+//! Bounded by the bytes they hold.
 
 use std::collections::hash_map::RandomState;
 use std::sync::Arc;
@@ -8,14 +8,23 @@ use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 
 use crate::error::Error;
-use crate::id::ScriptId;
+use crate::id::{AppId, ScriptId};
 use crate::limits::PROGRAM_CACHE_ITEMS;
 use crate::model::invocation::Deployed;
 use crate::sandbox::{Placement, Program, Sandbox};
 use crate::service::{self, Services};
 
-/// Script, version, generation.
-type Key = (ScriptId, i32, i32);
+/// SHA-256 of what a program is made of.
+pub(super) type Content = [u8; 32];
+
+/// What a program is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Key {
+    /// What runs: script, version, generation.
+    Active(ScriptId, i32, i32),
+    /// What another deployment of the app has.
+    Content(AppId, Content),
+}
 
 pub(super) struct Programs {
     cache: Cache<Key, Arc<Program>, ByBytes, RandomState>,
@@ -55,14 +64,29 @@ impl Programs {
         self.cache.get_or_insert_async(&key, load(services, sandbox, script)).await
     }
 
+    /// The program of that content; made once however many ask at a time.
+    pub(super) async fn get_content(
+        &self,
+        app: AppId,
+        content: Content,
+        make: impl Future<Output = Result<Arc<Program>, Error>>,
+    ) -> Result<Arc<Program>, Error> {
+        self.cache.get_or_insert_async(&Key::Content(app, content), make).await
+    }
+
     /// Drops what is held, so that the next call loads it anew.
     pub(super) fn forget(&self, script: &Deployed) {
         self.cache.remove(&key(script));
     }
+
+    /// The same of that content.
+    pub(super) fn forget_content(&self, app: AppId, content: Content) {
+        self.cache.remove(&Key::Content(app, content));
+    }
 }
 
 fn key(script: &Deployed) -> Key {
-    (script.script_id, script.version, script.generation)
+    Key::Active(script.script_id, script.version, script.generation)
 }
 
 async fn load(services: &Services, sandbox: &Sandbox, script: &Deployed) -> Result<Arc<Program>, Error> {

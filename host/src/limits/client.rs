@@ -38,3 +38,15 @@ pub const CLIENT_SNIPPET_CHARS_MAX: usize = 80;
 pub const CLIENT_INDENT_LEVELS_MAX: usize = 32;
 /// A column of a table is not cut to less than this, characters.
 pub const CLIENT_COLUMN_CHARS_MIN: usize = 8;
+/// Files that are watched are looked at this often, ms; what the kernel tells of them is seen at once, where it tells.
+pub const CLIENT_WATCH_POLL_MS: u64 = 500;
+/// A change is taken up once no other has come for this long, ms.
+pub const CLIENT_WATCH_QUIET_MS: u64 = 50;
+/// Or after this long, ms, while others go on coming.
+pub const CLIENT_WATCH_UNQUIET_MS_MAX: u64 = 300;
+/// A node that could not be reached, or was busy, is asked again after this, ms.
+pub const CLIENT_WATCH_RETRY_MS: u64 = 2_000;
+/// Times that what is saved is planned anew while others change the app.
+pub const CLIENT_WATCH_PLANS_MAX: u32 = 3;
+/// Files that are named where several were saved at once.
+pub const CLIENT_WATCH_NAMES_MAX: usize = 3;

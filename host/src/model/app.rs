@@ -99,6 +99,9 @@ pub fn check_slug(slug: &str) -> Result<()> {
     if slug.starts_with("xn--") || Uuid::parse_str(slug).is_ok() {
         return Err(Error::invalid("slug", "a slug neither starts with xn-- nor reads as an id"));
     }
+    if crate::model::preview::is_like_label(slug) {
+        return Err(Error::invalid("slug", "a slug does not begin like v7--: such names show deployments of apps"));
+    }
     Ok(())
 }
 

@@ -1,10 +1,11 @@
 //! Files: bytes under a name, and what is known of them.
 
 use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, json};
 
 use super::http::is_token;
 use super::text;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::id::{BlobId, FileId};
 use crate::limits;
 
@@ -97,6 +98,76 @@ pub fn check_content_type(content_type: &str) -> Result<()> {
             text::cut(content_type, limits::COLLECTION_NAME_BYTES_MAX)
         ),
     ))
+}
+
+/// All pieces but the last have `FILE_PIECE_BYTES` bytes.
+pub fn check_piece(bytes: usize) -> Result<()> {
+    let exact = limits::FILE_PIECE_BYTES;
+    if bytes == exact {
+        return Ok(());
+    }
+    Err(Error::invalid("piece", format!("a piece has {bytes} bytes; all but the last have {exact}")))
+}
+
+/// What an upload comes to with a last piece, or one more, which may be shorter.
+pub fn whole_size(so_far: u64, piece_bytes: usize) -> Result<u64> {
+    if piece_bytes > limits::FILE_PIECE_BYTES {
+        return Err(text::too_long("piece", piece_bytes, limits::FILE_PIECE_BYTES, "bytes"));
+    }
+    let (asked, allowed) = (so_far.saturating_add(piece_bytes as u64), limits::FILE_BYTES_MAX);
+    if asked > allowed {
+        let (asked, allowed) = (usize::try_from(asked).unwrap_or(usize::MAX), usize::try_from(allowed).unwrap_or(usize::MAX));
+        return Err(text::too_long("content", asked, allowed, "bytes"));
+    }
+    Ok(asked)
+}
+
+/// 409: the name is another file's.
+pub fn name_taken(name: &str) -> Error {
+    let message = format!("there is already a file {:?} in the collection; update or delete it", shown(name));
+    Error::conflict(message, json!({ "field": "name" }))
+}
+
+/// 404: there is nothing to update.
+pub fn missing(name: &str) -> Error {
+    let message = format!("there is no file {:?} in the collection; create it", shown(name));
+    Error::new(Kind::NotFound, "not_found", message)
+}
+
+/// 409: the file has another revision than the update asks for.
+pub fn another_revision(name: &str, revision: i64, asked: i64) -> Error {
+    let message = format!("the file {:?} has revision {revision}, not {asked}", shown(name));
+    Error::conflict(message, json!({ "field": "if_revision", "revision": revision }))
+}
+
+/// What a handler sees of a write: the file's metadata, and what it was before.
+pub fn told_of(collection: &str, after: Option<&Metadata>, before: Option<&Metadata>) -> Map<String, Value> {
+    let mut about = after.map(known_of).unwrap_or_default();
+    about.insert("collection".to_owned(), collection.into());
+    if let Some(file) = after.or(before) {
+        about.insert("name".to_owned(), file.name.as_str().into());
+    }
+    about.insert("prev".to_owned(), before.map_or(Value::Null, |before| known_of(before).into()));
+    about
+}
+
+fn known_of(file: &Metadata) -> Map<String, Value> {
+    let known = json!({
+        "id": file.id,
+        "name": file.name,
+        "content_type": file.content_type,
+        "size": file.size_bytes,
+        "sha256": text::hex(&file.sha256),
+        "revision": file.revision,
+        "created_at": file.created_at,
+        "updated_at": file.updated_at,
+    });
+    if let Value::Object(map) = known { map } else { Map::new() }
+}
+
+/// A name as a message quotes it.
+fn shown(name: &str) -> std::borrow::Cow<'_, str> {
+    text::cut(name, limits::COLLECTION_NAME_BYTES_MAX)
 }
 
 #[cfg(test)]

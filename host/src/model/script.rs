@@ -272,6 +272,16 @@ pub fn check_name(name: &str) -> Result<()> {
     text::at_most("name", name, limits::SCRIPT_NAME_CHARS_MAX)
 }
 
+/// 404: the app has no script of that name.
+pub fn missing(name: &str) -> Error {
+    Error::new(error::Kind::NotFound, "not_found", format!("the app has no script `{name}`"))
+}
+
+/// 422: it holds functions for others and cannot be called.
+pub fn not_called(name: &str) -> Error {
+    Error::invalid("script", format!("`{name}` is a module: import it instead"))
+}
+
 /// At most `allowed` bytes (more: 413 `source_too_large`), no NUL.
 pub fn check_source(source: &str, allowed: usize) -> Result<()> {
     let asked = source.len();

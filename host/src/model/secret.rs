@@ -1,11 +1,12 @@
 //! Secrets of an app: a name and a value that nothing prints.
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::id::DataKeyId;
-use crate::limits::{SECRET_NAME_BYTES_MAX, SECRET_VALUE_BYTES_MAX};
+use crate::limits::{SECRET_NAME_BYTES_MAX, SECRET_VALUE_BYTES_MAX, SECRETS_PAGE_ITEMS_MAX};
 use crate::model::text;
 
 /// A secret's value, wiped when it is dropped.
@@ -62,6 +63,19 @@ pub fn check_name(name: &str) -> Result<()> {
     }
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b)) {
         return Err(Error::invalid("name", "the name of a secret is made of letters (A-Z, a-z), digits, `_`, `.` and `-`"));
+    }
+    Ok(())
+}
+
+/// 422 for a limit that is not 1..=`SECRETS_PAGE_ITEMS_MAX`, and for what no page of names gave as its cursor.
+pub fn check_page(after: &str, limit: u32) -> Result<()> {
+    let allowed = SECRETS_PAGE_ITEMS_MAX;
+    if limit == 0 || limit > allowed {
+        return Err(Error::invalid("limit", format!("limit is {limit}; 1 to {allowed} are allowed"))
+            .with_details(json!({ "field": "limit", "asked": limit, "floor": 1, "allowed": allowed })));
+    }
+    if !after.is_empty() {
+        check_name(after).map_err(|_| Error::invalid("cursor", "this is not a cursor that a page of secrets gave"))?;
     }
     Ok(())
 }

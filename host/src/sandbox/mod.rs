@@ -37,7 +37,8 @@ pub use self::placement::Placement;
 use self::probe::Pool;
 use crate::clock::Clock;
 use crate::error::{self, Error};
-use crate::hostcall::{self, Guest, Reach};
+use crate::hostcall::local::Here;
+use crate::hostcall::{self, Ground, Guest, Reach};
 use crate::limits::{
     FUEL_YIELD_INTERVAL, GUEST_TRANSFER_BYTES_MAX, GUEST_TRANSFER_SPARE_BYTES, MEMORY_MB_CEILING, MIB, PREPARATION_WAIT_MS,
     PREPARATIONS_WAITING_MAX, PREPARE_FUEL, PREPARE_MEMORY_MB, PREPARE_TIMEOUT_MS,
@@ -97,16 +98,25 @@ impl Sandbox {
     /// Opens the sandbox with its artifact under `data_dir`, building that first where there is none to trust (seconds).
     /// `progress` gets a line for each step of such a build.
     pub async fn open(data_dir: &Path, pool: Pool, clock: Clock, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<Self, Error> {
-        Self::build(data_dir, pool, clock, progress)
-            .await
-            .map_err(|error| Error::internal(format!("the sandbox cannot be opened: {error:#}")))
+        Self::build(data_dir, pool, clock, progress, hostcall::link).await.map_err(not_opened)
     }
 
-    async fn build(data_dir: &Path, pool: Pool, clock: Clock, progress: &(dyn Fn(&str) + Send + Sync)) -> wasmtime::Result<Self> {
+    /// The same for scripts that run without a node: their host calls reach the world of their run, and nothing else.
+    pub async fn open_local(data_dir: &Path, pool: Pool, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<Self, Error> {
+        Self::build(data_dir, pool, Clock::system(), progress, hostcall::local::link).await.map_err(not_opened)
+    }
+
+    async fn build(
+        data_dir: &Path,
+        pool: Pool,
+        clock: Clock,
+        progress: &(dyn Fn(&str) + Send + Sync),
+        link: fn(&mut Linker<Guest>) -> wasmtime::Result<()>,
+    ) -> wasmtime::Result<Self> {
         let engine = engine::pooled(&pool)?;
         let artifact = artifact::open(&engine, &artifact::directory(data_dir), progress).await?;
         let mut linker = Linker::new(&engine);
-        hostcall::link(&mut linker)?;
+        link(&mut linker)?;
         let pre = ScriptPre::new(linker.instantiate_pre(&artifact.component)?)?;
         let guest = Guest::new(None, clock.clone(), preparing_limits());
         let mut store = new_store(&engine, guest, PREPARE_FUEL)?;
@@ -215,6 +225,15 @@ impl Sandbox {
 
     /// Runs `program` once, in a fresh instance. Never fails: whatever happens is in the answer.
     pub async fn run(&self, program: &Program, call: Call, reach: Reach) -> Run {
+        self.run_on(program, call, Ground::Node(reach)).await
+    }
+
+    /// The same in a world in memory, where the sandbox was opened for that ([`Sandbox::open_local`]).
+    pub async fn run_local(&self, program: &Program, call: Call, here: Here) -> Run {
+        self.run_on(program, call, Ground::World(here)).await
+    }
+
+    async fn run_on(&self, program: &Program, call: Call, ground: Ground) -> Run {
         let started = Instant::now();
         let limits = call.script.limits;
         let deadline = started + Duration::from_millis(limits.timeout_ms.into());
@@ -229,7 +248,7 @@ impl Sandbox {
                 let run = not_begun(outcome::of_memory(limits.memory_mb));
                 return finish(run, started, request_bytes, false);
             }
-            match self.attempt(Some(image), program, &invocation, reach.clone(), limits, deadline).await {
+            match self.attempt(Some(image), program, &invocation, ground.clone(), limits, deadline).await {
                 Attempt::Ran(run) => return finish(run, started, request_bytes, false),
                 Attempt::NotPlaced(error) => {
                     tracing::warn!(
@@ -241,7 +260,7 @@ impl Sandbox {
                 }
             }
         }
-        match self.attempt(None, program, &invocation, reach, limits, deadline).await {
+        match self.attempt(None, program, &invocation, ground, limits, deadline).await {
             Attempt::Ran(run) => finish(run, started, request_bytes, image_refused),
             Attempt::NotPlaced(error) => {
                 let run = not_begun(outcome::of_trap(&error, limits.fuel));
@@ -255,11 +274,11 @@ impl Sandbox {
         image: Option<&Placement>,
         program: &Program,
         invocation: &Invocation,
-        reach: Reach,
+        ground: Ground,
         limits: Limits,
         deadline: Instant,
     ) -> Attempt {
-        let guest = Guest::new(Some(reach), self.clock.clone(), limits);
+        let guest = Guest::of(ground, self.clock.clone(), limits);
         let mut store = match new_store(&self.engine, guest, PREPARE_FUEL) {
             Ok(store) => store,
             Err(error) => return Attempt::NotPlaced(error),
@@ -363,6 +382,10 @@ impl Sandbox {
     fn key(&self, code: &Code) -> [u8; 32] {
         image::key(&self.component, &self.layout, code)
     }
+}
+
+fn not_opened(error: wasmtime::Error) -> Error {
+    Error::internal(format!("the sandbox cannot be opened: {error:#}"))
 }
 
 enum Attempt {

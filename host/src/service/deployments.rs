@@ -169,6 +169,9 @@ async fn take_down(
     let number = put(tx, running, by, cause, message, now).await?;
     if running.active != Some(number) {
         store::deployments::set_active(tx, running.app.id, number, now).await?;
+        if store::splits::end_with(tx, running.app.id, number).await? {
+            store::signals::routing_changed(tx).await?;
+        }
         store::deployments::trim(tx, running.app.id, limits::DEPLOYMENTS_PER_APP_MAX).await?;
     }
     Ok(number)

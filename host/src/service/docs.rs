@@ -8,7 +8,6 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::json;
 use serde_json::value::RawValue;
 use sqlx::{PgConnection, PgPool};
 
@@ -19,7 +18,9 @@ use crate::id::{AppId, DocumentId};
 use crate::limits;
 use crate::model::access::Principal;
 use crate::model::collection::{Aim, Collection, check_state};
-use crate::model::docs::{Change, Data, Document, Filter, Find, Patch, Query, Sort};
+use crate::model::docs::{
+    Change, Data, Document, Filter, Find, Patch, Query, Sort, check_place, check_revision, id_taken, patched,
+};
 use crate::model::event::{Op, Origin, Source};
 use crate::model::page::{Page, PageQuery, check_limit, text_cursor};
 use crate::model::text;
@@ -78,7 +79,7 @@ async fn make(
     let mut tx = store::begin(writer.db(s)).await?;
     let revision = store::docs::insert(&mut tx, now, spot, &data).await.map_err(store::refusal)?;
     let Some(revision) = revision else {
-        return Err(Error::conflict(format!("there is already a document with the id {id}"), json!({ "field": "id" })));
+        return Err(id_taken(&id));
     };
     let document = Document { id: id.clone(), data: data.shown(), revision, created_at: now, updated_at: now };
     let told = tell(&mut tx, now, spot, origin, Op::Insert, Some(&document), None).await?;
@@ -368,26 +369,8 @@ async fn tell(
     events::append_change(tx, now, spot.app, origin, change).await
 }
 
-/// What a merge makes of a document.
-fn patched(before: &Document, patch: Patch) -> Result<Data> {
-    let before = serde_json::from_str(&before.data).map_err(Error::internal)?;
-    Data::judge(patch.apply(before))
-}
-
 fn absent() -> Error {
     Error::not_found("document")
-}
-
-fn check_revision(found: Option<&Document>, wanted: Option<i64>) -> Result<()> {
-    let (Some(wanted), found) = (wanted, found.map(|document| document.revision)) else { return Ok(()) };
-    if found == Some(wanted) {
-        return Ok(());
-    }
-    let what = match found {
-        Some(revision) => format!("the document has revision {revision}, not {wanted}: read it again"),
-        None => format!("there is no such document, and so none of revision {wanted}"),
-    };
-    Err(Error::conflict(what, json!({ "field": "if_revision", "revision": found })))
 }
 
 /// A search that the database ended at its bound of time is the script's to mend.
@@ -401,7 +384,6 @@ fn unfinished(error: sqlx::Error) -> Error {
 }
 
 fn spot<'a>(app: AppId, collection: &'a str, id: &'a str) -> Result<Spot<'a>> {
-    text::collection(collection)?;
-    text::name_bytes("id", id, limits::DOCS_ID_BYTES_MAX)?;
+    check_place(collection, id)?;
     Ok(Spot { app, collection, id })
 }

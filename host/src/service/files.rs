@@ -11,7 +11,6 @@
 use std::io;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
 use super::collections::changed;
@@ -22,7 +21,7 @@ use crate::id::{AppId, BlobId, FileId};
 use crate::limits;
 use crate::model::access::Principal;
 use crate::model::event::{Op, Origin, Source};
-use crate::model::files::{self, File, Metadata, Range};
+use crate::model::files::{self, File, Metadata, Range, name_taken, whole_size};
 use crate::model::listing::Query;
 use crate::model::page::Page;
 use crate::model::storage::{self, Used};
@@ -100,11 +99,8 @@ pub(super) async fn begin_beside(s: &Services, app: AppId, used: Used) -> Result
 /// Takes one piece, which has `FILE_PIECE_BYTES` bytes exactly; the last is given to [`create`] or [`update`]. 507 once what the
 /// app has under way has no room, whether for a new file or in place of one.
 pub async fn append(upload: Upload, piece: Vec<u8>) -> Result<Upload> {
-    if piece.len() != limits::FILE_PIECE_BYTES {
-        let (asked, exact) = (piece.len(), limits::FILE_PIECE_BYTES);
-        return Err(Error::invalid("piece", format!("a piece has {asked} bytes; all but the last have {exact}")));
-    }
-    whole_size(Some(&upload), &piece)?;
+    files::check_piece(piece.len())?;
+    whole_size(upload.size_bytes(), piece.len())?;
     upload.append(piece).await
 }
 
@@ -132,7 +128,7 @@ async fn make(
 ) -> Result<Metadata> {
     files::check_place(&new.collection, &new.name)?;
     files::check_content_type(&new.content_type)?;
-    let used = room_for(s, app, &new, whole_size(upload.as_ref(), &last)?).await?;
+    let used = room_for(s, app, &new, whole_size(upload.as_ref().map_or(0, Upload::size_bytes), last.len())?).await?;
     let upload = match upload {
         Some(upload) => upload,
         None => begin_beside(s, app, used).await?,
@@ -181,7 +177,7 @@ pub async fn update(
     if let Some(content_type) = &change.content_type {
         files::check_content_type(content_type)?;
     }
-    whole_size(upload.as_ref(), &last)?;
+    whole_size(upload.as_ref().map_or(0, Upload::size_bytes), last.len())?;
     let upload = match upload {
         Some(upload) => upload,
         None => begin(s, app).await?,
@@ -189,13 +185,10 @@ pub async fn update(
     let mut placed = upload.place(last).await?;
     let mut tx = store::begin(&s.script_db).await?;
     let Some(before) = store::files::lock(&mut tx, app, &change.collection, &change.name).await? else {
-        let message = format!("there is no file {:?} in the collection; create it", shown(&change.name));
-        return Err(Error::new(Kind::NotFound, "not_found", message));
+        return Err(files::missing(&change.name));
     };
     if let Some(asked) = change.if_revision.filter(|asked| *asked != before.metadata.revision) {
-        let revision = before.metadata.revision;
-        let message = format!("the file {:?} has revision {revision}, not {asked}", shown(&change.name));
-        return Err(Error::conflict(message, json!({ "field": "if_revision", "revision": revision })));
+        return Err(files::another_revision(&change.name, before.metadata.revision, asked));
     }
     let metadata = Metadata {
         content_type: change.content_type.unwrap_or_else(|| before.metadata.content_type.clone()),
@@ -308,28 +301,9 @@ async fn tell(
     after: Option<&Metadata>,
     before: Option<&Metadata>,
 ) -> Result<bool> {
-    let mut about = after.map(told_of).unwrap_or_default();
-    about.insert("collection".to_owned(), collection.into());
-    if let Some(file) = after.or(before) {
-        about.insert("name".to_owned(), file.name.as_str().into());
-    }
-    about.insert("prev".to_owned(), before.map_or(Value::Null, |before| told_of(before).into()));
-    let change = events::Change { source: Source::Files, op, collection, about: events::about(&about)? };
+    let about = events::about(&files::told_of(collection, after, before))?;
+    let change = events::Change { source: Source::Files, op, collection, about };
     events::append_change(tx, now, app, origin, change).await
-}
-
-fn told_of(file: &Metadata) -> Map<String, Value> {
-    let known = json!({
-        "id": file.id,
-        "name": file.name,
-        "content_type": file.content_type,
-        "size": file.size_bytes,
-        "sha256": text::hex(&file.sha256),
-        "revision": file.revision,
-        "created_at": file.created_at,
-        "updated_at": file.updated_at,
-    });
-    if let Value::Object(map) = known { map } else { Map::new() }
 }
 
 /// Removes the bytes of an app that is gone, behind the answer; what a crash leaves of them is swept at the next start.
@@ -374,30 +348,6 @@ async fn room_for(s: &Services, app: AppId, new: &NewFile, size_bytes: u64) -> R
     }
     let there = store::files::get(&mut db, app, &new.collection, &new.name).await?;
     Err(there.map_or_else(|| storage::files_full(allowed), |_| name_taken(&new.name)))
-}
-
-/// With a last piece, or one more, which may be shorter.
-fn whole_size(upload: Option<&Upload>, piece: &[u8]) -> Result<u64> {
-    if piece.len() > limits::FILE_PIECE_BYTES {
-        return Err(text::too_long("piece", piece.len(), limits::FILE_PIECE_BYTES, "bytes"));
-    }
-    let (so_far, allowed) = (upload.map_or(0, Upload::size_bytes), limits::FILE_BYTES_MAX);
-    let asked = so_far.saturating_add(piece.len() as u64);
-    if asked > allowed {
-        let (asked, allowed) = (usize::try_from(asked).unwrap_or(usize::MAX), usize::try_from(allowed).unwrap_or(usize::MAX));
-        return Err(text::too_long("content", asked, allowed, "bytes"));
-    }
-    Ok(asked)
-}
-
-fn name_taken(name: &str) -> Error {
-    let message = format!("there is already a file {:?} in the collection; update or delete it", shown(name));
-    Error::conflict(message, json!({ "field": "name" }))
-}
-
-/// A name as a message quotes it.
-fn shown(name: &str) -> std::borrow::Cow<'_, str> {
-    text::cut(name, limits::COLLECTION_NAME_BYTES_MAX)
 }
 
 /// The disk did not do what was asked. Logged here: whoever asked learns no cause.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::Services;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::id::{AppId, EventId, ExecutionId, ScriptId};
 use crate::model::event::{NewEvent, Origin, Source, Target};
 use crate::model::invocation::{Deployed, Request};
-use crate::model::script::Kind as ScriptKind;
+use crate::model::script::{Kind as ScriptKind, missing, not_called};
 
 /// The script that others of its app call by that name. 404; 422 for a module.
 pub fn find(s: &Services, app: AppId, name: &str) -> Result<Arc<Deployed>> {
@@ -18,11 +18,10 @@ pub fn find(s: &Services, app: AppId, name: &str) -> Result<Arc<Deployed>> {
 
 /// The script that was found under that name, in what runs or in another deployment. Errors as [`find`].
 pub fn callable(found: Option<Arc<Deployed>>, name: &str) -> Result<Arc<Deployed>> {
-    let missing = || Error::new(Kind::NotFound, "not_found", format!("the app has no script `{name}`"));
-    let script = found.ok_or_else(missing)?;
+    let script = found.ok_or_else(|| missing(name))?;
     match script.kind {
         ScriptKind::Endpoint => Ok(script),
-        ScriptKind::Module => Err(Error::invalid("script", format!("`{name}` is a module: import it instead"))),
+        ScriptKind::Module => Err(not_called(name)),
     }
 }
 

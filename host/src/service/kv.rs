@@ -23,7 +23,10 @@ use crate::limits;
 use crate::model::access::Principal;
 use crate::model::collection::{Aim, Collection, check_state};
 use crate::model::event::{Op, Origin};
-use crate::model::kv::{Encoding, Entry, SetOptions, Stored, Value};
+use crate::model::kv::{
+    Encoding, Entry, SetOptions, Stored, Value, another_revision, check_options, check_place, check_value, not_an_integer,
+    sum_too_large,
+};
 use crate::model::listing::Query;
 use crate::model::page::{Page, PageQuery, text_cursor};
 use crate::model::text;
@@ -53,7 +56,7 @@ pub async fn set(
     options: SetOptions,
 ) -> Result<Option<Stored>> {
     check_place(collection, key)?;
-    check_value(s, app, value.bytes.len())?;
+    check_value(value.bytes.len(), s.quota(app).kv_value_bytes as usize)?;
     check_options(&options)?;
     let now = s.now();
     let expires_at = options.ttl_s.and_then(|ttl_s| now.checked_add_signed(Duration::seconds(ttl_s)));
@@ -104,7 +107,7 @@ pub async fn increment(
         if write.written.is_some() {
             return Ok((write.before, sum));
         }
-        check_value(s, app, sum.to_string().len())?;
+        check_value(sum.to_string().len(), s.quota(app).kv_value_bytes as usize)?;
     }
     Err(crossed())
 }
@@ -173,7 +176,7 @@ pub async fn set_by_user(
     ttl_s: Option<i64>,
 ) -> Result<(Stored, bool)> {
     check_place(aim.collection, aim.name)?;
-    check_value(s, app, value.bytes.len())?;
+    check_value(value.bytes.len(), s.quota(app).kv_value_bytes as usize)?;
     check_depth(&value)?;
     check_options(&SetOptions { ttl_s, if_revision: None })?;
     let now = s.now();
@@ -214,20 +217,6 @@ pub async fn delete_by_user(s: &Services, by: &Principal, app: AppId, origin: Or
     Ok(())
 }
 
-fn check_place(collection: &str, key: &str) -> Result<()> {
-    text::collection(collection)?;
-    text::name_bytes("key", key, limits::KV_KEY_BYTES_MAX)
-}
-
-/// 422 naming the bound that holds for the app.
-fn check_value(s: &Services, app: AppId, bytes: usize) -> Result<()> {
-    let allowed = s.quota(app).kv_value_bytes as usize;
-    if bytes > allowed {
-        return Err(text::too_long("value", bytes, allowed, "bytes"));
-    }
-    Ok(())
-}
-
 /// Deeper, and no script could read it.
 fn check_depth(value: &Value) -> Result<()> {
     let json = std::str::from_utf8(&value.bytes).ok().filter(|_| value.encoding == Encoding::Json);
@@ -237,38 +226,6 @@ fn check_depth(value: &Value) -> Result<()> {
             .with_details(json!({ "field": "value", "asked": depth, "allowed": allowed })));
     }
     Ok(())
-}
-
-fn check_options(options: &SetOptions) -> Result<()> {
-    let allowed = limits::KV_TTL_S_MAX;
-    if let Some(asked) = options.ttl_s.filter(|asked| !(1..=allowed).contains(asked)) {
-        return Err(Error::invalid("ttl_s", format!("ttl_s is {asked}; 1 to {allowed} seconds are allowed"))
-            .with_details(json!({ "field": "ttl_s", "asked": asked, "floor": 1, "allowed": allowed })));
-    }
-    match options.if_revision {
-        Some(asked) if asked < 0 => {
-            let message = format!("if_revision is {asked}; it is a revision of the entry, or 0 for \"there must be none\"");
-            Err(Error::invalid("if_revision", message))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn another_revision(asked: i64, found: i64) -> Error {
-    let message = match (asked, found) {
-        (0, _) => format!("the key is there already, at revision {found}"),
-        (_, 0) => format!("the key is not there, so it is not at revision {asked}; read it again"),
-        _ => format!("the key is at revision {found}, not {asked}; read it again"),
-    };
-    Error::conflict(message, json!({ "field": "if_revision", "asked": asked, "found": found }))
-}
-
-fn not_an_integer() -> Error {
-    Error::invalid("key", "the value under this key is not an integer, so nothing can be added to it")
-}
-
-fn sum_too_large(base: i64, by: i64) -> Error {
-    Error::invalid("by", format!("{base} and {by} together do not fit 64 bits"))
 }
 
 /// Others made and deleted the key between our statements, again and again.
@@ -281,34 +238,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_are_bounded() {
-        let ttl = |ttl_s| check_options(&SetOptions { ttl_s: Some(ttl_s), if_revision: None });
-        assert!(ttl(1).is_ok() && ttl(limits::KV_TTL_S_MAX).is_ok());
-        for wrong in [0, -1, limits::KV_TTL_S_MAX + 1, i64::MAX, i64::MIN] {
-            assert_eq!(ttl(wrong).unwrap_err().details.unwrap()["field"], "ttl_s", "{wrong}");
-        }
-        let revision = |if_revision| check_options(&SetOptions { ttl_s: None, if_revision: Some(if_revision) });
-        assert!(revision(0).is_ok() && revision(i64::MAX).is_ok());
-        assert!(revision(-1).is_err());
-    }
-
-    #[test]
     fn json_is_nested_no_deeper_than_scripts_read() {
         let nested = |levels: usize| ("[".repeat(levels) + &"]".repeat(levels)).into_bytes();
         let json = |levels| check_depth(&Value { encoding: Encoding::Json, bytes: nested(levels) });
         assert!(json(limits::JSON_DEPTH_MAX).is_ok());
         assert_eq!(json(limits::JSON_DEPTH_MAX + 1).unwrap_err().details.unwrap()["field"], "value");
         assert!(check_depth(&Value { encoding: Encoding::Blob, bytes: nested(limits::JSON_DEPTH_MAX + 1) }).is_ok());
-    }
-
-    #[test]
-    fn names_are_bounded() {
-        let (c, k) = (limits::COLLECTION_NAME_BYTES_MAX, limits::KV_KEY_BYTES_MAX);
-        assert!(check_place(&"c".repeat(c), &"k".repeat(k)).is_ok());
-        assert!(check_place(&"c".repeat(c + 1), "k").is_err());
-        assert!(check_place("c", &"k".repeat(k + 1)).is_err());
-        assert!(check_place("", "k").is_err());
-        assert!(check_place("c", "").is_err());
-        assert!(check_place("c\0", "k").is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! Deployments beside the one that runs: links that let people see them, and what is needed to run them.
 //!
-//! A link is nowhere kept: its seal says that a node of this instance made it, for this deployment of this app and until this time.
-//! It cannot be taken back by itself; it ends with its time, with the master key, or with the deployment.
+//! A link is kept nowhere: its seal says that a node of this instance made it, for this deployment of this app and until this
+//! time. It cannot be taken back by itself; it ends with its time, with the master key, or with the deployment.
 
 use std::collections::BTreeMap;
 

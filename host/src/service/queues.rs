@@ -2,20 +2,18 @@
 
 use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
-use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::Services;
 use super::audit::{self, Change};
 use super::events::about;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::id::{AppId, EventId};
 use crate::limits;
 use crate::model::access::Principal;
 use crate::model::event::{NewEvent, Origin, SendOptions, Source, Target};
 use crate::model::page::{Page, PageQuery, text_cursor};
-use crate::model::queue::Queue;
-use crate::model::text;
+use crate::model::queue::{Queue, check_delay, check_key, message_text};
 use crate::model::trigger::check_queue;
 use crate::store;
 
@@ -43,11 +41,7 @@ pub async fn send(
     let message = message_text(message)?;
     let now = s.now();
     let delay_s = options.delay_s.unwrap_or(0);
-    if !(0..=limits::QUEUE_DELAY_S_MAX).contains(&delay_s) {
-        let allowed = limits::QUEUE_DELAY_S_MAX;
-        return Err(Error::invalid("delay_s", format!("delay_s is {delay_s}; 0 to {allowed} seconds are allowed"))
-            .with_details(json!({ "field": "delay_s", "asked": delay_s, "floor": 0, "allowed": allowed })));
-    }
+    check_delay(delay_s)?;
     let event = NewEvent {
         id: EventId::at(now),
         app_id: app,
@@ -64,7 +58,7 @@ pub async fn send(
         super::events::append(s, by, &event).await?;
         return Ok(event.id);
     };
-    text::name_bytes("dedup_key", &key, limits::QUEUE_KEY_BYTES_MAX)?;
+    check_key(&key)?;
     let expires_at = now + Duration::seconds(limits::QUEUE_KEY_WINDOW_S);
     append_once(s, by, now, name, &key, expires_at, &event).await
 }
@@ -141,20 +135,4 @@ pub async fn purge(s: &Services, by: &Principal, app: AppId, name: &str) -> Resu
     }
     tracing::info!(app.id = %app, queue = name, purged, user.id = %by.user_id, "queue purged");
     Ok(purged)
-}
-
-/// JSON text of at most `MESSAGE_BYTES_MAX` bytes, nested at most `JSON_DEPTH_MAX` deep.
-pub(super) fn message_text(message: Vec<u8>) -> Result<Box<RawValue>> {
-    if message.len() > limits::MESSAGE_BYTES_MAX {
-        return Err(text::too_long("message", message.len(), limits::MESSAGE_BYTES_MAX, "bytes"));
-    }
-    let refused = |_| Error::invalid("message", "the message is not JSON text");
-    let text = String::from_utf8(message).map_err(|_| Error::invalid("message", "the message is not JSON text"))?;
-    let depth = text::json_depth(&text);
-    if depth > limits::JSON_DEPTH_MAX {
-        let allowed = limits::JSON_DEPTH_MAX;
-        return Err(Error::invalid("message", format!("the message is nested {depth} levels deep; {allowed} are allowed"))
-            .with_details(json!({ "field": "message", "asked": depth, "allowed": allowed })));
-    }
-    RawValue::from_string(text).map_err(refused)
 }

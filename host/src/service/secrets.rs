@@ -6,7 +6,6 @@
 //! What is written is sealed with the key that was made last, as the same transaction sees it, so a rotation by another
 //! process (`keys`) is followed at once. A secret is read in one statement with its key.
 
-use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
 use super::Services;
@@ -16,7 +15,7 @@ use crate::id::{AppId, DataKeyId};
 use crate::limits;
 use crate::model::access::Principal;
 use crate::model::page::{Page, PageQuery, text_cursor};
-use crate::model::secret::{About, Secret, check_name};
+use crate::model::secret::{About, Secret, check_name, check_page};
 use crate::store;
 use crate::vault::DataKey;
 
@@ -41,14 +40,7 @@ pub async fn delete(s: &Services, app: AppId, name: &str) -> Result<bool> {
 
 /// Names after `after`, in bytewise order; whether more follow. `limit` is 1..=`SECRETS_PAGE_ITEMS_MAX`.
 pub async fn names(s: &Services, app: AppId, after: &str, limit: u32) -> Result<(Vec<String>, bool)> {
-    let allowed = limits::SECRETS_PAGE_ITEMS_MAX;
-    if limit == 0 || limit > allowed {
-        return Err(Error::invalid("limit", format!("limit is {limit}; 1 to {allowed} are allowed"))
-            .with_details(json!({ "field": "limit", "asked": limit, "floor": 1, "allowed": allowed })));
-    }
-    if !after.is_empty() {
-        check_name(after).map_err(|_| Error::invalid("cursor", "this is not a cursor that a page of secrets gave"))?;
-    }
+    check_page(after, limit)?;
     let mut db = s.script_db.acquire().await?;
     let found = store::secrets::list(&mut db, app, after, i64::from(limit) + 1).await?;
     let more = found.len() > usize::try_from(limit).unwrap_or(usize::MAX);

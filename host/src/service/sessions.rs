@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
+use sqlx::PgConnection;
 
 use super::Services;
 use super::audit::{self, Change};
@@ -42,25 +43,48 @@ pub async fn login(s: &Services, username: &str, password: &str, origin: Origin,
     attempt.succeeded();
 
     let (token, token_hash) = token::mint_session()?;
-    let (id, expires_at) = (SessionId::at(now), expiry(now));
     let user_agent = user_agent.map(|agent| text::cut(agent, limits::USER_AGENT_BYTES_MAX));
-    let client = store::sessions::Client { address: origin.address, user_agent: user_agent.as_deref() };
     let mut tx = store::begin(&s.db).await?;
     // Whoever was deactivated, or got another password, since the hash was read does not get in with the old one.
     let now_is = store::users::password_locked(&mut tx, user.id).await?;
     if now_is.is_none_or(|stored| stored != hash) {
         return Err(wrong());
     }
-    store::sessions::sweep(&mut tx, user.id, now, limits::SESSIONS_PER_USER_MAX - 1).await?;
-    store::sessions::insert(&mut tx, id, user.id, &token_hash, now, expires_at, client).await?;
+    let (_, expires_at) = admit(&mut tx, now, &user, &token_hash, (origin, user_agent.as_deref())).await?;
+    tx.commit().await?;
+    tracing::info!(user.id = %user.id, "logged in");
+    Ok(Login { token, expires_at, user })
+}
+
+/// A login that needs no password: of whoever sits at the machine, as that person. It ends as any other.
+pub async fn open(s: &Services, user: &User, user_agent: &str) -> Result<(Login, Principal)> {
+    let now = s.now();
+    let (token, token_hash) = token::mint_session()?;
+    let mut tx = store::begin(&s.db).await?;
+    let (by, expires_at) = admit(&mut tx, now, user, &token_hash, (Origin::default(), Some(user_agent))).await?;
+    tx.commit().await?;
+    tracing::debug!(user.id = %user.id, user_agent, "a login of the node's own");
+    Ok((Login { token, expires_at, user: user.clone() }, by))
+}
+
+/// Stores a session, one more of a person's; gives who it proves, and until when.
+async fn admit(
+    tx: &mut PgConnection,
+    now: DateTime<Utc>,
+    user: &User,
+    token_hash: &token::Hash,
+    (origin, user_agent): (Origin, Option<&str>),
+) -> Result<(Principal, DateTime<Utc>)> {
+    let (id, expires_at) = (SessionId::at(now), expiry(now));
+    let client = store::sessions::Client { address: origin.address, user_agent };
+    store::sessions::sweep(tx, user.id, now, limits::SESSIONS_PER_USER_MAX - 1).await?;
+    store::sessions::insert(tx, id, user.id, token_hash, now, expires_at, client).await?;
     let credential = Credential::Session(id);
     let by = Principal { user_id: user.id, username: user.username.clone(), role: user.role, credential, origin };
     let after = json!({ "expires_at": expires_at, "user_agent": user_agent });
     let change = Change { action: "session.create", app_id: None, target: id.to_string(), before: None, after: Some(after) };
-    audit::append(&mut tx, now, Some(&by), change).await?;
-    tx.commit().await?;
-    tracing::info!(user.id = %user.id, "logged in");
-    Ok(Login { token, expires_at, user })
+    audit::append(tx, now, Some(&by), change).await?;
+    Ok((by, expires_at))
 }
 
 async fn credentials(s: &Services, username: &str) -> Result<Option<(User, String)>> {

@@ -20,8 +20,8 @@ pub async fn get(s: &Services, app: AppId) -> Result<Set> {
     store::splits::get(&mut *s.db.acquire().await?, app).await?.ok_or_else(|| Error::not_found("split"))
 }
 
-/// Splits the app's requests, in place of the split that there is. 422 as [`Split::check`]; 404 for a deployment that is not kept; 409 for
-/// the one that runs; 403 naming the scope that bringing back its scripts or routes would take.
+/// Splits the app's requests, in place of the split that there is. 422 as [`Split::check`]; 404 for a deployment that is not
+/// kept; 409 for the one that runs; 403 naming the scope that bringing back its scripts or routes would take.
 pub async fn put(s: &Services, by: &Principal, app: AppId, split: Split) -> Result<Set> {
     split.check()?;
     let now = s.now();

@@ -5,13 +5,12 @@ use serde_json::value::RawValue;
 
 use super::Services;
 use super::events::about;
-use super::queues::message_text;
 use crate::error::Result;
 use crate::id::{AppId, EventId};
 use crate::model::access::Principal;
 use crate::model::event::{NewEvent, Origin, Source, Target};
 use crate::model::page::{Page, PageQuery, text_cursor};
-use crate::model::queue::Topic;
+use crate::model::queue::{Topic, message_text};
 use crate::model::trigger::check_topic;
 use crate::store;
 

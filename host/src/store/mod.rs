@@ -45,6 +45,8 @@ pub mod secrets;
 pub mod sessions;
 pub mod signals;
 pub mod slugs;
+pub mod snapshots;
+pub mod splits;
 pub mod storage;
 pub mod triggers;
 pub mod usage;

@@ -1,6 +1,5 @@
 //! `app_splits`.
 
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::id::{AppId, UserId};
@@ -52,7 +51,8 @@ pub async fn delete(db: &mut PgConnection, app: AppId) -> sqlx::Result<()> {
     sqlx::query!("DELETE FROM app_splits WHERE app_id = $1", app.0).execute(db).await.map(drop)
 }
 
-/// Ends the app's split if it is with this deployment: that is what runs from now on.
-pub async fn end_with(db: &mut PgConnection, app: AppId, number: i32) -> sqlx::Result<()> {
-    sqlx::query!("DELETE FROM app_splits WHERE app_id = $1 AND deployment = $2", app.0, number).execute(db).await.map(drop)
+/// Ends the app's split if it is with this deployment, which runs from now on; whether it was.
+pub async fn end_with(db: &mut PgConnection, app: AppId, number: i32) -> sqlx::Result<bool> {
+    let done = sqlx::query!("DELETE FROM app_splits WHERE app_id = $1 AND deployment = $2", app.0, number).execute(db).await?;
+    Ok(done.rows_affected() > 0)
 }

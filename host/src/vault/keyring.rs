@@ -85,6 +85,11 @@ impl Keyring {
         self.keys.iter().find(|key| key.id == id)
     }
 
+    /// The first one first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &MasterKey> {
+        self.keys.iter()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.keys.len()
     }

@@ -6,7 +6,7 @@
 //!
 //! Invariants: what is sealed is bound to its app, its name and its data key, a wrapped key to its id and its master key, so
 //! that none opens in another's place. Keys are wiped when they are dropped, and nothing here prints one: a key is named by
-//! its *id*, sixteen hex digits derived from it one way.
+//! its *id*, sixteen hex digits derived from it one way. `links` derives another key from it, which seals preview links.
 //!
 //! Several master keys may be held at once, the first to wrap and all to unwrap: that is how one is replaced by another with
 //! every data key readable at every moment. A node that meets a data key of a master key it does not hold reads the file again.
@@ -15,6 +15,7 @@
 
 mod key_file;
 mod keyring;
+mod links;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -25,4 +25,11 @@ pub(super) async fn change(story: &mut Story, app: Of<'_>) {
     let (restrict, row) = ("PUT /api/v1/admin/apps/{app}/restrictions", ("restrictions.update", app, Tells::Changed));
     let kept_from = Sent::Body(json!({ "capabilities": ["http"], "trigger_kinds": [] }));
     story.does(restrict, &["shop"], kept_from, row).await;
+    let (link, row) = ("POST /api/v1/admin/apps/{app}/deployments/{number}/preview", ("preview.link", app, Tells::New));
+    story.does(link, &["shop", "1"], Sent::Body(json!({})), row).await;
+    let split = "PUT /api/v1/admin/apps/{app}/split";
+    let part = |percent: u8| Sent::Body(json!({ "deployment": 1, "percent": percent }));
+    story.does(split, &["shop"], part(10), ("split.set", app, Tells::New)).await;
+    story.does(split, &["shop"], part(20), ("split.set", app, Tells::Changed)).await;
+    story.does("DELETE /api/v1/admin/apps/{app}/split", &["shop"], Sent::Nothing, ("split.end", app, Tells::Gone)).await;
 }

@@ -37,7 +37,10 @@ async fn an_app_is_begun_applied_changed_put_back_and_pulled() {
     let shop = app.create_app("shop").await;
     let person = Person::logged_in(&app).await;
     let begun = person.run(&["init", "--app", "shop"]).await;
-    assert!(done(&begun).starts_with("shop begins here:\n  hello.rhai\n  README.md\n  picloud.toml\n"), "{begun:?}");
+    assert!(
+        done(&begun).starts_with("shop begins here:\n  hello.rhai\n  hello_test.rhai\n  README.md\n  picloud.toml\n"),
+        "{begun:?}"
+    );
     assert!(refused(&person.run(&["init"]).await, 11).contains("picloud.toml already"));
 
     let plan = person.run(&["plan"]).await;

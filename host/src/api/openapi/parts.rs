@@ -6,7 +6,7 @@ use crate::api::describe::Content;
 use crate::limits;
 
 /// Each noun, and so each module of handlers, with a sentence about it.
-pub(super) static TAGS: [(&str, &str); 28] = [
+pub(super) static TAGS: [(&str, &str); 30] = [
     ("apps", "The tenants: whose the scripts, routes, data and secrets are."),
     ("archive", "An app as one file: taken out here, brought in elsewhere."),
     ("audit", "Who changed what, from where: an append-only chain."),
@@ -25,6 +25,7 @@ pub(super) static TAGS: [(&str, &str); 28] = [
     ("members", "Who works in an app, and as what."),
     ("node", "Whether this node works, what it is, what it does."),
     ("openapi", "This document."),
+    ("previews", "Links that let people see a deployment."),
     ("queues", "Queues and topics: what waits in them, and a way in for people."),
     ("quota", "What an app may use, and what it does now."),
     ("restrictions", "What the instance keeps an app from."),
@@ -32,6 +33,7 @@ pub(super) static TAGS: [(&str, &str); 28] = [
     ("scripts", "Scripts, their versions, and what they say of themselves."),
     ("secrets", "Values that go in, are read by scripts, and never come out here."),
     ("sessions", "Logging in and out, one's logins, one's password."),
+    ("splits", "A part of an app's requests for another of its deployments."),
     ("triggers", "Rules that lead events to scripts: one way to register for each kind, one list for all."),
     ("usage", "What apps use: by the minute, the hour and the day."),
     ("users", "People of this instance."),

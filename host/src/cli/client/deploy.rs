@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use hyper::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::api::{Ask, Reply};
 use super::args::{At, InApp};
@@ -61,8 +61,11 @@ pub(in crate::cli) struct Deploy {
     #[arg(long, value_name = "[METHOD ]PATH")]
     route: Option<Pattern>,
     /// Why, for whoever reads the list of versions.
-    #[arg(long)]
+    #[arg(long, short)]
     message: Option<String>,
+    /// Only store the version: `picloud scripts activate` has it run.
+    #[arg(long, conflicts_with = "route")]
+    no_activate: bool,
 }
 
 impl Kind {
@@ -75,13 +78,14 @@ impl Kind {
 }
 
 /// A source as it is named and as it reads.
-struct Source {
-    shown: String,
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    pub(super) shown: String,
     text: String,
 }
 
 impl Source {
-    fn read(path: &Path) -> Result<Self> {
+    pub(super) fn read(path: &Path) -> Result<Self> {
         let shown = if path == Path::new("-") { "<stdin>".into() } else { path.to_string_lossy() };
         Ok(Self { shown: cell(&shown), text: input::source(path)? })
     }
@@ -111,7 +115,11 @@ pub(super) async fn check(check: Check) -> Result<()> {
     let mut wrong = String::new();
     for file in files {
         let source = Source::read(&file)?;
-        match look(&session, &source, kind).await? {
+        let (reply, looked) = look(&session, &source, kind).await?;
+        if session.json {
+            session.as_it_came(&reply);
+        }
+        match looked {
             Looked::Fine(found) if !session.json => {
                 print(&format!(
                     "{}: fine (capabilities: {})\n",
@@ -133,104 +141,131 @@ enum Looked {
     Wrong(Vec<Fault>),
 }
 
-async fn look(session: &Session, source: &Source, kind: Kind) -> Result<Looked> {
+async fn look(session: &Session, source: &Source, kind: Kind) -> Result<(Reply, Looked)> {
     let body = json!({ "source": source.text, "kind": kind.as_str() });
     let reply = session.api.send(Ask::post(&["admin", "scripts", "check"]).json(&body)?).await?;
     if let Some(refusal) = Refusal::of(&reply) {
         return Err(source.refused(refusal, session));
     }
-    if session.json {
-        session.as_it_came(&reply);
-    }
     let found = reply.value()?;
-    let diagnostics = found.get("diagnostics").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     if found.get("ok") == Some(&Value::Bool(true)) {
-        return Ok(Looked::Fine(found));
+        return Ok((reply, Looked::Fine(found)));
     }
-    Ok(Looked::Wrong(diagnostics.iter().map(Fault::of).collect()))
+    let diagnostics = found.get("diagnostics").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    Ok((reply, Looked::Wrong(diagnostics.iter().map(Fault::of).collect())))
 }
 
 pub(super) async fn deploy(deploy: Deploy) -> Result<()> {
-    let Deploy { place, file, name, kind, route, message } = deploy;
+    let Deploy { place, file, name, kind, route, message, no_activate } = deploy;
     let source = Source::read(&file)?;
     let (session, app) = (Session::open(&place.at)?, place.app()?);
-    let name = match name.or_else(|| Some(file.file_stem()?.to_str()?.to_owned()).filter(|_| file != Path::new("-"))) {
-        Some(name) => name,
-        None => return Err(Failure::new(Exit::Usage, "what is the script called? Add --name")),
-    };
-    let there = script_in(&session, &app, &name).await?;
-    let known = there.as_ref().and_then(|script| script.get("kind")).and_then(Value::as_str).map(str::to_owned);
-    if let (Some(known), Some(kind)) = (&known, kind)
-        && known != kind.as_str()
-    {
-        let line = format!("{} is there as another kind ({}): delete it, or choose another --name", cell(&name), cell(known));
-        return Err(Failure::new(Exit::Conflict, line));
-    }
-    let is_module = known.as_deref() == Some("module") || kind == Some(Kind::Module);
-    if is_module && route.is_some() {
-        return Err(Failure::new(Exit::Usage, "a module answers no requests: leave --route out"));
-    }
-    // What is wrong with the source is told of all its places, before anything is stored.
-    let quiet = Session { json: false, api: session.api, now: session.now };
-    if let Looked::Wrong(faults) = look(&quiet, &source, if is_module { Kind::Module } else { Kind::Endpoint }).await? {
-        return Err(source.quoting(&faults));
-    }
-    let session = Session { json: place.at.json, ..quiet };
-    let reply = publish(&session, &source, Draft { app: &app, name: &name, kind, message }, there.as_ref()).await?;
+    let name = name_of(name, &file)?;
+    let draft = Draft { app: &app, name: &name, kind, route: route.as_ref(), message, is_stored_only: no_activate };
+    let (reply, is_module) = draft.send(&session, &source).await?;
     let script = reply.value()?;
-    let path = match &route {
-        Some(route) => Some(routes::ensure(&session, &id_of(&script), route).await?),
-        None => routes::first_path(&session, &id_of(&script)).await?,
-    };
+    let path = draft.path(&session, &script).await?;
     if session.json {
         session.as_it_came(&reply);
         return Ok(());
     }
+    if let Some(stored) = script.get("stored").and_then(Value::as_i64) {
+        let name = text_at(&script, "/name");
+        let next = format!("  Have it run: picloud scripts activate {name} {stored}");
+        print(&format!("Version {stored} of {name} is stored, and does not run.\n{next}\n"));
+        return Ok(());
+    }
     let url = match path {
-        Some(path) => Some(url_of(&session, &app, &path).await?),
+        Some(path) => Some(format!("{}{path}", url_of(&session, &app).await?)),
         None => None,
     };
     tell(&session, script, url, is_module);
     Ok(())
 }
 
-struct Draft<'a> {
-    app: &'a str,
-    name: &'a str,
-    kind: Option<Kind>,
-    message: Option<String>,
+/// What a script is called that is made of a file.
+pub(super) fn name_of(name: Option<String>, file: &Path) -> Result<String> {
+    let of_file = || Some(file.file_stem()?.to_str()?.to_owned()).filter(|_| file != Path::new("-"));
+    name.or_else(of_file).ok_or_else(|| Failure::new(Exit::Usage, "what is the script called? Add --name"))
 }
 
-/// The first version of a new script, or the next one of `there`.
-async fn publish(session: &Session, source: &Source, draft: Draft<'_>, there: Option<&Value>) -> Result<Reply> {
-    let mut body = json!({ "source": source.text });
-    let mut put = |name: &str, value: &str| {
-        if let Some(body) = body.as_object_mut() {
-            body.insert(name.to_owned(), value.into());
+/// A source on its way into an app.
+pub(super) struct Draft<'a> {
+    pub(super) app: &'a str,
+    pub(super) name: &'a str,
+    /// What a new script is.
+    pub(super) kind: Option<Kind>,
+    pub(super) route: Option<&'a Pattern>,
+    pub(super) message: Option<String>,
+    /// It becomes a version, and the active one stays.
+    pub(super) is_stored_only: bool,
+}
+
+impl Draft<'_> {
+    /// Checks it, and publishes it as the first version of a new script or the next one of a script that is there. Whether that
+    /// is a module.
+    pub(super) async fn send(&self, session: &Session, source: &Source) -> Result<(Reply, bool)> {
+        let name = cell(self.name);
+        let there = script_in(session, self.app, self.name).await?;
+        let known = there.as_ref().and_then(|script| script.get("kind")).and_then(Value::as_str);
+        if let (Some(known), Some(kind)) = (known, self.kind)
+            && known != kind.as_str()
+        {
+            let line = format!("{name} is there as another kind ({}): delete it, or choose another --name", cell(known));
+            return Err(Failure::new(Exit::Conflict, line));
         }
-    };
-    if let Some(message) = &draft.message {
-        put("message", message);
+        let is_module = known == Some("module") || self.kind == Some(Kind::Module);
+        if is_module && self.route.is_some() {
+            return Err(Failure::new(Exit::Usage, "a module answers no requests: leave --route out"));
+        }
+        if self.is_stored_only && there.is_none() {
+            let line = format!("there is no script {name} yet, and its first version runs: leave --no-activate out");
+            return Err(Failure::new(Exit::Usage, line));
+        }
+        // What is wrong with the source is told of all its places, before anything is stored.
+        let kind = if is_module { Kind::Module } else { Kind::Endpoint };
+        if let (_, Looked::Wrong(faults)) = look(session, source, kind).await? {
+            return Err(source.quoting(&faults));
+        }
+        Ok((self.publish(session, source, there.as_ref()).await?, is_module))
     }
-    let ask = match there {
-        Some(script) => Ask::new(Method::PUT, &["admin", "scripts", &id_of(script)]),
-        None => {
-            put("app_id", draft.app);
-            put("name", draft.name);
-            put("kind", draft.kind.unwrap_or(Kind::Endpoint).as_str());
-            Ask::post(&["admin", "scripts"])
+
+    async fn publish(&self, session: &Session, source: &Source, there: Option<&Value>) -> Result<Reply> {
+        let mut body = Map::from_iter([("source".to_owned(), Value::from(source.text.as_str()))]);
+        let mut put = |name: &str, value: Value| drop(body.insert(name.to_owned(), value));
+        if let Some(message) = &self.message {
+            put("message", message.as_str().into());
         }
-    };
-    let reply = session.api.send(ask.json(&body)?).await?;
-    match Refusal::of(&reply) {
-        Some(refusal) => Err(source.refused(refusal, session)),
-        None => Ok(reply),
+        if self.is_stored_only {
+            put("activate", false.into());
+        }
+        let ask = match there {
+            Some(script) => Ask::new(Method::PUT, &["admin", "scripts", &id_of(script)]),
+            None => {
+                put("app_id", self.app.into());
+                put("name", self.name.into());
+                put("kind", self.kind.unwrap_or(Kind::Endpoint).as_str().into());
+                Ask::post(&["admin", "scripts"])
+            }
+        };
+        let reply = session.api.send(ask.json(&body)?).await?;
+        match Refusal::of(&reply) {
+            Some(refusal) => Err(source.refused(refusal, session)),
+            None => Ok(reply),
+        }
+    }
+
+    /// Where the script that came of it answers, with the route made that is asked for.
+    pub(super) async fn path(&self, session: &Session, script: &Value) -> Result<Option<String>> {
+        match self.route {
+            Some(route) => Ok(Some(routes::ensure(session, &id_of(script), route).await?)),
+            None => routes::first_path(session, &id_of(script)).await,
+        }
     }
 }
 
-async fn url_of(session: &Session, app: &str, path: &str) -> Result<String> {
+async fn url_of(session: &Session, app: &str) -> Result<String> {
     let app = session.api.ask(Ask::get(&["admin", "apps", app])).await?.value()?;
-    Ok(format!("{}{path}", text_at(&app, "/url").trim_end_matches('/')))
+    Ok(text_at(&app, "/url").trim_end_matches('/').to_owned())
 }
 
 fn tell(session: &Session, mut script: Value, url: Option<String>, is_module: bool) {

@@ -7,6 +7,7 @@ use super::api::Ask;
 use super::args::{InApp, Page};
 use super::output::{As, Column, fields, plain, table, terminal_width, text_at, words};
 use super::plan::changes::{self, Sources};
+use super::rollback::{self, How};
 use super::session::{Session, Shape};
 use crate::cli::failure::Result;
 
@@ -72,12 +73,28 @@ enum Command {
         number: u32,
     },
     /// Say what differs between two deployments, sources line by line.
-    #[command(after_help = example!(app: "picloud deployments diff 7 --app shop", "picloud deployments diff 7 5 --app shop"))]
+    #[command(after_help = example!(app:
+        "picloud deployments diff 7 --app shop",
+        "picloud deployments diff 7 --against 5 --app shop"))]
     Diff {
         /// Its number.
         number: u32,
         /// The number of the one that it is held against [default: the one that runs].
+        #[arg(value_name = "AGAINST", conflicts_with = "against")]
+        other: Option<u32>,
+        /// The same.
+        #[arg(long, value_name = "NUMBER")]
         against: Option<u32>,
+    },
+    /// Make a deployment what runs: one that was only stored, or any other.
+    #[command(after_help = example!(app:
+        "picloud deployments activate 9 --app shop",
+        "picloud deployments activate 9 --dry-run --diff"))]
+    Activate {
+        /// Its number.
+        number: i32,
+        #[command(flatten)]
+        how: How,
     },
 }
 
@@ -94,8 +111,9 @@ pub(super) async fn run(deployments: Deployments) -> Result<()> {
             let ask = Ask::get(&["admin", "apps", &app, "deployments", &number.to_string()]);
             session.tell(ask, |deployment| told(&session, deployment)).await
         }
-        Command::Diff { number, against } => {
-            let against = against.map(|number| number.to_string());
+        Command::Activate { number, how } => rollback::activate(&session, &app, number, how).await,
+        Command::Diff { number, other, against } => {
+            let against = against.or(other).map(|number| number.to_string());
             let ask = Ask::get(&["admin", "apps", &app, "deployments", &number.to_string(), "diff"]);
             let told = session.tell(ask.maybe("against", against.as_deref()), |answer| {
                 let (before, after) = (text_at(answer, "/before"), text_at(answer, "/after"));

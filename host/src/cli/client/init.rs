@@ -46,18 +46,36 @@ enum Template {
 impl Template {
     fn files(self) -> Vec<(&'static str, &'static str)> {
         let (manifest, scripts): (_, &[_]) = match self {
-            Self::Hello => (include_str!("init/hello/picloud.toml"), &[("hello.rhai", include_str!("init/hello/hello.rhai"))]),
+            Self::Hello => (
+                include_str!("init/hello/picloud.toml"),
+                &[
+                    ("hello.rhai", include_str!("init/hello/hello.rhai")),
+                    ("hello_test.rhai", include_str!("init/hello/hello_test.rhai")),
+                ],
+            ),
             Self::Api => (
                 include_str!("init/api/picloud.toml"),
-                &[("notes.rhai", include_str!("init/api/notes.rhai")), ("answers.rhai", include_str!("init/api/answers.rhai"))],
+                &[
+                    ("notes.rhai", include_str!("init/api/notes.rhai")),
+                    ("answers.rhai", include_str!("init/api/answers.rhai")),
+                    ("notes_test.rhai", include_str!("init/api/notes_test.rhai")),
+                ],
             ),
             Self::Cron => (
                 include_str!("init/cron/picloud.toml"),
-                &[("tick.rhai", include_str!("init/cron/tick.rhai")), ("ticks.rhai", include_str!("init/cron/ticks.rhai"))],
+                &[
+                    ("tick.rhai", include_str!("init/cron/tick.rhai")),
+                    ("ticks.rhai", include_str!("init/cron/ticks.rhai")),
+                    ("tick_test.rhai", include_str!("init/cron/tick_test.rhai")),
+                ],
             ),
             Self::Queue => (
                 include_str!("init/queue/picloud.toml"),
-                &[("order.rhai", include_str!("init/queue/order.rhai")), ("work.rhai", include_str!("init/queue/work.rhai"))],
+                &[
+                    ("order.rhai", include_str!("init/queue/order.rhai")),
+                    ("work.rhai", include_str!("init/queue/work.rhai")),
+                    ("order_test.rhai", include_str!("init/queue/order_test.rhai")),
+                ],
             ),
         };
         let about = [("README.md", include_str!("init/README.md")), (MANIFEST, manifest)];

@@ -12,7 +12,7 @@ use crate::cli::failure::{Exit, Failure, Result};
 use crate::limits;
 
 /// What `DATA` on a command line stands for: itself, the content of `@FILE`, or standard input for `-`.
-pub(super) fn data(asked: &str) -> Result<Vec<u8>> {
+pub(in crate::cli) fn data(asked: &str) -> Result<Vec<u8>> {
     match asked.strip_prefix('@') {
         _ if asked == "-" => stdin(),
         Some(path) => file(Path::new(path)),
@@ -58,7 +58,7 @@ fn whole(from: impl Read, name: &str) -> Result<Vec<u8>> {
 }
 
 /// The first line of standard input, without its end.
-pub(super) fn line() -> Result<String> {
+pub(in crate::cli) fn line() -> Result<String> {
     let mut line = String::new();
     let mut from = io::stdin().lock().take(limits::CLIENT_INPUT_BYTES_MAX as u64);
     from.read_line(&mut line).map_err(|e| Failure::new(Exit::Usage, format!("standard input cannot be read: {e}")))?;
@@ -66,7 +66,7 @@ pub(super) fn line() -> Result<String> {
 }
 
 /// Whether a person could be asked something.
-pub(super) fn somebody_is_there() -> bool {
+pub(in crate::cli) fn somebody_is_there() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
@@ -77,7 +77,7 @@ pub(super) fn ask_line(what: &str) -> Result<String> {
 }
 
 /// The same, and nobody sees what is typed. Ctrl-C ends the process with the terminal as it was.
-pub(super) async fn ask_unseen(what: &str) -> Result<String> {
+pub(in crate::cli) async fn ask_unseen(what: &str) -> Result<String> {
     let failed = |e: io::Error| Failure::new(Exit::Other, format!("the terminal cannot be used: {e}"));
     let before = tcgetattr(io::stdin()).map_err(|e| failed(e.into()))?;
     let mut unseen = before.clone();

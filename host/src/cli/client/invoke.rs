@@ -90,7 +90,7 @@ fn ask(invoke: &Invoke, script: &str) -> Result<Ask> {
     Ok(ask.bytes(data))
 }
 
-fn kind_of(data: &[u8]) -> &'static str {
+pub(in crate::cli) fn kind_of(data: &[u8]) -> &'static str {
     match std::str::from_utf8(data) {
         Ok(text) if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => "application/json",
         Ok(_) => "text/plain; charset=utf-8",

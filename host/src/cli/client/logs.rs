@@ -91,6 +91,12 @@ pub(super) async fn run(logs: Logs) -> Result<()> {
     follow(&session.api, || Ok(ask()), |event| shown(&event, json)).await
 }
 
+/// What an app, or one of its scripts, logs from now on, until the node says that there is no more to be had.
+pub(super) async fn stream(session: &Session, app: &str, script: Option<&str>) -> Result<()> {
+    let ask = || Ok(Ask::get(&["admin", "apps", app, "logs"]).maybe("script", script));
+    follow(&session.api, ask, |event| shown(&event, session.json)).await
+}
+
 impl Logs {
     /// What every node can tell: the list of a script, without any filter.
     fn is_of_the_script_alone(&self) -> bool {
@@ -195,7 +201,7 @@ fn shown(event: &Event, json: bool) -> Result<()> {
 }
 
 /// `2026-01-02 03:04:05.678  warn   visits  who is that  {"who": "ada"}`.
-fn line(line: &Value) -> String {
+pub(in crate::cli) fn line(line: &Value) -> String {
     let level = line.get("level").and_then(Value::as_str).unwrap_or("-");
     let hue = match level {
         "error" => Some(Hue::Red),

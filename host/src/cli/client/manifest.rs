@@ -2,6 +2,7 @@
 //!
 //! Nothing outside of the manifest's directory is read: no `..`, no absolute path, and no link that leads out.
 
+mod project;
 mod shape;
 
 use std::collections::BTreeMap;
@@ -12,19 +13,19 @@ use std::path::{Component, Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+pub(super) use self::project::Project;
 use self::shape::{Layer, Wrong};
-use super::args::InApp;
+use super::args::{At, InApp};
 use super::output::cell;
-use super::refusal::Refusal;
-use super::session::Session;
 use super::source::Fault;
+use super::watch::Places;
 use crate::cli::failure::{Exit, Failure, Result};
 use crate::cli::terminal::warn;
 use crate::limits;
 
 pub(super) const NAME: &str = "picloud.toml";
 /// Names an environment of the manifest.
-const ENVIRONMENT: &str = "PICLOUD_ENV";
+pub(super) const ENVIRONMENT: &str = "PICLOUD_ENV";
 
 /// Which manifest, for which app.
 #[derive(Debug, clap::Args)]
@@ -39,16 +40,6 @@ pub(in crate::cli) struct Described {
     manifest: Option<PathBuf>,
 }
 
-/// A manifest with the sources that it names.
-#[derive(Debug)]
-pub(super) struct Project {
-    pub(super) app: String,
-    /// As the API takes it.
-    pub(super) body: Value,
-    /// By script: as a file is shown, and what it holds.
-    sources: BTreeMap<String, (String, String)>,
-}
-
 /// A manifest as it is named and as it reads.
 struct Text {
     /// Where what it names is.
@@ -58,30 +49,76 @@ struct Text {
 }
 
 impl Described {
-    pub(super) fn read(&self) -> Result<Project> {
-        let path = match &self.manifest {
-            Some(path) => path.clone(),
-            None => here()?.and_then(|here| nearest(&here)).ok_or_else(|| {
+    /// Of this manifest, for the app that it names itself.
+    pub(super) fn of(manifest: PathBuf, env: Option<String>) -> Self {
+        let place = InApp { at: At { url: None, json: false }, app: None };
+        Self { place, env, manifest: Some(manifest) }
+    }
+
+    /// The same of another manifest.
+    pub(super) fn naming(self, manifest: PathBuf) -> Self {
+        Self { manifest: Some(manifest), ..self }
+    }
+
+    /// The manifest that is meant.
+    pub(super) fn path(&self) -> Result<PathBuf> {
+        match &self.manifest {
+            Some(path) => Ok(path.clone()),
+            None => found()?.ok_or_else(|| {
                 let line = format!("there is no {NAME} here or further up");
                 Failure::new(Exit::Usage, line).hinting("picloud init writes one, and picloud pull that of a running app")
-            })?,
-        };
-        let text = Text::read(&path)?;
-        let layer = shape::File::parse(&text.text).and_then(|file| file.layer(named(self.env.as_deref())));
+            }),
+        }
+    }
+
+    pub(super) fn read(&self) -> Result<Project> {
+        let (project, doubt) = self.look()?;
+        if let Some(doubt) = doubt {
+            warn(&doubt);
+        }
+        Ok(project)
+    }
+
+    /// The same, and what there is to warn of.
+    pub(super) fn look(&self) -> Result<(Project, Option<String>)> {
+        let text = Text::read(&self.path()?)?;
+        let layer = text.layer(self.env.as_deref());
         let layer = layer.map_err(|wrong| text.wrong(wrong))?;
         let of_manifest = layer.app.as_ref().map(|app| checked(app.get_ref()).map_err(|why| Wrong::at(app.span(), why)));
         let of_manifest = of_manifest.transpose().map_err(|wrong| text.wrong(wrong))?;
         let of_command = self.place.app.clone().filter(|app| !app.is_empty());
-        if let (Some(said), Some(written)) = (&of_command, &of_manifest)
-            && said != written
-        {
-            warn(&format!("the manifest is for the app {}, and --app or PICLOUD_APP says {}", cell(written), cell(said)));
-        }
+        let doubt = match (&of_command, &of_manifest) {
+            (Some(said), Some(written)) if said != written => {
+                Some(format!("the manifest is for the app {}, and --app or PICLOUD_APP says {}", cell(written), cell(said)))
+            }
+            _ => None,
+        };
         let app = match of_command.or(of_manifest) {
             Some(app) => app,
             None => return Err(text.wrong(Wrong { span: None, message: "it names no app: `app = \"…\"`, or --app".to_owned() })),
         };
-        text.project(app, &layer)
+        Ok((text.project(app, &layer)?, doubt))
+    }
+
+    /// Where the manifest and the sources are, as far as it can be read.
+    pub(super) fn places(&self) -> Places {
+        let mut places = Places::default();
+        let Ok(path) = self.path() else { return places };
+        let Ok(root) = directory_of(&path) else { return places };
+        places.add(&root, root.join(path.file_name().unwrap_or_default()));
+        let layer = Text::read(&path).ok().and_then(|text| text.layer(self.env.as_deref()).ok());
+        let Some(layer) = layer else { return places };
+        for (name, script) in &layer.scripts {
+            let name = name.get_ref();
+            match script.file.as_ref().map(|file| file.get_ref()) {
+                Some(file) if is_below(file) => places.add(&root, root.join(file)),
+                None if is_script_name(name) => {
+                    usual_files(name).into_iter().for_each(|file| places.add(&root, root.join(file)));
+                }
+                _ => {}
+            }
+        }
+        places
     }
 }
 
@@ -90,10 +127,14 @@ impl Text {
         let shown = shown(path);
         let text = bounded(path, limits::CLIENT_MANIFEST_BYTES_MAX);
         let text = text.map_err(|why| Failure::new(Exit::Usage, format!("{shown} {why}")))?;
-        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let directory = directory.canonicalize();
+        let directory = directory_of(path);
         let directory = directory.map_err(|e| Failure::new(Exit::Usage, format!("{shown} is in no directory: {e}")))?;
         Ok(Self { directory, shown, text })
+    }
+
+    /// What it says in an environment, or in none.
+    fn layer(&self, env: Option<&str>) -> std::result::Result<Layer, Wrong> {
+        shape::File::parse(&self.text)?.layer(named(env))
     }
 
     /// Quoted, with a caret where the place is known.
@@ -122,32 +163,8 @@ impl Text {
         if let Some(grants) = &layer.grants {
             body.insert("grants".to_owned(), json!(grants));
         }
-        Ok(Project { app, body: Value::Object(body), sources })
-    }
-}
-
-impl Project {
-    /// A refusal about this manifest: quoted from the file that it is about, where it has a place in one.
-    pub(super) fn refused(&self, refusal: Refusal, session: &Session) -> Failure {
-        let (details, status, code) = (refusal.details.clone(), refusal.status.as_u16(), refusal.code.clone());
-        let failure = refusal.into_failure(&session.api.origin);
-        let source = details.get("script").and_then(Value::as_str).and_then(|script| self.sources.get(script));
-        let fault = Fault::of(&details);
-        match source {
-            Some((name, text)) if status == 422 && fault.line.is_some() => {
-                let message = if fault.message.is_empty() { failure.into_line() } else { fault.message.clone() };
-                Failure::quoting(Exit::Refused, Fault { message, ..fault }.quoting(name, text))
-            }
-            // What is granted by hand would go with the next apply.
-            _ if code == "not_granted" && self.body.get("grants").is_some() => failure.hinting(format!("[grants] in {NAME}")),
-            _ => failure,
-        }
-    }
-
-    /// Where the source of each script is, from the manifest's directory.
-    #[cfg(test)]
-    fn shown_sources(&self) -> Vec<&str> {
-        self.sources.values().map(|(shown, _)| shown.as_str()).collect()
+        let manifest = (self.shown.clone(), self.text.clone());
+        Ok(Project { app, body: Value::Object(body), sources, manifest })
     }
 }
 
@@ -178,13 +195,40 @@ fn app_in(directory: &Path, env: Option<&str>) -> Result<Option<String>> {
     app.transpose()
 }
 
+/// A manifest for who runs its scripts on this machine.
+#[derive(Debug)]
+pub(in crate::cli) struct Above {
+    pub(in crate::cli) directory: PathBuf,
+    pub(in crate::cli) app: String,
+    /// As the API takes it.
+    pub(in crate::cli) body: Value,
+    /// By script: as a file is shown, and what it holds.
+    pub(in crate::cli) sources: BTreeMap<String, (String, String)>,
+}
+
+/// The nearest manifest at or above a directory, in the environment that PICLOUD_ENV names; none where there is none.
+pub(in crate::cli) fn above(directory: &Path) -> Result<Option<Above>> {
+    let Some(path) = nearest(directory) else { return Ok(None) };
+    let env = std::env::var(ENVIRONMENT).ok();
+    let text = Text::read(&path)?;
+    let layer = text.layer(env.as_deref()).map_err(|wrong| text.wrong(wrong))?;
+    let app = layer.app.as_ref().map_or_else(|| "app".to_owned(), |app| app.get_ref().clone());
+    let Project { app, body, sources, .. } = text.project(app, &layer)?;
+    Ok(Some(Above { directory: text.directory, app, body, sources }))
+}
+
 fn nearest(directory: &Path) -> Option<PathBuf> {
     directory.ancestors().map(|directory| directory.join(NAME)).find(|path| path.is_file())
 }
 
+/// The nearest manifest, if there is one.
+pub(super) fn found() -> Result<Option<PathBuf>> {
+    Ok(here()?.and_then(|here| nearest(&here)))
+}
+
 /// The file of each script of a manifest that is there, where it can be read.
 pub(super) fn files_of(manifest: &Path) -> BTreeMap<String, String> {
-    let layer = Text::read(manifest).ok().and_then(|text| shape::File::parse(&text.text).ok()?.layer(None).ok());
+    let layer = Text::read(manifest).ok().and_then(|text| text.layer(None).ok());
     let scripts = layer.map(|layer| layer.scripts).unwrap_or_default();
     scripts.into_iter().filter_map(|(name, script)| Some((name.into_inner(), script.file?.into_inner()))).collect()
 }
@@ -264,8 +308,13 @@ fn here() -> Result<Option<PathBuf>> {
     here.map(Some).map_err(|e| Failure::new(Exit::Usage, format!("the working directory cannot be read: {e}")))
 }
 
+/// The directory that a file is in, whatever links lead there.
+fn directory_of(path: &Path) -> std::io::Result<PathBuf> {
+    path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new(".")).canonicalize()
+}
+
 /// From here where it is below, for people.
-fn shown(path: &Path) -> String {
+pub(in crate::cli) fn shown(path: &Path) -> String {
     let here = std::env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
     let plain = std::env::current_dir().unwrap_or_default();
     let near = path.strip_prefix(&here).or_else(|_| path.strip_prefix(&plain)).unwrap_or(path);
@@ -276,16 +325,16 @@ fn shown(path: &Path) -> String {
 mod tests {
     use super::*;
 
-    fn write(home: &Path, name: &str, text: &str) -> PathBuf {
+    pub(super) fn write(home: &Path, name: &str, text: &str) -> PathBuf {
         let path = home.join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
         path
     }
 
-    fn read(home: &Path, manifest: &str) -> Result<Project> {
+    pub(super) fn read(home: &Path, manifest: &str) -> Result<Project> {
         let text = Text::read(&write(home, NAME, manifest))?;
-        let layer = shape::File::parse(&text.text).and_then(|file| file.layer(None)).map_err(|wrong| text.wrong(wrong))?;
+        let layer = text.layer(None).map_err(|wrong| text.wrong(wrong))?;
         text.project("shop".to_owned(), &layer)
     }
 
@@ -332,6 +381,23 @@ mod tests {
         read(home.path(), "[scripts.visits]\nfile = \"fine.rhai\"\n").unwrap();
         assert!(refused(home.path(), "[scripts.visits]\n").contains("there is neither visits.rhai nor scripts/visits.rhai"));
         assert!(refused(home.path(), "[scripts.\"../x\"]\n").contains("its name starts with"));
+    }
+
+    #[test]
+    fn a_manifest_that_cannot_be_read_is_watched_all_the_same() {
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path().canonicalize().unwrap();
+        let manifest = "[scripts.a]\n[scripts.\"../x\"]\n[scripts.b]\nfile = \"src/b.rhai\"\n";
+        let described = Described::of(write(&root, NAME, manifest), None);
+        let mut all = Places::default();
+        [NAME, "a.rhai", "scripts/a.rhai", "src/b.rhai"].iter().for_each(|file| all.add(&root, root.join(file)));
+        assert_eq!(described.places(), all);
+        write(&root, NAME, "[scripts\n");
+        let mut alone = Places::default();
+        alone.add(&root, root.join(NAME));
+        assert_eq!(described.places(), alone);
+        std::fs::remove_file(root.join(NAME)).unwrap();
+        assert_eq!(described.places(), alone);
     }
 
     #[test]

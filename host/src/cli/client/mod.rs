@@ -40,29 +40,33 @@ mod docs;
 mod domains;
 mod files;
 mod init;
-mod input;
-mod invoke;
+pub(super) mod input;
+pub(super) mod invoke;
 mod keys;
 mod kv;
 mod login;
-mod logs;
-mod manifest;
+pub(super) mod logs;
+pub(super) mod manifest;
 mod members;
 mod names;
 mod origin;
-mod output;
+pub(super) mod output;
 mod plan;
+mod previews;
 mod pull;
 mod queues;
 mod refusal;
+mod restrictions;
 mod rollback;
 mod routes;
 mod scripts;
 mod secrets;
 mod session;
-mod source;
+pub(super) mod source;
+mod splits;
 mod stream;
 mod triggers;
+mod watch;
 
 use std::io;
 
@@ -71,6 +75,7 @@ use clap::{CommandFactory as _, Subcommand};
 use self::args::At;
 pub(super) use self::audit::Audit;
 pub(super) use self::keys::Keys;
+pub(super) use self::watch::{Beside, Found};
 use super::failure::{Exit, Failure, Result};
 
 const COMPLETIONS: &str = "\
@@ -95,7 +100,7 @@ pub(super) enum Remote {
     /// Apps: list, create, get, rename, delete.
     #[command(subcommand, after_help = example!(node: "picloud apps create shop"))]
     Apps(apps::Apps),
-    /// Scripts of an app: list, get, delete; who uses one.
+    /// Scripts of an app: list, get, activate, delete; who uses one.
     #[command(subcommand, after_help = example!(app: "picloud scripts list --app shop"))]
     Scripts(scripts::Scripts),
     /// Check sources, and store nothing.
@@ -104,7 +109,8 @@ pub(super) enum Remote {
     /// Check a source, and publish it as a new script or as the next version of one.
     #[command(after_help = example!(app:
         "picloud deploy visits.rhai --app shop",
-        "picloud deploy visits.rhai --route 'GET /visits/:who' --message 'counts people'"))]
+        "picloud deploy visits.rhai --route 'GET /visits/:who' -m 'counts people'",
+        "picloud deploy visits.rhai --no-activate"))]
     Deploy(deploy::Deploy),
     /// Begin an app: a picloud.toml and scripts that work.
     #[command(after_help = "Examples:\n  picloud init shop\n  picloud init shop --template queue --app shop-2")]
@@ -116,25 +122,40 @@ pub(super) enum Remote {
         "picloud plan --exit-code --json"))]
     Plan(plan::Plan),
     /// Make an app what picloud.toml says: scripts, routes, triggers, limits and grants, all at once or not at all.
-    #[command(after_help = example!(manifest: "picloud apply", "picloud apply --env staging --message 'counts by day' --yes"))]
+    #[command(after_help = example!(manifest:
+        "picloud apply",
+        "picloud apply --env staging -m 'counts by day' --yes",
+        "picloud apply --no-activate"))]
     Apply(plan::Apply),
+    /// Apply picloud.toml, or deploy one script, again at each save; and show what the app logs.
+    #[command(after_help = example!(manifest:
+        "picloud watch",
+        "picloud watch --env staging --yes",
+        "picloud watch visits.rhai --app shop --route '/visits/:who'"))]
+    Watch(watch::Watch),
     /// Write the picloud.toml and the sources of a running app.
     #[command(after_help = example!(app: "picloud pull --app shop --dir shop", "picloud pull --force"))]
     Pull(pull::Pull),
     /// Make an app what it was before: scripts, routes, triggers, limits and grants. Data stays as it is.
-    #[command(after_help = example!(app: "picloud rollback --app shop", "picloud rollback 6 --message 'orders were lost' --yes"))]
+    #[command(after_help = example!(app: "picloud rollback --app shop", "picloud rollback 6 -m 'orders were lost' --yes"))]
     Rollback(rollback::Rollback),
-    /// Deployments of an app: list, get, diff.
-    #[command(after_help = example!(app: "picloud deployments --app shop", "picloud deployments diff 7 5"))]
+    /// Deployments of an app: list, get, diff, activate.
+    #[command(after_help = example!(app: "picloud deployments --app shop", "picloud deployments diff 7 --against 5"))]
     Deployments(deployments::Deployments),
+    /// Make a link to a deployment that need not run, on the app's live data.
+    #[command(after_help = example!(app: "picloud preview 9 --app shop", "picloud preview 9 --expires 12h --open"))]
+    Preview(previews::Preview),
+    /// Have a deployment answer a part of an app's requests: get, set, end.
+    #[command(after_help = example!(app: "picloud split set 9 --percent 10 --sticky --app shop"))]
+    Split(splits::Split),
     /// Run a script now, and print what it answers.
     #[command(after_help = invoke::EXAMPLES)]
     Invoke(invoke::Invoke),
     /// Show what scripts logged; with -f, as it comes.
     #[command(after_help = logs::EXAMPLES)]
     Logs(logs::Logs),
-    /// List the versions of a script.
-    #[command(after_help = example!(app: "picloud versions visits --app shop"))]
+    /// List the versions of a script; what differs between two: diff.
+    #[command(after_help = example!(app: "picloud versions visits --app shop", "picloud versions diff visits 3 --against 1"))]
     Versions(scripts::Versions),
     /// Routes: list, add, delete; which script a request would reach.
     #[command(subcommand, after_help = example!(app: "picloud routes add visits 'GET /visits/:who' --app shop"))]
@@ -180,6 +201,9 @@ pub(super) enum Remote {
     /// What an app lets its scripts reach: get, set.
     #[command(subcommand, after_help = example!(app: "picloud grants set http api.example.com --app shop"))]
     Grants(bounds::Grants),
+    /// What the owner of the instance keeps an app from: get, set.
+    #[command(subcommand, after_help = example!(app: "picloud restrictions set --capability http --app shop"))]
+    Restrictions(restrictions::Restrictions),
     /// Bounds of an app: get, set.
     #[command(subcommand, after_help = example!(app: "picloud quota set concurrency=8 --app shop"))]
     Quota(bounds::Quota),
@@ -214,9 +238,12 @@ pub(super) async fn run(remote: Remote) -> Result<()> {
         Remote::Init(init) => init::run(init),
         Remote::Plan(plan) => plan::plan(plan).await,
         Remote::Apply(apply) => plan::apply(apply).await,
+        Remote::Watch(watch) => watch::run(watch).await,
         Remote::Pull(pull) => pull::run(pull).await,
         Remote::Rollback(rollback) => rollback::run(rollback).await,
         Remote::Deployments(deployments) => deployments::run(deployments).await,
+        Remote::Preview(preview) => previews::run(preview).await,
+        Remote::Split(split) => splits::run(split).await,
         Remote::Invoke(invoke) => invoke::run(invoke).await,
         Remote::Logs(logs) => logs::run(logs).await,
         Remote::Versions(versions) => scripts::versions(versions).await,
@@ -234,6 +261,7 @@ pub(super) async fn run(remote: Remote) -> Result<()> {
         Remote::Usage(usage) => bounds::usage(usage).await,
         Remote::Limits(at) => bounds::limits(&at).await,
         Remote::Grants(grants) => bounds::grants(grants).await,
+        Remote::Restrictions(restrictions) => restrictions::run(restrictions).await,
         Remote::Quota(quota) => bounds::quota(quota).await,
         Remote::Completions { shell } => {
             clap_complete::generate(shell, &mut super::Cli::command(), "picloud", &mut io::stdout());

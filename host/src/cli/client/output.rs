@@ -144,12 +144,12 @@ pub(super) fn text_at(value: &Value, pointer: &str) -> String {
 }
 
 /// For one line: [`clean`], and blanks for line ends and tabs.
-pub(super) fn cell(text: &str) -> String {
+pub(in crate::cli) fn cell(text: &str) -> String {
     clean(text).replace(['\n', '\t'], " ")
 }
 
 /// Without sequences that steer a terminal, control characters but line ends and tabs, and what turns the direction of text.
-pub(super) fn clean(text: &str) -> String {
+pub(in crate::cli) fn clean(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
@@ -242,7 +242,7 @@ pub(super) fn age(now: DateTime<Utc>, then: DateTime<Utc>) -> String {
 }
 
 /// In the largest unit that leaves at least one.
-pub(super) fn size(bytes: u64) -> String {
+pub(in crate::cli) fn size(bytes: u64) -> String {
     for (unit, name) in [(1u64 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")] {
         if bytes >= unit {
             return tenths(bytes, unit, name);
@@ -252,7 +252,7 @@ pub(super) fn size(bytes: u64) -> String {
 }
 
 /// Microseconds in the largest unit that leaves at least one.
-pub(super) fn took(us: u64) -> String {
+pub(in crate::cli) fn took(us: u64) -> String {
     match us {
         1_000_000.. => tenths(us, 1_000_000, "s"),
         1_000.. => tenths(us, 1_000, "ms"),
@@ -285,7 +285,7 @@ pub(super) fn terminal_width() -> Option<usize> {
 
 /// A hue of a word on a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hue {
+pub(in crate::cli) enum Hue {
     Red = 31,
     Green = 32,
     Yellow = 33,
@@ -293,7 +293,7 @@ pub(super) enum Hue {
 }
 
 /// In colour where standard output shows colours.
-pub(super) fn hued(text: &str, hue: Hue) -> String {
+pub(in crate::cli) fn hued(text: &str, hue: Hue) -> String {
     if io::stdout().is_terminal() && crate::cli::terminal::coloured() {
         format!("\u{1b}[{}m{text}\u{1b}[0m", hue as u8)
     } else {

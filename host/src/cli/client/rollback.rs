@@ -1,4 +1,4 @@
-//! `picloud rollback`: what ran before, again.
+//! `picloud rollback` and `picloud deployments activate`: another deployment runs, in one step.
 
 use serde_json::{Value, json};
 
@@ -20,8 +20,15 @@ pub(in crate::cli) struct Rollback {
     place: InApp,
     /// Number of a deployment [default: the one that ran before].
     number: Option<i32>,
+    #[command(flatten)]
+    how: How,
+}
+
+/// How another deployment is made what runs.
+#[derive(Debug, clap::Args)]
+pub(super) struct How {
     /// Why, for whoever reads the audit log.
-    #[arg(long)]
+    #[arg(long, short)]
     message: Option<String>,
     /// The lines of sources that differ, too.
     #[arg(long)]
@@ -34,17 +41,36 @@ pub(in crate::cli) struct Rollback {
     yes: bool,
 }
 
+/// Which one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Aim {
+    /// The one that ran before.
+    Previous,
+    Back(i32),
+    /// One that was perhaps never run.
+    On(i32),
+}
+
 pub(super) async fn run(rollback: Rollback) -> Result<()> {
-    let Rollback { place, number, message, diff, dry_run, yes } = rollback;
+    let Rollback { place, number, how } = rollback;
     let (session, app) = (Session::open(&place.at)?, place.app()?);
-    let reply = ask(&session, &app, json!({ "to": number, "dry_run": true })).await?;
+    switch(&session, &app, number.map_or(Aim::Previous, Aim::Back), how).await
+}
+
+pub(super) async fn activate(session: &Session, app: &str, number: i32, how: How) -> Result<()> {
+    switch(session, app, Aim::On(number), how).await
+}
+
+async fn switch(session: &Session, app: &str, aim: Aim, how: How) -> Result<()> {
+    let How { message, diff, dry_run, yes } = how;
+    let reply = aim.ask(session, app, json!({ "dry_run": true })).await?;
     let planned = reply.value()?;
-    let target = target(&session, &app, number, &planned).await?;
+    let target = target(session, app, aim.number(), &planned).await?;
     let nothing = changes::list(&planned).is_empty();
     if !session.json {
         print(&match &target {
             _ if nothing => "Nothing differs: that is what runs.\n".to_owned(),
-            target => format!("Back to {}\n\n{}", told(target.as_ref()), changes::told(&planned, Sources::from(diff))),
+            target => format!("{} {}\n\n{}", aim.way(), told(target.as_ref()), changes::told(&planned, Sources::from(diff))),
         });
     }
     if dry_run || nothing {
@@ -53,25 +79,59 @@ pub(super) async fn run(rollback: Rollback) -> Result<()> {
         }
         return Ok(());
     }
-    confirm(&format!("Put {} back to {}", cell(&app), told(target.as_ref())), Sure::from(yes))?;
-    let number = number.map(Value::from).or_else(|| target?.get("deployment").cloned());
-    let mut body = json!({ "to": number, "base": planned.get("base") });
-    put_message(&mut body, message);
-    let reply = ask(&session, &app, body).await?;
+    let asked = match aim {
+        Aim::On(_) => format!("Have {} run {}", cell(app), told(target.as_ref())),
+        Aim::Previous | Aim::Back(_) => format!("Put {} back to {}", cell(app), told(target.as_ref())),
+    };
+    confirm(&asked, Sure::from(yes))?;
+    // What ran before is another one once somebody changed the app.
+    let found = target.and_then(|target| i32::try_from(target.get("deployment")?.as_i64()?).ok());
+    let aim = if aim == Aim::Previous { found.map_or(aim, Aim::Back) } else { aim };
+    let mut body = json!({ "base": planned.get("base") });
+    put_message(&mut body, message.as_deref());
+    let reply = aim.ask(session, app, body).await?;
     if session.json {
         session.as_it_came(&reply);
         return Ok(());
     }
-    made(&session, &app, &reply.value()?).await
+    made(session, app, &reply.value()?).await
 }
 
-async fn ask(session: &Session, app: &str, body: Value) -> Result<Reply> {
-    let ask = Ask::post(&["admin", "apps", app, "rollback"]).json(&body)?.running_a_script();
-    let reply = session.api.send(ask).await?;
-    match Refusal::of(&reply) {
-        Some(refusal) if is_about_what_runs(&refusal) => Err(changed_meanwhile(app, "picloud rollback --dry-run")),
-        Some(refusal) => Err(refusal.into_failure(&session.api.origin)),
-        None => Ok(reply),
+impl Aim {
+    fn number(self) -> Option<i32> {
+        match self {
+            Self::Previous => None,
+            Self::Back(number) | Self::On(number) => Some(number),
+        }
+    }
+
+    fn way(self) -> &'static str {
+        match self {
+            Self::Previous | Self::Back(_) => "Back to",
+            Self::On(_) => "On to",
+        }
+    }
+
+    async fn ask(self, session: &Session, app: &str, mut body: Value) -> Result<Reply> {
+        if let (Self::Back(number), Some(body)) = (self, body.as_object_mut()) {
+            body.insert("to".to_owned(), number.into());
+        }
+        let (ask, again) = match self {
+            Self::On(number) => {
+                let number = number.to_string();
+                let ask = Ask::post(&["admin", "apps", app, "deployments", &number, "activate"]);
+                (ask, format!("picloud deployments activate {number} --dry-run"))
+            }
+            Self::Previous | Self::Back(_) => {
+                (Ask::post(&["admin", "apps", app, "rollback"]), "picloud rollback --dry-run".to_owned())
+            }
+        };
+        let reply = session.api.send(ask.json(&body)?.running_a_script()).await?;
+        match Refusal::of(&reply) {
+            Some(refusal) if is_about_what_runs(&refusal) => Err(changed_meanwhile(app, &again)),
+            Some(refusal) => Err(refusal.into_failure(&session.api.origin)),
+            None => Ok(reply),
+        }
     }
 }
 

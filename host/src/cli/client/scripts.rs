@@ -1,13 +1,14 @@
 //! `picloud scripts` and `picloud versions`.
 
 use clap::Subcommand;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::api::Ask;
 use super::args::{InApp, Page};
 use super::input::{Sure, confirm};
 use super::names;
-use super::output::{As, Column, cell, fields, for_output, table, terminal_width};
+use super::output::{As, Column, cell, fields, for_output, table, terminal_width, text_at};
+use super::plan::{changes, put_message};
 use super::session::{Session, Shape};
 use crate::cli::failure::Result;
 
@@ -70,6 +71,19 @@ pub(in crate::cli) enum Scripts {
         #[arg(long, conflicts_with = "json")]
         source: bool,
     },
+    /// Make a stored version of a script the active one.
+    #[command(after_help = example!(app: "picloud scripts activate visits 3 --app shop -m 'back to what worked'"))]
+    Activate {
+        #[command(flatten)]
+        place: InApp,
+        /// Id or name of the script.
+        script: String,
+        /// Number of the version.
+        version: i32,
+        /// Why, for whoever reads the list of deployments.
+        #[arg(long, short)]
+        message: Option<String>,
+    },
     /// Delete a script with its versions, routes and triggers.
     #[command(after_help = example!(app: "picloud scripts delete visits --app shop --yes"))]
     Delete {
@@ -92,13 +106,34 @@ pub(in crate::cli) enum Scripts {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(subcommand_negates_reqs = true)]
 pub(in crate::cli) struct Versions {
     #[command(flatten)]
     place: InApp,
     /// Id or name of the script.
-    script: String,
+    #[arg(required = true)]
+    script: Option<String>,
     #[command(flatten)]
     page: Page,
+    #[command(subcommand)]
+    command: Option<OfVersions>,
+}
+
+#[derive(Debug, Subcommand)]
+enum OfVersions {
+    /// Say what differs between two versions: the source line by line, limits, and what can be reached.
+    #[command(after_help = example!(app:
+        "picloud versions diff visits 3 --app shop",
+        "picloud versions diff visits 3 --against 1"))]
+    Diff {
+        /// Id or name of the script.
+        script: String,
+        /// Number of the version.
+        number: u32,
+        /// The number of the one that it is held against [default: the active one].
+        #[arg(long, value_name = "NUMBER")]
+        against: Option<u32>,
+    },
 }
 
 pub(super) async fn run(scripts: Scripts) -> Result<()> {
@@ -116,6 +151,16 @@ pub(super) async fn run(scripts: Scripts) -> Result<()> {
                 false => fields(FIELDS, value, session.now),
             });
             shown.await
+        }
+        Scripts::Activate { place, script, version, message } => {
+            let session = Session::open(&place.at)?;
+            let script = names::script(&session, &place, &script).await?;
+            let mut body = json!({ "version": version });
+            put_message(&mut body, message.as_deref());
+            let ask = Ask::post(&["admin", "scripts", &script.id, "activate"]).json(&body)?.running_a_script();
+            let told = session
+                .tell(ask, |script| format!("{} runs version {}.\n", text_at(script, "/name"), text_at(script, "/version")));
+            told.await
         }
         Scripts::Delete { place, script, yes } => {
             let session = Session::open(&place.at)?;
@@ -140,9 +185,15 @@ pub(super) async fn run(scripts: Scripts) -> Result<()> {
 }
 
 pub(super) async fn versions(versions: Versions) -> Result<()> {
-    let Versions { place, script, page } = versions;
+    let Versions { place, script, page, command } = versions;
     let session = Session::open(&place.at)?;
-    let script = names::script(&session, &place, &script).await?;
+    if let Some(OfVersions::Diff { script, number, against }) = command {
+        let script = names::script(&session, &place, &script).await?;
+        let against = against.map(|number| number.to_string());
+        let ask = Ask::get(&["admin", "scripts", &script.id, "versions", &number.to_string(), "diff"]);
+        return session.tell(ask.maybe("against", against.as_deref()), changes::of_versions).await;
+    }
+    let script = names::script(&session, &place, &script.unwrap_or_default()).await?;
     let ask = || Ask::get(&["admin", "scripts", &script.id, "versions"]);
     session.list(&ask, &Shape::new(VERSIONS, "there is no version"), &page).await
 }

@@ -7,11 +7,11 @@ use crate::limits;
 
 /// What is wrong with a source, and where, as the API tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub(super) line: Option<u64>,
+pub(in crate::cli) struct Fault {
+    pub(in crate::cli) line: Option<u64>,
     /// In characters, from 1.
-    pub(super) column: Option<u64>,
-    pub(super) message: String,
+    pub(in crate::cli) column: Option<u64>,
+    pub(in crate::cli) message: String,
 }
 
 impl Fault {
@@ -23,7 +23,7 @@ impl Fault {
     }
 
     /// `error: shop/visits.rhai:4:1: …`, and the line with a caret where it is known.
-    pub(super) fn quoting(&self, name: &str, source: &str) -> String {
+    pub(in crate::cli) fn quoting(&self, name: &str, source: &str) -> String {
         let mut text = format!("error: {}", cell(name));
         for place in [self.line, self.line.and(self.column)].into_iter().flatten() {
             let _ = write!(text, ":{place}");

@@ -41,12 +41,12 @@ fn nearly_a_filter() -> impl Strategy<Value = Value> {
 
 /// Whether a filter's bounds hold inside it.
 fn bounded(filter: &Filter, depth: usize) -> usize {
-    assert!(depth <= 4 * crate::limits::DOCS_FILTER_DEPTH_MAX);
+    assert!(depth <= 4 * limits::DOCS_FILTER_DEPTH_MAX);
     match filter {
         Filter::All(parts) | Filter::Any(parts) => parts.iter().map(|part| bounded(part, depth + 1)).sum(),
         Filter::Not(inner) => bounded(inner, depth + 1),
         Filter::Holds(path, _) => {
-            assert!((1..=crate::limits::DOCS_PATH_STEPS_MAX).contains(&path.steps().len()));
+            assert!((1..=limits::DOCS_PATH_STEPS_MAX).contains(&path.steps().len()));
             1
         }
     }
@@ -56,7 +56,7 @@ proptest! {
     #[test]
     fn reading_a_filter_answers_or_refuses(value in nearly_a_filter()) {
         match Find::read(value.to_string().as_bytes()) {
-            Ok(find) => prop_assert!(bounded(&find.filter, 1) <= crate::limits::DOCS_FILTER_TESTS_MAX),
+            Ok(find) => prop_assert!(bounded(&find.filter, 1) <= limits::DOCS_FILTER_TESTS_MAX),
             Err(refused) => prop_assert_eq!(refused.code, "invalid"),
         }
     }

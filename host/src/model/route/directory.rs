@@ -8,9 +8,11 @@ use crate::id::{AppId, ScriptId};
 use crate::limits;
 use crate::model::grant::Grants;
 use crate::model::invocation::Deployed;
+use crate::model::preview;
 use crate::model::quota::Quota;
 use crate::model::route::host::normalize_domain;
 use crate::model::route::{AppTable, Found, HostPattern, Lookup, PathFault, Route, normalize_host};
+use crate::model::split::Split;
 
 /// What a node needs to find the script of a request.
 #[derive(Debug)]
@@ -40,6 +42,8 @@ pub struct Source {
     pub domains: Vec<(HostPattern, AppId)>,
     /// Slugs that apps had before, likewise.
     pub former_slugs: Vec<(String, AppId)>,
+    /// Of apps whose requests are split, likewise.
+    pub splits: Vec<(AppId, Split)>,
 }
 
 #[derive(Debug)]
@@ -81,10 +85,12 @@ impl Directory {
             }
         }
         let suffix = format!(".{}", normalize_domain(apps_domain));
+        let mut splits: HashMap<AppId, Split> = source.splits.into_iter().collect();
         let apps = source.apps.into_iter().map(|app| {
             let routes = routes.remove(&app.id).unwrap_or_default();
             let host = format!("{}{suffix}", app.slug);
-            (app.slug.as_str().into(), Arc::new(AppTable::new(app, host, routes)))
+            let split = splits.remove(&app.id);
+            (app.slug.as_str().into(), Arc::new(AppTable::new(app, host, split, routes)))
         });
         let apps: HashMap<_, _> = apps.collect();
         let by_id: HashMap<_, _> = apps.values().map(|app: &Arc<AppTable>| (app.app_id, app.clone())).collect();
@@ -127,6 +133,21 @@ impl Directory {
         let dot = if below.is_empty() { "" } else { "." };
         let name = format!("{below}{dot}{}", app.host);
         (name.len() <= limits::ROUTE_HOST_CHARS_MAX).then_some((app, name))
+    }
+
+    /// The app whose deployment a request with this `Host` is to be shown (`v7--{slug}.{apps domain}`, or a name below that), the
+    /// deployment's number, and the host in the form that the app's routes are compared in. A name that is an app's own is never one.
+    pub fn preview(&self, host: &str) -> Option<(&Arc<AppTable>, i32, String)> {
+        let host = normalize_host(host)?;
+        let labels = host.strip_suffix(self.suffix.as_str())?;
+        let (below, label) = labels.rsplit_once('.').map_or(("", labels), |(below, label)| (below, label));
+        if self.apps.contains_key(label) {
+            return None;
+        }
+        let (number, slug) = preview::read_label(label)?;
+        let app = self.apps.get(slug)?;
+        let dot = if below.is_empty() { "" } else { "." };
+        Some((app, number, format!("{below}{dot}{}", app.host)))
     }
 
     pub fn app_by_slug(&self, slug: &str) -> Option<&Arc<AppTable>> {

@@ -13,6 +13,7 @@ use crate::model::route::host::HostRank;
 use crate::model::route::method::MethodRank;
 use crate::model::route::path::{self, Segment};
 use crate::model::route::{PathFault, PathKind, Route, SourceApp, host, method};
+use crate::model::split::Split;
 
 /// An app as the data plane knows it. Never changed, only replaced.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct AppTable {
     pub grants: Grants,
     /// What it may use.
     pub quota: Quota,
+    /// Which of its deployments answers a part of its requests beside the one that runs.
+    pub split: Option<Split>,
     /// By age: the index decides between routes that nothing else decides between, which conflicts rule out.
     entries: Vec<Entry>,
     exact: HashMap<Box<str>, Vec<usize>>,
@@ -76,17 +79,24 @@ struct Node {
 
 impl AppTable {
     /// A table of `routes`, which are this app's, each with the script that it leads to. Their order means nothing.
-    pub(super) fn new(app: SourceApp, host: String, routes: Vec<(Route, Arc<Deployed>)>) -> Self {
+    pub(super) fn new(app: SourceApp, host: String, split: Option<Split>, routes: Vec<(Route, Arc<Deployed>)>) -> Self {
         let mut entries: Vec<Entry> = routes.into_iter().map(|(route, script)| Entry { route, script }).collect();
         entries.sort_by_key(|entry| (entry.route.created_at, entry.route.id));
         let SourceApp { id: app_id, slug, cors_origins, grants, quota } = app;
         let (exact, nodes) = (HashMap::new(), Vec::new());
-        let mut table = Self { app_id, slug, host, cors_origins, grants, quota, entries: Vec::new(), exact, nodes };
+        let mut table = Self { app_id, slug, host, cors_origins, grants, quota, split, entries: Vec::new(), exact, nodes };
         for (index, entry) in entries.iter().enumerate() {
             table.insert(index, &entry.route);
         }
         table.entries = entries;
         table
+    }
+
+    /// The same app with other routes, as another of its deployments has them.
+    pub fn with_routes(&self, routes: Vec<(Route, Arc<Deployed>)>) -> Self {
+        let (id, slug, cors_origins) = (self.app_id, self.slug.clone(), self.cors_origins.clone());
+        let app = SourceApp { id, slug, cors_origins, grants: self.grants.clone(), quota: self.quota };
+        Self::new(app, self.host.clone(), None, routes)
     }
 
     /// The route that answers a request to `host` (normalised, this app's) with `path` (as sent, without the query).

@@ -137,7 +137,9 @@ async fn make_once(
 /// Stores the state that the change would make, as a deployment that does not run. Whether it can be made is known by then: it was, and was
 /// undone. Errors as [`make`].
 pub async fn keep(s: &Services, by: &Principal, app: AppId, prepared: &Prepared, told: Told<'_>) -> Result<Made> {
-    crate::service::unless_deadlocked(|| Box::pin(keep_once(s, by, app, prepared, told))).await
+    let made = crate::service::unless_deadlocked(|| Box::pin(keep_once(s, by, app, prepared, told))).await?;
+    s.reload_routing().await;
+    Ok(made)
 }
 
 async fn keep_once(s: &Services, by: &Principal, app: AppId, prepared: &Prepared, told: Told<'_>) -> Result<Made> {
@@ -165,6 +167,8 @@ async fn keep_once(s: &Services, by: &Principal, app: AppId, prepared: &Prepared
     let about = store::deployments::about(&mut tx, after.app.id, number).await?;
     let about = about.ok_or_else(|| Error::internal("a deployment is gone before it was committed"))?;
     let changes = difference::between(&before.state, &after.state);
+    // Others may hold ready what was trimmed.
+    store::signals::routing_changed(&mut tx).await?;
     audit::append(
         &mut tx,
         now,

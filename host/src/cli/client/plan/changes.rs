@@ -45,6 +45,46 @@ pub(in crate::cli::client) fn told(answer: &Value, sources: Sources) -> String {
     text
 }
 
+/// What differs between two versions of a script.
+pub(in crate::cli::client) fn of_versions(answer: &Value) -> String {
+    let mut text = format!("From version {} to {}\n\n", text_at(answer, "/before"), text_at(answer, "/after"));
+    let begins = text.len();
+    reach(&mut text, answer);
+    if let (Some(before), Some(after)) = (answer.get("limits_before"), answer.get("limits_after")) {
+        for line in differing(before, after) {
+            let _ = writeln!(text, "      {line}");
+        }
+    }
+    lines(&mut text, answer.get("source").and_then(Value::as_str).unwrap_or_default());
+    if text.len() == begins {
+        text.push_str("Nothing differs.\n");
+    }
+    text
+}
+
+/// What can be reached that could not before, and what no longer.
+fn reach(text: &mut String, change: &Value) {
+    let some = |name: &str| change.get(name).filter(|words| words.as_array().is_none_or(|words| !words.is_empty()));
+    if let Some(gained) = some("gained") {
+        let _ = writeln!(text, "    {}", hued(&format!("! gains {}", words(gained)), Hue::Red));
+    }
+    if let Some(lost) = some("lost") {
+        let _ = writeln!(text, "      loses {}", words(lost));
+    }
+}
+
+/// All that the scripts of an answer can reach and could not before.
+pub(in crate::cli::client) fn gained(answer: &Value) -> Vec<String> {
+    let mut all = Vec::new();
+    for gained in list(answer).iter().filter_map(|change| change.get("gained")?.as_array()).flatten() {
+        let gained = plain(gained);
+        if !all.contains(&gained) {
+            all.push(gained);
+        }
+    }
+    all
+}
+
 fn one(text: &mut String, change: &Value, sources: Sources) {
     let (sign, hue) = match text_at(change, "/action").as_str() {
         "add" => ('+', Hue::Green),
@@ -54,12 +94,7 @@ fn one(text: &mut String, change: &Value, sources: Sources) {
     let parts = change.get("parts").map_or_else(String::new, |parts| format!(" ({})", words(parts)));
     let (thing, name) = (text_at(change, "/thing"), text_at(change, "/name"));
     let _ = writeln!(text, "{}{parts}", hued(&format!("{sign} {thing} {name}"), hue));
-    if let Some(gained) = change.get("gained") {
-        let _ = writeln!(text, "    {}", hued(&format!("! gains {}", words(gained)), Hue::Red));
-    }
-    if let Some(lost) = change.get("lost") {
-        let _ = writeln!(text, "      loses {}", words(lost));
-    }
+    reach(text, change);
     if let (Some(before), Some(after)) = (change.get("before"), change.get("after")) {
         for line in differing(before, after) {
             let _ = writeln!(text, "      {line}");
@@ -142,5 +177,18 @@ mod tests {
         let with = told(&answer(), Sources::Shown);
         assert!(with.contains("      timeout_ms 10000 → 2000\n    @@ -1 +1 @@\n    -1\n    +2\n- route"), "{with}");
         assert_eq!(told(&json!({}), Sources::Shown), "0 to add, 0 to change, 0 to remove\n");
+        assert_eq!(gained(&answer()), ["a.example", "http"]);
+    }
+
+    #[test]
+    fn versions_are_told_apart_by_reach_limits_and_lines() {
+        let answer = json!({
+            "before": 1, "after": 3, "gained": ["http"], "lost": [], "source": "@@ -1 +1 @@\n-1\n+\u{1b}[2J2\n",
+            "limits_before": { "fuel": 1, "timeout_ms": 10 }, "limits_after": { "fuel": 2, "timeout_ms": 10 },
+        });
+        let expected = "From version 1 to 3\n\n    ! gains http\n      fuel 1 → 2\n    @@ -1 +1 @@\n    -1\n    +2\n";
+        assert_eq!(of_versions(&answer), expected);
+        let same = json!({ "before": 1, "after": 1, "gained": [], "source": "", "limits_before": {}, "limits_after": {} });
+        assert_eq!(of_versions(&same), "From version 1 to 1\n\nNothing differs.\n");
     }
 }

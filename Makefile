@@ -15,7 +15,7 @@ CARGO_FLAGS ?= --locked
 
 say = @printf '\033[1m%s\033[0m\n' '$(1)'
 DASHBOARD_SOURCES := $(shell find dashboard -path dashboard/node_modules -prune -o -path dashboard/build -prune \
-	-o -path dashboard/.svelte-kit -prune -o -type f -print 2>/dev/null)
+	-o -path dashboard/.svelte-kit -prune -o -path dashboard/tests -prune -o -path dashboard/screenshots -prune -o -type f -print 2>/dev/null)
 
 .PHONY: help setup build run test test-dashboard test-host test-schema test-aarch64 fuzz bench lint dashboard sqlx
 
@@ -37,7 +37,7 @@ test: setup test-dashboard test-host test-schema ## every test
 
 test-dashboard: dashboard
 	$(call say,testing the dashboard)
-	@cd dashboard && npm run --silent check && npm run --silent test
+	@cd dashboard && npm run --silent generate -- --check && npm run --silent check && npm run --silent test && npm run --silent size
 
 test-host: setup dashboard
 	$(call say,testing guest and host)

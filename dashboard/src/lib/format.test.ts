@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ago, bytes, count, exact, micros, offset, tone, words } from './format';
+import { ago, bytes, count, exact, micros, millis, moment, offset, percent, plural, tone, until, words } from './format';
 
 test('counts keep three digits and step by thousands', () => {
 	expect([0, 7, 999, 1000, 1234, 12_345, 412_000, 999_499, 999_950, 500_000_000, 50e9].map(count)).toEqual([
@@ -52,4 +52,29 @@ test('outcomes have a tone and words', () => {
 	expect(tone('fuel_exhausted')).toBe('warn');
 	expect(tone('host_fault')).toBe('bad');
 	expect(words('deadline_exceeded')).toBe('deadline exceeded');
+});
+
+test('longer durations step up to days', () => {
+	expect([0, 40, 999, 1000, 1500, 60_000, 90_000, 900_000, 3_600_000, 604_800_000].map(millis)).toEqual([
+		'0 ms', '40 ms', '999 ms', '1 s', '1.5 s', '1 min', '90 s', '15 min', '1 h', '7 d'
+	]);
+});
+
+test('parts of a whole, and counted nouns', () => {
+	expect([percent(0, 0), percent(0, 9), percent(1, 3000), percent(1, 250), percent(1, 3), percent(3, 3)]).toEqual([
+		'–', '0 %', '< 0.1 %', '0.4 %', '33 %', '100 %'
+	]);
+	expect([plural(1, 'call'), plural(1200, 'call'), plural(2, 'entry', 'entries')]).toEqual([
+		'1 call', '1\u202f200 calls', '2 entries'
+	]);
+});
+
+test('what is to come', () => {
+	const now = Date.parse('2026-03-01T12:00:00Z');
+	expect(until('2026-03-01T12:00:00Z', now)).toBe('now');
+	expect(until('2026-03-01T12:00:01Z', now)).toBe('in 1 second');
+	expect(until('2026-03-01T13:59:00Z', now)).toBe('in 1 hour');
+	expect(until('2026-05-01T00:00:00Z', now)).toBe('2026-05-01');
+	expect(moment('nonsense')).toBe('nonsense');
+	expect(moment('2026-03-01T12:00:07.5Z')).toMatch(/^2026-0[23]-\d\d \d\d:\d\d:07$/);
 });

@@ -1,5 +1,5 @@
 /** Numbers and times as people read them. Pure: the present moment is an argument. */
-import type { Outcome } from './api';
+import type { Outcome } from '$lib/api';
 
 /** Three significant digits, or all digits of a larger whole: what a figure reads as. */
 function rounded(value: number): number {
@@ -32,6 +32,38 @@ export function micros(value: number): string {
 	return scaled(value, 1000, ['µs', 'ms', 's']);
 }
 
+/** A duration in milliseconds, up to days: "40 ms", "90 s", "15 min", "7 d". Whole units only where they are exact. */
+export function millis(value: number): string {
+	if (value < 1000) return `${Math.round(value)} ms`;
+	const seconds = value / 1000;
+	for (const [unit, name] of [[86_400, 'd'], [3600, 'h'], [60, 'min']] as const) {
+		if (seconds >= unit * 2 || (seconds >= unit && seconds % unit === 0)) return `${rounded(seconds / unit)} ${name}`;
+	}
+	return `${rounded(seconds)} s`;
+}
+
+/** A part of a whole: "0.4 %", "12 %"; a dash where there is no whole. */
+export function percent(part: number, whole: number): string {
+	if (whole === 0) return '–';
+	const value = (part / whole) * 100;
+	if (value > 0 && value < 0.1) return '< 0.1 %';
+	return `${value < 10 ? Number(value.toFixed(1)) : Math.round(value)} %`;
+}
+
+/** "1 call", "12 calls"; `many` where an s does not do. */
+export function plural(value: number, one: string, many = `${one}s`): string {
+	return `${exact(value)} ${value === 1 ? one : many}`;
+}
+
+/** Date and time in the reader's zone, to the second: "2026-03-01 13:00:07". */
+export function moment(at: string): string {
+	const date = new Date(at);
+	if (Number.isNaN(date.getTime())) return at;
+	const two = (value: number) => String(value).padStart(2, '0');
+	const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+	return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+}
+
 /** Every digit, grouped: for titles beside a rounded figure. */
 export function exact(value: number): string {
 	return value.toLocaleString('en').replaceAll(',', '\u202f');
@@ -54,6 +86,21 @@ export function ago(at: string, now: number): string {
 		if (seconds < below) {
 			const many = Math.floor(seconds / unit);
 			return `${many} ${name}${many === 1 ? '' : 's'} ago`;
+		}
+	}
+	return at.slice(0, 10);
+}
+
+/** "in 3 minutes": of what is to come; the date past thirty days; "now" once it is there. */
+export function until(at: string, now: number): string {
+	const then = Date.parse(at);
+	if (Number.isNaN(then)) return at;
+	const seconds = Math.ceil((then - now) / 1000);
+	if (seconds < 1) return 'now';
+	for (const [below, unit, name] of SPANS) {
+		if (seconds < below) {
+			const many = Math.floor(seconds / unit);
+			return `in ${many} ${name}${many === 1 ? '' : 's'}`;
 		}
 	}
 	return at.slice(0, 10);

@@ -1,4 +1,4 @@
-import type { App, Route } from './api';
+import type { App, Route } from '$lib/api';
 
 /** Where the login page is, coming back to `from` afterwards. */
 export function loginPath(from: URL): string {

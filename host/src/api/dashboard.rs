@@ -1,5 +1,6 @@
 //! The dashboard: static files built into the binary, behind every path that is no endpoint. Unknown paths get
-//! `index.html`, since the pages route themselves.
+//! `index.html`, since the pages route themselves. The build brings each file compressed as well; who says that they take
+//! it is given that.
 
 use std::fmt::Write;
 
@@ -19,6 +20,8 @@ use crate::error::{Error, Result};
 struct Files;
 
 const INDEX: &str = "index.html";
+/// Codings of content, the smallest first, and how the names of such files end.
+const CODINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
 /// File names below it carry a hash of their content.
 const IMMUTABLE: &str = "_app/immutable/";
 const ABSENT: &str = "PiCloud is running. This binary was built without the dashboard: run `make dashboard`, then build again.\n\
@@ -43,7 +46,10 @@ pub(super) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Resul
 }
 
 fn asset(path: &str, file: EmbeddedFile, asked: &HeaderMap) -> Result<Response> {
-    let tag = header_value(format!("\"{}\"", hex(file.metadata.sha256_hash().get(..16).unwrap_or_default())))?;
+    let coded = coded(path, asked);
+    // Of what goes out: each coding is a representation of its own.
+    let sent = coded.as_ref().map_or(&file, |(_, file)| file);
+    let tag = header_value(format!("\"{}\"", hex(sent.metadata.sha256_hash().get(..16).unwrap_or_default())))?;
     let cache = if path.starts_with(IMMUTABLE) { "public, max-age=31536000, immutable" } else { "no-cache" };
     let current = asked.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok()).zip(tag.to_str().ok());
     let mut response = if current.is_some_and(|(asked, tag)| asked.contains(tag)) {
@@ -52,15 +58,39 @@ fn asset(path: &str, file: EmbeddedFile, asked: &HeaderMap) -> Result<Response> 
         let mime = file.metadata.mimetype();
         let charset = if mime.starts_with("text/") { "; charset=utf-8" } else { "" };
         let content_type = header_value(format!("{mime}{charset}"))?;
-        ([(header::CONTENT_TYPE, content_type)], Body::from(file.data.clone().into_owned())).into_response()
+        let mut response = ([(header::CONTENT_TYPE, content_type)], Body::from(sent.data.clone().into_owned())).into_response();
+        if let Some((coding, _)) = coded {
+            response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+        }
+        response
     };
     let headers = response.headers_mut();
     headers.insert(header::ETAG, tag);
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
     if path.ends_with(".html") {
         headers.insert(header::CONTENT_SECURITY_POLICY, header_value(policy(&String::from_utf8_lossy(&file.data)))?);
     }
     Ok(response)
+}
+
+/// The smallest form of a file that the client takes; none where the file itself is all there is.
+fn coded(path: &str, asked: &HeaderMap) -> Option<(&'static str, EmbeddedFile)> {
+    let accepted: Vec<&str> = asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok()).collect();
+    CODINGS
+        .into_iter()
+        .filter(|(coding, _)| accepted.iter().any(|accepted| accepts(accepted, coding)))
+        .find_map(|(coding, end)| Some((coding, Files::get(&format!("{path}{end}"))?)))
+}
+
+/// Whether a value of `Accept-Encoding` names the coding, with a weight above 0. `*` names none: the file as it is will do.
+fn accepts(accepted: &str, coding: &str) -> bool {
+    accepted.split(',').any(|item| {
+        let mut parts = item.split(';').map(str::trim);
+        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(coding));
+        let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+        named && weight.is_none_or(|weight| weight.parse::<f32>().is_ok_and(|weight| weight > 0.0))
+    })
 }
 
 /// Everything from this origin only; of inline scripts exactly those that the page was built with (the one that starts
@@ -129,6 +159,38 @@ mod tests {
         let policy = policy(page);
         assert_eq!(policy.matches("'sha256-").count(), 1);
         assert!(!policy.contains("script-src 'self' 'unsafe-inline'"));
+    }
+
+    #[test]
+    fn a_coding_is_taken_where_it_is_named_with_a_weight() {
+        for accepted in ["gzip", "br, gzip", "deflate,GZIP;q=0.5", "gzip; q=1", "identity;q=0, gzip;q=0.001"] {
+            assert!(accepts(accepted, "gzip"), "{accepted}");
+        }
+        for refused in ["", "*", "br", "gzip;q=0", "gzip; q=0.000", "gzip;q=x", "x-gzip", "gzipped"] {
+            assert!(!accepts(refused, "gzip"), "{refused}");
+        }
+    }
+
+    /// Whether the dashboard was built or not: what says that it is compressed is.
+    #[tokio::test]
+    async fn the_form_that_goes_out_is_the_one_that_was_asked_for() {
+        let mut tags = Vec::new();
+        for (accepted, coding, magic) in [("gzip, deflate", Some("gzip"), &[0x1f, 0x8b][..]), ("identity", None, &[][..])] {
+            let asked = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(accepted))]);
+            let response = serve(Method::GET, "/".parse().unwrap(), asked).await.unwrap();
+            if Files::get("index.html.gz").is_none() {
+                assert!(response.headers().get(header::CONTENT_ENCODING).is_none());
+                continue;
+            }
+            assert_eq!(response.headers().get(header::CONTENT_ENCODING).map(|v| v.to_str().unwrap()), coding);
+            assert_eq!(response.headers().get(header::VARY).unwrap(), "accept-encoding");
+            assert!(response.headers().contains_key(header::CONTENT_SECURITY_POLICY), "{accepted}");
+            tags.push(response.headers().get(header::ETAG).unwrap().clone());
+            let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+            assert!(body.starts_with(magic), "{accepted}");
+        }
+        tags.dedup();
+        assert_ne!(tags.len(), 1, "two forms have two tags");
     }
 
     #[tokio::test]

@@ -1,11 +1,6 @@
-import { client } from '$lib/api';
-import { loaded } from '$lib/load';
+import { reading } from '$lib/load';
 import type { LayoutLoad } from './$types';
 
 /** Who is logged in; read once, and again after a login. */
-export const load: LayoutLoad = async ({ fetch, url, untrack }) => ({
-	user: await loaded(
-		untrack(() => url),
-		client(fetch).me()
-	)
-});
+export const load: LayoutLoad = (event) =>
+	reading(event, async (api) => ({ user: await api.get('/api/v1/admin/auth/me') }));

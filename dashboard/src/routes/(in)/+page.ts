@@ -1,10 +1,4 @@
-import { client } from '$lib/api';
-import { loaded } from '$lib/load';
+import { reading } from '$lib/load';
 import type { PageLoad } from './$types';
 
-export const load: PageLoad = async ({ fetch, url, untrack }) => ({
-	apps: await loaded(
-		untrack(() => url),
-		client(fetch).apps()
-	)
-});
+export const load: PageLoad = (event) => reading(event, async (api) => ({ apps: await api.get('/api/v1/admin/apps') }));

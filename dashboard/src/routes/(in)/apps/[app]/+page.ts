@@ -1,10 +1,7 @@
-import { client } from '$lib/api';
-import { loaded } from '$lib/load';
+import { reading } from '$lib/load';
 import type { PageLoad } from './$types';
 
-export const load: PageLoad = async ({ fetch, params, url, untrack }) => {
-	const here = untrack(() => url);
-	const api = client(fetch);
-	const app = await loaded(here, api.app(params.app));
-	return { app, scripts: await loaded(here, api.scripts(app.id)) };
+export const load: PageLoad = (event) => {
+	const { app } = event.params;
+	return reading(event, async (api) => ({ scripts: await api.get('/api/v1/admin/scripts', { query: { app } }) }));
 };

@@ -1,11 +1,11 @@
-import { client } from '$lib/api';
-import { loaded } from '$lib/load';
+import { redirect } from '@sveltejs/kit';
+import { reading } from '$lib/load';
+import { appPath } from '$lib/shell/nav';
 import type { PageLoad } from './$types';
 
-export const load: PageLoad = async ({ fetch, params, url, untrack }) => {
-	const here = untrack(() => url);
-	const api = client(fetch);
-	const reading = Promise.all([api.script(params.script), api.routes(params.script), api.executions(params.script)]);
-	const [script, routes, executions] = await loaded(here, reading);
-	return { script, routes, executions, app: await loaded(here, api.app(script.app_id)) };
+/** Where scripts were before they stood below their app. */
+export const load: PageLoad = async (event) => {
+	const { script: id } = event.params;
+	const script = await reading(event, (api) => api.get('/api/v1/admin/scripts/{script_id}', { path: { script_id: id } }));
+	redirect(307, appPath(script.app_id, 'scripts', script.id) + event.url.search);
 };

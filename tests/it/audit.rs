@@ -266,6 +266,7 @@ async fn of_scripts(story: &mut Story, shop: &str) -> (String, String) {
     story.leaves_none("POST /api/v1/admin/routes:match", &[], asked).await;
     // That it ran is in the record of the execution.
     story.leaves_none("POST /api/v1/execute/{script_id}", &[&works], Sent::Body(json!({}))).await;
+    story.leaves_none("POST /api/v1/admin/scripts/{script_id}/test", &[&works], Sent::Body(json!({}))).await;
     (works, fails)
 }
 

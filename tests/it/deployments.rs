@@ -473,3 +473,21 @@ async fn what_was_stored_last_is_not_what_is_trimmed() {
     shop.client.patch("/admin/apps/shop/grants", json!({ "http": [] })).await.expect(200);
     shop.client.post(&format!("/admin/apps/shop/deployments/{stored}/activate"), json!({})).await.expect(200);
 }
+
+#[tokio::test]
+async fn what_is_stored_and_never_runs_does_not_push_out_what_ran() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    apply(&shop, &manifest()).await.expect(200);
+    let mut last = String::new();
+    for n in 0..=DEPLOYMENTS_PER_APP_MAX {
+        let mut next = manifest();
+        next["grants"]["http"] = json!([format!("{n}.example.com")]);
+        let body = json!({ "manifest": next, "activate": false });
+        last = shop.client.post("/admin/apps/shop/deployments", body).await.expect(200).json()["stored"].to_string();
+    }
+    shop.client.post(&format!("/admin/apps/shop/deployments/{last}/activate"), json!({})).await.expect(200);
+    shop.client.get("/admin/apps/shop/deployments/2").await.fails(404, "not_found");
+    let back = shop.client.post("/admin/apps/shop/rollback", json!({})).await.expect(200).json();
+    assert_eq!(back["deployment"], 1);
+}

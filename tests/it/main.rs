@@ -42,6 +42,7 @@ mod nodes;
 mod passed_over;
 mod previews;
 mod queues;
+mod replays;
 mod ticks;
 mod triggers;
 // The planes.
@@ -55,11 +56,13 @@ mod domains;
 mod files_bounds;
 mod follow;
 mod grants;
+mod health;
 mod openapi;
 mod quota;
 mod recording;
 mod routing;
 mod scripts;
+mod test_calls;
 mod usage;
 mod versions;
 // Who may do what.

@@ -302,6 +302,12 @@ async fn what_is_answered_about_apps_and_scripts_is_as_described() {
     }
     held.call("delete", "/api/v1/admin/scripts/{script_id}/routes/{route_id}", &[script, id(&route)], "", None).await;
     held.call("post", "/api/v1/execute/{script_id}", &[script], "?a=1", None).await;
+    for asked in [json!({ "path": "/a", "headers": { "x-a": "1" } }), json!({ "version": 1 }), json!({ "path": "a" })] {
+        held.post("/api/v1/admin/scripts/{script_id}/test", &[script], asked).await;
+    }
+    for window in ["", "?window=day", "?window=week"] {
+        held.call("get", "/api/v1/admin/apps/{app}/health", &["shop"], window, None).await;
+    }
     let ran = held.get("/api/v1/admin/scripts/{script_id}/executions", &[script]).await;
     held.get("/api/v1/executions/{execution_id}", &[id(&ran["items"][0])]).await;
     held.get("/api/v1/admin/scripts/{script_id}/logs", &[script]).await;
@@ -374,7 +380,9 @@ async fn what_is_answered_about_events_is_as_described() {
     let letters = held.call("get", "/api/v1/admin/apps/{app}/dead_letters", &["shop"], "?source=queue", None).await;
     let letter = id(&letters["items"][0]);
     held.get("/api/v1/admin/apps/{app}/dead_letters/{letter_id}", &["shop", letter]).await;
-    held.call("post", "/api/v1/admin/apps/{app}/dead_letters/{letter_id}/replay", &["shop", letter], "", None).await;
+    for body in [None, Some(json!({ "message": { "order": 8 } }))] {
+        held.call("post", "/api/v1/admin/apps/{app}/dead_letters/{letter_id}/replay", &["shop", letter], "", body).await;
+    }
     let done = json!({ "reason": "it is" });
     held.post("/api/v1/admin/apps/{app}/dead_letters/{letter_id}/resolve", &["shop", letter], done).await;
     held.post("/api/v1/admin/apps/{app}/dead_letters/replay", &["shop"], json!({ "source": "queue" })).await;

@@ -42,6 +42,26 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     }
 }
 
+/// The same where nothing may come as well: [`Json`] then is `None`, whatever its content type.
+#[derive(Debug)]
+pub(crate) struct Maybe<T>(pub(crate) Option<T>);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Maybe<T> {
+    type Rejection = Failed;
+
+    async fn from_request(request: Request, _: &S) -> Answer<Self> {
+        let (parts, body) = request.into_parts();
+        let bytes = read(&parts.headers, body, limits::API_BODY_BYTES_MAX).await?;
+        if bytes.is_empty() {
+            return Ok(Self(None));
+        }
+        if !is_json(&parts.headers) {
+            return Err(Failed::unsupported_media_type("the body must be JSON: send content-type: application/json"));
+        }
+        Ok(Self(Some(parse(&bytes)?)))
+    }
+}
+
 /// The same for what holds the sources of a whole app, at most `limits::MANIFEST_BYTES_MAX` long.
 #[derive(Debug)]
 pub(crate) struct Large<T>(pub(crate) T);
@@ -284,6 +304,19 @@ mod tests {
             assert!(!is_json(&with(bad)), "{bad}");
         }
         assert!(!is_json(&HeaderMap::new()));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_may_be_left_out_is_read_as_any_other_where_it_is_there() {
+        async fn read(content_type: &'static str, body: &'static str) -> Answer<Maybe<Shape>> {
+            let request = Request::post("/x").header(header::CONTENT_TYPE, content_type).body(Body::from(body)).unwrap();
+            Maybe::from_request(request, &()).await
+        }
+        assert!(read("text/plain", "").await.unwrap().0.is_none());
+        assert!(read("application/json", "{\"name\":\"a\"}").await.unwrap().0.is_some());
+        assert_eq!(read("text/plain", "{\"name\":\"a\"}").await.unwrap_err().status(), 415);
+        assert_eq!(read("application/json", "{").await.unwrap_err().status(), 400);
+        assert_eq!(read("application/json", "{\"name\":\"a\",\"x\":1}").await.unwrap_err().status(), 422);
     }
 
     #[tokio::test]

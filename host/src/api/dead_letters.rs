@@ -5,8 +5,9 @@ mod shapes;
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use self::shapes::{Letter, WholeLetter};
 use super::answer::Accepted;
@@ -88,13 +89,35 @@ pub(super) struct NewDelivery {
     delivery_id: DeliveryId,
 }
 
+/// How a letter is replayed; left out: as it is.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "DeadLetterToReplay", example = json!({ "message": { "order": 17 } }))]
+pub(super) struct Replay {
+    /// Of a queue's or a topic's letter: another message in place of its own, any JSON value.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "serde_json::Value")]
+    message: Option<Box<RawValue>>,
+}
+
+/// A value that is there, `null` too.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(deserializer).map(Some)
+}
+
 pub(super) async fn replay(
     State(api): State<Api>,
     OfApp(app): OfApp,
     Path((_, id)): Path<(String, DeliveryId)>,
     Caller(by): Caller,
+    body::Maybe(replay): body::Maybe<Replay>,
 ) -> Answer<Accepted<NewDelivery>> {
-    let delivery_id = service::dead_letters::replay(&api.services, Some(&*by), app.id, id).await?;
+    let delivery_id = match replay.and_then(|replay| replay.message) {
+        None => service::dead_letters::replay(&api.services, Some(&*by), app.id, id).await?,
+        Some(message) => {
+            let message = message.get().as_bytes().to_vec();
+            service::dead_letters::replay_edited(&api.services, &by, app.id, id, message).await?
+        }
+    };
     Ok(Accepted(NewDelivery { delivery_id }))
 }
 

@@ -177,6 +177,13 @@ impl<T: JsonSchema> Input for body::Json<T> {
     }
 }
 
+impl<T: JsonSchema> Input for body::Maybe<T> {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        body::Json::<T>::describe(operation, schemas);
+        operation.body_is_optional = true;
+    }
+}
+
 impl<T: JsonSchema> Input for body::Large<T> {
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
         body::Json::<T>::describe(operation, schemas);

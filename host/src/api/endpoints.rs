@@ -7,9 +7,9 @@ use axum::routing::{self, MethodFilter, MethodRouter};
 use super::describe::{Described, Operation};
 use super::openapi::schemas::Schemas;
 use super::{
-    Api, apps, archive, audit, dead_letters, deployments, docs, domains, execute, executions, files, follow, grants, keys, kv,
-    limits, members, node, openapi, previews, queues, quota, restrictions, routes, scripts, secrets, sessions, splits, triggers, usage,
-    users,
+    Api, apps, archive, audit, dead_letters, deployments, docs, domains, execute, executions, files, follow, grants, health,
+    keys, kv, limits, members, node, openapi, previews, queues, quota, restrictions, routes, scripts, secrets, sessions, splits,
+    test_calls, triggers, usage, users,
 };
 use crate::model::access::Rule::{self, App, Instance, LoggedIn, Public, SignedIn, SomeApp};
 use crate::model::access::Scope::{AppAdmin, DomainManage, InstanceAdmin, LogRead, RouteWrite, ScriptRead, ScriptWrite};
@@ -103,6 +103,7 @@ pub(super) fn table() -> Vec<Endpoint> {
         get   ("/api/v1/admin/apps/{app}/manifest",                              App(ScriptRead),         deployments::pull,          "Gives what runs as a manifest."),
         post  ("/api/v1/admin/apps/{app}/plan",                                  App(ScriptWrite),        deployments::plan,          "Says what applying a manifest would change.").or(&[409, 503]),
         post  ("/api/v1/admin/apps/{app}/rollback",                              App(ScriptWrite),        deployments::rollback,      "Puts the app back into the state of a deployment, whole or not at all.").or(&[404, 409, 503, 507]),
+        get   ("/api/v1/admin/apps/{app}/health",                                App(LogRead),            health::get,                "Says how the app does: calls, failures, times, dead letters that wait."),
         get   ("/api/v1/admin/apps/{app}/usage",                                 App(LogRead),            usage::list,                "Lists what the app used, by the minute, the hour or the day."),
         get   ("/api/v1/admin/apps/{app}/secrets",                               App(AppAdmin),           secrets::list,              "Lists the names of the secrets."),
         put   ("/api/v1/admin/apps/{app}/secrets/{name}",                        App(AppAdmin),           secrets::put,               "Sets a secret."),
@@ -138,6 +139,7 @@ pub(super) fn table() -> Vec<Endpoint> {
         get   ("/api/v1/admin/scripts/{script_id}/versions/{number}",            App(ScriptRead),         scripts::version,           "Reads a version with its source."),
         get   ("/api/v1/admin/scripts/{script_id}/versions/{number}/diff",       App(ScriptRead),         scripts::diff,              "Says what differs between two versions.").or(&[404]),
         post  ("/api/v1/admin/scripts/{script_id}/activate",                     App(ScriptWrite),        scripts::activate,          "Makes a stored version the active one.").or(&[404, 409, 503]),
+        post  ("/api/v1/admin/scripts/{script_id}/test",                         App(ScriptWrite),        test_calls::create,         "Runs a script as a request would, and tells all about it.").or(&[429, 503]),
         get   ("/api/v1/admin/scripts/{script_id}/executions",                   App(LogRead),            executions::list,           "Lists its executions, newest first."),
         get   ("/api/v1/admin/scripts/{script_id}/logs",                         App(LogRead),            executions::logs,           "Lists what it logged, newest first."),
 

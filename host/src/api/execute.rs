@@ -136,7 +136,7 @@ pub(super) async fn run(
 }
 
 /// The script as the database has it now: whoever publishes and runs sees the new version, on every node.
-fn deployed(script: Script, quota: &Quota) -> Result<Arc<Deployed>> {
+pub(super) fn deployed(script: Script, quota: &Quota) -> Result<Arc<Deployed>> {
     if script.kind == script::Kind::Module {
         let message = format!("{} is a module: it answers no requests, scripts import it", script.name);
         return Err(Error::invalid("script_id", message));
@@ -188,7 +188,7 @@ fn answered(answer: invocation::Answer) -> Result<Response> {
 }
 
 /// Who may read the log sees what went wrong and where; others see the code.
-fn failed(failure: Failure, may_read_log: bool, retry_after: Option<Duration>) -> Failed {
+pub(super) fn failed(failure: Failure, may_read_log: bool, retry_after: Option<Duration>) -> Failed {
     let code = failure.code;
     let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if code == FailureCode::Internal {

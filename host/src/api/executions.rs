@@ -168,7 +168,7 @@ pub(super) enum Found {
 /// A line that a script logged.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "LogLine")]
-struct LineJson {
+pub(super) struct LineJson {
     at: DateTime<Utc>,
     level: LogLevel,
     message: String,

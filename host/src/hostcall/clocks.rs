@@ -4,13 +4,14 @@ use wasmtime::component::Linker;
 
 use super::door::{self, Given};
 use super::guest::Guest;
+use super::trace;
 use crate::wit::wasi::clocks::wall_clock::Datetime;
 
 /// What the clock tells apart: milliseconds, so that timing other tenants is no finer than that.
 const RESOLUTION: Datetime = Datetime { seconds: 0, nanoseconds: 1_000_000 };
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    let mut clock = linker.instance("wasi:clocks/wall-clock@0.2.6")?;
+    let mut clock = trace::interface(linker, "wasi:clocks/wall-clock@0.2.6")?;
     clock.func_wrap_async("now", |store, (): ()| {
         Box::new(door::local(store, 0, |guest| Given { value: (now(guest),), bytes: size_of::<Datetime>() }))
     })?;

@@ -4,13 +4,14 @@ use wasmtime::component::Linker;
 
 use super::door::{self, Given};
 use super::guest::Guest;
+use super::trace;
 use crate::model::dead_letter::LetterQuery;
 use crate::model::grant::{Capability, Need};
 use crate::service;
 use crate::wit::dead_letters::{ListOptions, Page};
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    let mut instance = linker.instance("picloud:sandbox/dead-letters@0.1.0")?;
+    let mut instance = trace::interface(linker, "picloud:sandbox/dead-letters@0.1.0")?;
     instance.func_wrap_async("list", |store, (options,): (ListOptions,)| {
         let bytes_out = options.after.as_ref().map_or(0, String::len);
         Box::new(door::database(store, need(), bytes_out, move |reach| async move {

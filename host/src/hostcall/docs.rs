@@ -4,13 +4,14 @@ use wasmtime::component::Linker;
 
 use super::door::{self, Given};
 use super::guest::Guest;
+use super::trace;
 use crate::model::grant::{Capability, Need};
 use crate::model::{self, docs};
 use crate::service;
 use crate::wit::docs::{Document, Page};
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    let mut instance = linker.instance("picloud:sandbox/docs@0.1.0")?;
+    let mut instance = trace::interface(linker, "picloud:sandbox/docs@0.1.0")?;
     instance.func_wrap_async("create", |store, (collection, id, data): (String, Option<String>, Vec<u8>)| {
         let bytes_out = collection.len() + id.as_ref().map_or(0, String::len) + data.len();
         Box::new(door::database(store, need(&collection), bytes_out, move |reach| async move {
@@ -47,7 +48,7 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     link_searches(&mut instance)
 }
 
-fn link_searches(instance: &mut wasmtime::component::LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
+fn link_searches(instance: &mut trace::Interface<'_>) -> wasmtime::Result<()> {
     instance.func_wrap_async("find", |store, (collection, filter, cursor, limit): Search| {
         let bytes_out = collection.len() + filter.len() + cursor.as_ref().map_or(0, String::len);
         Box::new(door::database(store, need(&collection), bytes_out, move |reach| async move {

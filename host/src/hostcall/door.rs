@@ -7,7 +7,7 @@ use wasmtime::{StoreContextMut, Trap};
 use super::error;
 use super::guest::{Guest, Reach};
 use super::local::{Called, Here};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::limits::{FUEL_YIELD_INTERVAL, HOST_CALL_FUEL_BASE, HOST_CALL_FUEL_PER_BYTE};
 use crate::model::grant::Need;
 use crate::unstoppable::Unstoppable;
@@ -142,7 +142,7 @@ fn count(guest: &mut Guest) -> Result<(), wit::Error> {
     let allowed = guest.limits.host_calls;
     if guest.outward_calls >= allowed {
         let message = format!("an invocation of this script may make {allowed} host calls (its limit `host_calls`)");
-        return Err(wit::Error::LimitExceeded(message));
+        return Err(error::to_guest(Error::new(Kind::RateLimited, "limit_exceeded", message), guest));
     }
     guest.outward_calls += 1;
     Ok(())

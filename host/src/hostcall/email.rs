@@ -5,13 +5,14 @@ use wasmtime::component::Linker;
 
 use super::door::{self, Given};
 use super::guest::Guest;
+use super::trace;
 use crate::model::email;
 use crate::model::grant::{Capability, Need};
 use crate::service;
 use crate::wit::email::Message;
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    let mut instance = linker.instance("picloud:sandbox/email@0.1.0")?;
+    let mut instance = trace::interface(linker, "picloud:sandbox/email@0.1.0")?;
     instance.func_wrap_async("send", |store, (message,): (Message,)| Box::new(send(store, message)))
 }
 

@@ -10,7 +10,7 @@ pub const FAULT_MESSAGE: &str = "something of the platform's failed; the executi
 /// Maps once. A fault of ours is logged here, the first of an invocation only, and reaches the script without its cause.
 pub(super) fn to_guest(error: Error, guest: &mut Guest) -> wit::Error {
     let message = error.message.to_string();
-    match error.kind {
+    let told = match error.kind {
         Kind::Malformed | Kind::Invalid | Kind::TooLarge | Kind::HeadersTooLarge | Kind::MethodNotAllowed => {
             wit::Error::InvalidArgument(message)
         }
@@ -29,5 +29,23 @@ pub(super) fn to_guest(error: Error, guest: &mut Guest) -> wit::Error {
             guest.faulted = true;
             wit::Error::Internal(FAULT_MESSAGE.to_owned())
         }
+    };
+    guest.call_fails(code(&told));
+    told
+}
+
+/// As scripts know it.
+fn code(error: &wit::Error) -> &'static str {
+    match error {
+        wit::Error::InvalidArgument(_) => "invalid_argument",
+        wit::Error::Denied(_) => "denied",
+        wit::Error::NotFound(_) => "not_found",
+        wit::Error::Conflict(_) => "conflict",
+        wit::Error::LimitExceeded(_) => "limit_exceeded",
+        wit::Error::TimedOut(_) => "timed_out",
+        wit::Error::Corrupt(_) => "corrupt",
+        wit::Error::Unavailable(_) => "unavailable",
+        wit::Error::NotConfigured(_) => "not_configured",
+        wit::Error::Internal(_) => "internal",
     }
 }

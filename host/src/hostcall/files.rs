@@ -8,6 +8,7 @@ use wasmtime::{AsContextMut as _, StoreContextMut};
 
 use super::door::{self, Answer, Given};
 use super::guest::Guest;
+use super::trace;
 use crate::error::{Error, Kind, Result};
 use crate::limits;
 use crate::model::grant::{Capability, Need};
@@ -21,7 +22,7 @@ use crate::wit::files::{Metadata, Opened, Page, Range};
 const METADATA_BYTES: usize = 48;
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    let mut instance = linker.instance("picloud:sandbox/files@0.1.0")?;
+    let mut instance = trace::interface(linker, "picloud:sandbox/files@0.1.0")?;
     instance.func_wrap_async("append", |store, arguments| Box::new(append(store, arguments)))?;
     instance.func_wrap_async("create", |store, arguments| Box::new(create(store, arguments)))?;
     instance.func_wrap_async("update", |store, arguments| Box::new(update(store, arguments)))?;

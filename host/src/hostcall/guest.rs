@@ -9,6 +9,7 @@ use wasmtime::ResourceLimiter;
 use super::files::{Downloads, Uploads};
 use super::invoke::Scripts;
 use super::local::{Here, Transfers};
+use super::trace::Tracer;
 use crate::clock::Clock;
 use crate::egress::Allowance;
 use crate::error::{Error, Kind};
@@ -28,6 +29,8 @@ pub struct Reach {
     pub services: Arc<Services>,
     pub caller: Caller,
     pub scripts: Arc<Scripts>,
+    /// Where somebody watches the invocation: when it began. Its host calls are noted.
+    pub watched_since: Option<Instant>,
 }
 
 /// The invocation that the host calls are of.
@@ -49,7 +52,7 @@ impl Reach {
     pub fn alone(app_id: AppId, services: Arc<Services>) -> Self {
         let (request_id, deadline) = (RequestId(uuid::Uuid::nil()), Instant::now());
         let caller = Caller { request_id, depth: 0, event_depth: 0, deadline, is_background: false };
-        Self { app_id, services, caller, scripts: Arc::new(Scripts::none()) }
+        Self { app_id, services, caller, scripts: Arc::new(Scripts::none()), watched_since: None }
     }
 
     /// What events that it causes come of.
@@ -113,6 +116,8 @@ pub struct Guest {
     pub(super) downloads: Downloads,
     /// The same in a world.
     pub(super) transfers: Transfers,
+    /// Notes its host calls, where somebody watches.
+    pub(super) tracer: Option<Tracer>,
     pub(super) limits: Limits,
     /// What was left of its fuel when it last gave way to others; none before the first host call.
     pub(super) yielded_at: Option<u64>,
@@ -144,6 +149,7 @@ impl Guest {
             uploads: Uploads::default(),
             downloads: Downloads::default(),
             transfers: Transfers::default(),
+            tracer: None,
             limits,
             yielded_at: None,
             log_bytes: 0,
@@ -153,7 +159,10 @@ impl Guest {
     /// Of an invocation, wherever it runs. In a world the clock is the world's.
     pub fn of(ground: Ground, clock: Clock, limits: Limits) -> Self {
         match ground {
-            Ground::Node(reach) => Self::new(Some(reach), clock, limits),
+            Ground::Node(reach) => {
+                let tracer = reach.watched_since.map(Tracer::since);
+                Self { tracer, ..Self::new(Some(reach), clock, limits) }
+            }
             Ground::World(here) => {
                 let clock = here.world.clock().clone();
                 Self { here: Some(here), ..Self::new(None, clock, limits) }

@@ -5,13 +5,14 @@ use wasmtime::component::Linker;
 
 use super::door::{self, Given};
 use super::guest::Guest;
+use super::trace;
 use crate::model::grant::{Capability, Need};
 use crate::model::http;
 use crate::service;
 use crate::wit::http::{Redirects, Request, Response};
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    let mut instance = linker.instance("picloud:sandbox/http@0.1.0")?;
+    let mut instance = trace::interface(linker, "picloud:sandbox/http@0.1.0")?;
     instance.func_wrap_async("send", |store, (request,): (Request,)| Box::new(send(store, request)))
 }
 

@@ -6,9 +6,11 @@ use std::future::Future;
 use std::pin::Pin;
 
 use wasmtime::component::Linker;
+use wasmtime::{AsContextMut as _, StoreContextMut};
 
 use super::door::{self, Given};
 use super::guest::{Caller, Guest, Reach};
+use super::trace;
 use crate::error::Error;
 use crate::id::AppId;
 use crate::limits::{INVOKE_ARGUMENTS_BYTES_MAX, INVOKE_DEPTH_MAX};
@@ -52,20 +54,8 @@ impl std::fmt::Debug for Scripts {
 }
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    let mut instance = linker.instance("picloud:sandbox/invoke@0.1.0")?;
-    instance.func_wrap_async("call", |store, (script, arguments, timeout_ms): (String, Vec<u8>, Option<u32>)| {
-        let bytes_out = script.len() + arguments.len();
-        Box::new(door::outward(store, need(&script), bytes_out, async move |reach| {
-            let answered = (reach.scripts.call)(nested(&reach, script, arguments, timeout_ms)?).await?;
-            Ok(match answered {
-                Ok(value) => Given { bytes: value.len(), value: Ok(value) },
-                Err(failure) => {
-                    let failure = failure_to_guest(&failure);
-                    Given { bytes: failure.message.len(), value: Err(failure) }
-                }
-            })
-        }))
-    })?;
+    let mut instance = trace::interface(linker, "picloud:sandbox/invoke@0.1.0")?;
+    instance.func_wrap_async("call", |store, arguments| Box::new(call(store, arguments)))?;
     instance.func_wrap_async("start", |store, (script, arguments): (String, Vec<u8>)| {
         let bytes_out = script.len() + arguments.len();
         Box::new(door::database(store, need(&script), bytes_out, move |reach| async move {
@@ -75,6 +65,31 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
             Ok(Given { bytes: id.len(), value: id })
         }))
     })
+}
+
+async fn call(
+    mut store: StoreContextMut<'_, Guest>,
+    (script, arguments, timeout_ms): (String, Vec<u8>, Option<u32>),
+) -> door::Answer<Result<Vec<u8>, wit::Failure>> {
+    let bytes_out = script.len() + arguments.len();
+    let mut failed = None;
+    let note = &mut failed;
+    let (answer,) = door::outward(store.as_context_mut(), need(&script), bytes_out, async move |reach| {
+        let answered = (reach.scripts.call)(nested(&reach, script, arguments, timeout_ms)?).await?;
+        Ok(match answered {
+            Ok(value) => Given { bytes: value.len(), value: Ok(value) },
+            Err(failure) => {
+                *note = Some(failure.code.as_str());
+                let failure = failure_to_guest(&failure);
+                Given { bytes: failure.message.len(), value: Err(failure) }
+            }
+        })
+    })
+    .await?;
+    if let Some(code) = failed {
+        store.data_mut().call_fails(code);
+    }
+    Ok((answer,))
 }
 
 fn need(script: &str) -> Need {

@@ -4,6 +4,7 @@ use wasmtime::component::Linker;
 
 use super::door::{self, Given};
 use super::guest::Guest;
+use super::trace;
 use crate::model::grant::{Capability, Need};
 use crate::model::listing::Query;
 use crate::model::{self, kv};
@@ -11,7 +12,7 @@ use crate::service;
 use crate::wit::kv::{Encoding, Entry, Page, SetOptions, Stored, Value};
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    let mut instance = linker.instance("picloud:sandbox/kv@0.1.0")?;
+    let mut instance = trace::interface(linker, "picloud:sandbox/kv@0.1.0")?;
     instance.func_wrap_async("get", |store, (collection, key): (String, String)| {
         Box::new(door::database(store, need(&collection), collection.len() + key.len(), move |reach| async move {
             let stored = service::kv::get(&reach.services, reach.app_id, &collection, &key).await?;

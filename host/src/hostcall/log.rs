@@ -5,11 +5,12 @@ use wasmtime::component::Linker;
 
 use super::door::{self, Given};
 use super::guest::Guest;
+use super::trace;
 use crate::model::execution::{LogLevel, LogLine};
 use crate::wit::log::Level;
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    linker.instance("picloud:sandbox/log@0.1.0")?.func_wrap_async("write", |store, line| Box::new(write(store, line)))
+    trace::interface(linker, "picloud:sandbox/log@0.1.0")?.func_wrap_async("write", |store, line| Box::new(write(store, line)))
 }
 
 async fn write(

@@ -5,6 +5,8 @@
 //! error has done nothing; a call whose invocation is dropped while it waits (deadline) either committed or did not,
 //! as its one transaction decides.
 //!
+//! What somebody watches is noted around the calls by [`trace`].
+//!
 //! [`local`] has the same imports over a world in memory, for scripts that run on the machine of who writes them.
 
 mod clocks;
@@ -27,6 +29,7 @@ mod queue;
 mod random;
 mod retry;
 mod secrets;
+mod trace;
 
 use wasmtime::component::Linker;
 

@@ -4,11 +4,12 @@ use wasmtime::component::Linker;
 
 use super::door::{self, Given};
 use super::guest::Guest;
+use super::trace;
 use crate::model::grant::{Capability, Need};
 use crate::service;
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    let mut instance = linker.instance("picloud:sandbox/pubsub@0.1.0")?;
+    let mut instance = trace::interface(linker, "picloud:sandbox/pubsub@0.1.0")?;
     instance.func_wrap_async("publish", |store, (topic, message): (String, Vec<u8>)| {
         let need = Need::new(Capability::Pubsub, &topic);
         Box::new(door::database(store, need, topic.len() + message.len(), move |reach| async move {

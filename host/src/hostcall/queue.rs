@@ -4,13 +4,14 @@ use wasmtime::component::Linker;
 
 use super::door::{self, Given};
 use super::guest::Guest;
+use super::trace;
 use crate::model::event;
 use crate::model::grant::{Capability, Need};
 use crate::service;
 use crate::wit::queue::SendOptions;
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    let mut instance = linker.instance("picloud:sandbox/queue@0.1.0")?;
+    let mut instance = trace::interface(linker, "picloud:sandbox/queue@0.1.0")?;
     instance.func_wrap_async("send", |store, (name, message, options): (String, Vec<u8>, SendOptions)| {
         let bytes_out = name.len() + message.len() + options.dedup_key.as_ref().map_or(0, String::len);
         Box::new(door::database(store, need(&name), bytes_out, move |reach| async move {

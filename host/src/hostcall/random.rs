@@ -5,10 +5,11 @@ use wasmtime::component::Linker;
 
 use super::door::{self, Given};
 use super::guest::Guest;
+use super::trace;
 use crate::limits::RANDOM_BYTES_MAX;
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    let mut random = linker.instance("wasi:random/random@0.2.6")?;
+    let mut random = trace::interface(linker, "wasi:random/random@0.2.6")?;
     random.func_wrap_async("get-random-bytes", |store, (len,): (u64,)| {
         Box::new(async move {
             // The interface has no error: asking for more than the bound ends the invocation.

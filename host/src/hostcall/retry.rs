@@ -7,11 +7,12 @@ use wasmtime::component::Linker;
 
 use super::door;
 use super::guest::Guest;
+use super::trace;
 use crate::error::Error;
 use crate::limits::RETRY_PAUSE_MS_MAX;
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    linker.instance("picloud:sandbox/retry@0.1.0")?.func_wrap_async("pause", |store, (ms,): (u32,)| {
+    trace::interface(linker, "picloud:sandbox/retry@0.1.0")?.func_wrap_async("pause", |store, (ms,): (u32,)| {
         let here = store.data().here.clone();
         Box::new(door::waiting(store, async move {
             if ms > RETRY_PAUSE_MS_MAX {

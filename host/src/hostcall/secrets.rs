@@ -4,13 +4,14 @@ use wasmtime::component::Linker;
 
 use super::door::{self, Given};
 use super::guest::Guest;
+use super::trace;
 use crate::model::grant::{Capability, Need};
 use crate::model::secret::{Secret, check_name};
 use crate::service;
 use crate::wit::secrets::Page;
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    let mut instance = linker.instance("picloud:sandbox/secrets@0.1.0")?;
+    let mut instance = trace::interface(linker, "picloud:sandbox/secrets@0.1.0")?;
     instance.func_wrap_async("get", |store, (name,): (String,)| {
         Box::new(door::database(store, need(&name), name.len(), move |reach| async move {
             let secret = service::secrets::get(&reach.services, reach.app_id, &name).await?;

@@ -15,9 +15,9 @@ pub(super) fn cookies_for_script(value: &str) -> Option<Cow<'_, str>> {
 
 /// What a request's cookies of that name hold, in their order. The name is one of the platform's.
 pub(super) fn platform_cookies<'h>(headers: &'h HeaderMap, name: &'static str) -> impl Iterator<Item = &'h str> {
-    let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let pairs = values.flat_map(|value| value.split(';')).map(str::trim);
-    pairs.filter_map(move |pair| pair.strip_prefix(name)?.strip_prefix('='))
+    // Others may hold bytes that are no text.
+    let pairs = headers.get_all(header::COOKIE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
+    pairs.filter_map(move |pair| std::str::from_utf8(pair).ok()?.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
 /// Whether an `Authorization` header carries a token of the platform's, whatever scheme it claims.
@@ -95,7 +95,9 @@ mod tests {
         for value in ["a=1; picloud_split=7;picloud_split=8", "picloud_splits=9; picloud_split=; =picloud_split=6"] {
             headers.append(header::COOKIE, value.parse().unwrap());
         }
-        assert_eq!(platform_cookies(&headers, "picloud_split").collect::<Vec<_>>(), ["7", "8", ""]);
+        let others = axum::http::HeaderValue::from_bytes(b"name=Zo\xeb; picloud_split=5").unwrap();
+        headers.append(header::COOKIE, others);
+        assert_eq!(platform_cookies(&headers, "picloud_split").collect::<Vec<_>>(), ["7", "8", "", "5"]);
         for name in ["picloud_split", "picloud_preview"] {
             assert_eq!(cookies_for_script(&format!("{name}=x")), None, "no script sees it");
             assert_eq!(cookie_from_script(&format!("{name}=x; Path=/"), "hello.localhost"), None, "and none sets it");

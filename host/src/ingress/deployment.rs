@@ -27,15 +27,17 @@ impl Mark {
         Self { deployment, is_preview: true, ..Self::default() }
     }
 
-    /// Says it in the headers of an answer. What a script says of caches stays, but for an answer that puts its visitor into a
-    /// bucket: that one is nobody else's.
+    /// Says it in the headers of an answer. What a script says of caches stays, but for a preview, and for an answer that puts its
+    /// visitor into a bucket: those are nobody else's.
     pub(super) fn apply(self, headers: &mut HeaderMap) {
         if let Some(number) = self.deployment {
             headers.insert(DEPLOYMENT, HeaderValue::from(number));
         }
         if self.is_preview {
             headers.entry("x-robots-tag").or_insert(HeaderValue::from_static("noindex"));
-            headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-store"));
+            if !is_private(headers) {
+                headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+            }
         }
         if self.is_sticky {
             cors::add(headers, header::VARY, "cookie");
@@ -84,11 +86,14 @@ mod tests {
     }
 
     #[test]
-    fn a_preview_is_nobody_elses_unless_its_script_says_so() {
+    fn a_preview_is_nobody_elses_whatever_its_script_says() {
         let told = [("cache-control", "private, no-store"), ("picloud-deployment", "7"), ("x-robots-tag", "noindex")];
         assert_eq!(marked(Mark::preview(Some(7)), &[]), owned(&told));
-        let own = [("cache-control", "max-age=60"), ("x-robots-tag", "all")];
-        let told = [("cache-control", "max-age=60"), ("picloud-deployment", "7"), ("x-robots-tag", "all")];
+        let own = [("cache-control", "public, max-age=60"), ("x-robots-tag", "all")];
+        let told = [("cache-control", "private, no-store"), ("picloud-deployment", "7"), ("x-robots-tag", "all")];
+        assert_eq!(marked(Mark::preview(Some(7)), &own), owned(&told));
+        let own = [("cache-control", "private, max-age=60"), ("x-robots-tag", "all")];
+        let told = [("cache-control", "private, max-age=60"), ("picloud-deployment", "7"), ("x-robots-tag", "all")];
         assert_eq!(marked(Mark::preview(Some(7)), &own), owned(&told));
     }
 

@@ -60,8 +60,10 @@ pub enum Applied {
 }
 
 impl Invoker {
-    /// What applying the manifest would change; nothing is stored. It was tried, so what `apply` would refuse is refused here, alike.
+    /// What applying the manifest would change; nothing is stored. It was tried, so what `apply` would refuse is
+    /// refused here, alike, but for rights that `by` has not.
     pub async fn plan(&self, by: &Principal, app: AppId, manifest: Manifest) -> Result<Plan> {
+        let _turn = self.inner.turns.take(app).await?;
         for _ in 0..limits::PLANS_MAX {
             let (picture, target) = self.target(app, manifest.clone()).await?;
             if let Some(plan) = self.planned(by, &picture, target, Cause::Apply).await? {
@@ -83,6 +85,7 @@ impl Invoker {
     /// What running a deployment would change, tried as by [`Invoker::plan`]. 404; 409 when the source of one of its scripts is not
     /// kept any more.
     pub async fn plan_deployment(&self, by: &Principal, app: AppId, number: i32, cause: Cause) -> Result<Plan> {
+        let _turn = self.inner.turns.take(app).await?;
         for _ in 0..limits::PLANS_MAX {
             let picture = deployments::picture(&self.inner.services, app).await?;
             let target = self.stored(app, number).await?;
@@ -200,6 +203,9 @@ impl Invoker {
     async fn planned(&self, by: &Principal, picture: &Picture, target: Target, cause: Cause) -> Result<Option<Plan>> {
         let prepared = self.prepare_app(picture, target, Depth::Checked).await?;
         let mut plan = plan_of(picture, &prepared)?;
+        if plan.changes.is_empty() {
+            return Ok(Some(plan));
+        }
         if !try_out(&self.inner.services, by, picture.app.id, &prepared, Told { cause, message: "" }).await? {
             return Ok(None);
         }

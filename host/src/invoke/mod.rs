@@ -31,11 +31,11 @@ use self::programs::Programs;
 use self::publish::Turns;
 use self::record::Recorder;
 use self::snapshots::Snapshots;
-use crate::error::Error;
+use crate::error::{Error, Kind as ErrorKind};
 use crate::fair::{Ask, Fair, Full, Place, Size};
 use crate::hostcall::{Caller, Reach, Scripts};
 use crate::id::AppId;
-use crate::limits::ADMISSION_WAIT_MS;
+use crate::limits::{self, ADMISSION_WAIT_MS};
 use crate::model::execution::{Execution, Failure, FailureCode, Outcome, Usage};
 use crate::model::invocation::{Call, Deployed, Ended, InvocationType};
 use crate::model::quota::Quota;
@@ -142,6 +142,11 @@ impl Invoker {
         self.run_by(call, Way::Outside(of)).await
     }
 
+    /// The same for somebody who watches: what it asks of the host is noted.
+    pub async fn run_watched(&self, call: Call, which: Which) -> Ended {
+        self.run_by(call, Way::Watched(which)).await.0
+    }
+
     /// A place for a delivery to that script, among its app's and beside those of callers, and fuel of its app, however long that
     /// takes. Whoever waits may stop.
     pub async fn place_for_event(&self, script: &Deployed) -> EventPlace {
@@ -218,6 +223,8 @@ impl Invoker {
 enum Way {
     /// For a caller from outside, who waits.
     Outside(Option<Arc<Snapshot>>),
+    /// The same for one who wants to know what it does.
+    Watched(Which),
     /// For a script that waits for it.
     Nested(Caller, Option<Arc<Snapshot>>),
     /// For an event: nobody waits.
@@ -225,13 +232,31 @@ enum Way {
 }
 
 impl Way {
-    /// The deployment that the script is of, if that is not the one that runs.
-    fn of(&self) -> Option<Arc<Snapshot>> {
+    fn of(&self) -> Of {
         match self {
-            Self::Outside(of) | Self::Nested(_, of) => of.clone(),
-            Self::Event(_) => None,
+            Self::Outside(of) | Self::Nested(_, of) => of.clone().map_or(Of::Active, Of::Deployment),
+            Self::Watched(Which::Stored) => Of::Stored,
+            Self::Watched(Which::Active) | Self::Event(_) => Of::Active,
         }
     }
+}
+
+/// Which version of a script somebody watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    Active,
+    /// One that does not run.
+    Stored,
+}
+
+/// What a script is of.
+enum Of {
+    /// What runs.
+    Active,
+    /// The versions beside it, with the modules that run.
+    Stored,
+    /// Another deployment.
+    Deployment(Arc<Snapshot>),
 }
 
 /// Held by a delivery while it runs.
@@ -265,7 +290,7 @@ impl Inner {
         let class = match &way {
             Way::Event(_) => Class::Background,
             Way::Nested(caller, _) if caller.is_background => Class::Background,
-            Way::Nested(..) | Way::Outside(_) => Class::Request,
+            Way::Nested(..) | Way::Outside(_) | Way::Watched(_) => Class::Request,
         };
         let quota = self.services.quota(call.script.app_id);
         let owner = Owner { app: call.script.app_id, class, weight: quota.weight };
@@ -288,7 +313,7 @@ impl Inner {
     async fn enter(&self, script: &Deployed, quota: &Quota, way: Way) -> (Option<Caller>, Result<Place, Refused>) {
         let wait = Duration::from_millis(ADMISSION_WAIT_MS);
         match way {
-            Way::Outside(_) => {
+            Way::Outside(_) | Way::Watched(_) => {
                 let let_in = self.services.allowances.enter(script.app_id, quota, self.services.clock.now());
                 let place = match let_in {
                     Ok(()) => self.places.enter(self.ask(REQUESTS, script, quota), wait).await.map_err(Refused::Full),
@@ -304,14 +329,14 @@ impl Inner {
     }
 
     async fn run(&self, call: Call, quota: &Quota, way: Way) -> (Ended, Option<Place>) {
-        let of = way.of();
+        let (of, is_watched) = (way.of(), matches!(way, Way::Watched(_)));
         let (caller, place) = self.enter(&call.script, quota, way).await;
         let started_at = self.services.clock.now();
         let is_event = call.invocation_type == InvocationType::Event;
         let (execution_id, request_id, script, delivered) =
             (call.execution_id, call.request_id, call.script.clone(), call.delivered.clone());
         let (ended, place) = match place {
-            Ok(place) => (self.admitted(call, caller, of).await, Some(place)),
+            Ok(place) => (self.admitted(call, caller, of, is_watched.then(Instant::now)).await, Some(place)),
             Err(refused) => (refused.ended(is_event), None),
         };
         if ended.usage.fuel > 0 {
@@ -340,16 +365,16 @@ impl Inner {
         (ended, place)
     }
 
-    /// The script's, of what runs or of another deployment.
-    async fn program(&self, script: &Deployed, of: Option<&Snapshot>) -> Result<Arc<Program>, Error> {
+    async fn program(&self, script: &Deployed, of: &Of) -> Result<Arc<Program>, Error> {
         match of {
-            None => self.programs.get(&self.services, &self.sandbox, script).await,
-            Some(of) => of.program(self, script).await,
+            Of::Active => self.programs.get(&self.services, &self.sandbox, script).await,
+            Of::Stored => self.programs.get_stored(&self.services, &self.sandbox, script).await,
+            Of::Deployment(of) => of.program(self, script).await,
         }
     }
 
-    /// `by` is the script that waits for it, if one does; `of` the deployment that it is of, if that is not the one that runs.
-    async fn admitted(&self, mut call: Call, by: Option<Caller>, of: Option<Arc<Snapshot>>) -> Ended {
+    /// `by` is the script that waits for it, if one does.
+    async fn admitted(&self, mut call: Call, by: Option<Caller>, of: Of, watched_since: Option<Instant>) -> Ended {
         let started = Instant::now();
         let memory_mb_max = self.sandbox.pool().memory_mb_max;
         if call.script.limits.memory_mb > memory_mb_max {
@@ -361,8 +386,17 @@ impl Inner {
         let is_event = call.invocation_type == InvocationType::Event;
         // A database that does not answer must not hold a place longer than the script itself may.
         let time = Duration::from_millis(script.limits.timeout_ms.into());
-        let program = match timeout(time, self.program(&script, of.as_deref())).await {
+        // That of what does not run is made at its first call, which may take longer than the script may.
+        let loading = match of {
+            Of::Active => time,
+            Of::Stored | Of::Deployment(_) => time.max(Duration::from_millis(limits::SNAPSHOT_WAIT_MS)),
+        };
+        let program = match timeout(loading, self.program(&script, &of)).await {
             Ok(Ok(program)) => program,
+            Ok(Err(error)) if error.kind == ErrorKind::Overloaded => {
+                let failure = Failure::new(FailureCode::Overloaded, "the script is still being made ready");
+                return ended(Err(failure), is_event);
+            }
             Err(_) => {
                 let failure = Failure::new(FailureCode::DeadlineExceeded, "the script could not be loaded in its time");
                 return ended(Err(failure), is_event);
@@ -377,13 +411,18 @@ impl Inner {
         let (depth, event_depth) = by.map_or((0, event_depth), |by| (by.depth, by.event_depth));
         let (request_id, deadline) = (call.request_id, Instant::now() + time);
         let caller = Caller { request_id, depth, event_depth, deadline, is_background };
-        let (app_id, scripts) = (script.app_id, of.as_ref().map_or(&self.scripts, |of| &of.calls).clone());
-        let reach = Reach { app_id, services: self.services.clone(), caller, scripts };
+        let scripts = match &of {
+            Of::Active | Of::Stored => self.scripts.clone(),
+            Of::Deployment(of) => of.calls.clone(),
+        };
+        let app_id = script.app_id;
+        let reach = Reach { app_id, services: self.services.clone(), caller, scripts, watched_since };
         let mut run = self.sandbox.run(&program, call, reach).await;
         if run.image_refused {
             match &of {
-                None => self.programs.forget(&script),
-                Some(of) => of.forget_program(self, &script),
+                Of::Active => self.programs.forget(&script),
+                Of::Stored => self.programs.forget_stored(&script, &program),
+                Of::Deployment(of) => of.forget_program(self, &script),
             }
         }
         run.usage.wall_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -393,6 +432,7 @@ impl Inner {
             usage: run.usage,
             logs: run.logs,
             logs_dropped: run.logs_dropped,
+            trace: run.trace,
             retry_after: None,
         }
     }
@@ -400,7 +440,7 @@ impl Inner {
 
 fn ended(result: Result<crate::model::invocation::Answer, Failure>, is_event: bool) -> Ended {
     let (outcome, usage) = (outcome(&result, is_event), Usage::default());
-    Ended { outcome, result, usage, logs: Vec::new(), logs_dropped: 0, retry_after: None }
+    Ended { outcome, result, usage, logs: Vec::new(), logs_dropped: 0, trace: None, retry_after: None }
 }
 
 /// An event has no answer: its handler came to its end.

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
+use sha2::{Digest, Sha256};
 
 use crate::error::Error;
 use crate::id::{AppId, ScriptId};
 use crate::limits::PROGRAM_CACHE_ITEMS;
 use crate::model::invocation::Deployed;
+use crate::model::script::{Code, Executable};
 use crate::sandbox::{Placement, Program, Sandbox};
 use crate::service::{self, Services};
 
@@ -22,7 +24,7 @@ pub(super) type Content = [u8; 32];
 enum Key {
     /// What runs: script, version, generation.
     Active(ScriptId, i32, i32),
-    /// What another deployment of the app has.
+    /// What another deployment of the app has, or a version that does not run.
     Content(AppId, Content),
 }
 
@@ -74,9 +76,26 @@ impl Programs {
         self.cache.get_or_insert_async(&Key::Content(app, content), make).await
     }
 
+    /// The program of a version that does not run, with the modules that do. Nothing tells when those change, so it is read each
+    /// time, and held by what was read.
+    pub(super) async fn get_stored(
+        &self,
+        services: &Services,
+        sandbox: &Sandbox,
+        script: &Deployed,
+    ) -> Result<Arc<Program>, Error> {
+        let stored = read(services, sandbox, script).await?;
+        self.get_content(script.app_id, content(&stored.code), prepare(services, sandbox, script, stored)).await
+    }
+
     /// Drops what is held, so that the next call loads it anew.
     pub(super) fn forget(&self, script: &Deployed) {
         self.cache.remove(&key(script));
+    }
+
+    /// The same of the program of a version that does not run.
+    pub(super) fn forget_stored(&self, script: &Deployed, program: &Program) {
+        self.forget_content(script.app_id, content(&program.code));
     }
 
     /// The same of that content.
@@ -90,10 +109,16 @@ fn key(script: &Deployed) -> Key {
 }
 
 async fn load(services: &Services, sandbox: &Sandbox, script: &Deployed) -> Result<Arc<Program>, Error> {
+    prepare(services, sandbox, script, read(services, sandbox, script).await?).await
+}
+
+async fn read(services: &Services, sandbox: &Sandbox, script: &Deployed) -> Result<Executable, Error> {
+    let stored = service::scripts::executable(services, script.script_id, script.version, sandbox.component()).await?;
+    stored.ok_or_else(|| Error::internal("the version is not stored"))
+}
+
+async fn prepare(services: &Services, sandbox: &Sandbox, script: &Deployed, stored: Executable) -> Result<Arc<Program>, Error> {
     let (id, version) = (script.script_id, script.version);
-    let stored = service::scripts::executable(services, id, version, sandbox.component())
-        .await?
-        .ok_or_else(|| Error::internal("the version is not stored"))?;
     let (mut program, _) = sandbox.program(stored.code, stored.image.as_ref());
     if program.image.is_none()
         && let Some(image) = sandbox.image(&program.code).await?
@@ -104,4 +129,33 @@ async fn load(services: &Services, sandbox: &Sandbox, script: &Deployed) -> Resu
         }
     }
     Ok(Arc::new(program))
+}
+
+/// Of sources; that of a deployment's script is of digests, and begins with the length of a name.
+fn content(code: &Code) -> Content {
+    let mut hash = Sha256::new();
+    hash.update(b"sources:");
+    let modules = code.modules.iter().flat_map(|module| [&module.name, &module.source]);
+    for part in [&code.name, &code.source].into_iter().chain(modules) {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::script::Module;
+
+    #[test]
+    fn what_is_read_is_named_by_every_source_of_it() {
+        let module = |source: &str| Module { name: "m".to_owned(), source: source.to_owned() };
+        let code = |modules: Vec<Module>| Code { modules, ..Code::alone("a", "1") };
+        assert_eq!(content(&code(vec![module("2")])), content(&code(vec![module("2")])));
+        let all = [code(vec![]), code(vec![module("2")]), code(vec![module("3")]), Code::alone("a", "2"), Code::alone("a1", "")];
+        for (place, one) in all.iter().enumerate() {
+            assert!(all.iter().skip(place + 1).all(|other| content(one) != content(other)), "{place}");
+        }
+    }
 }

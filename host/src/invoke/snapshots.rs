@@ -89,7 +89,9 @@ struct ByBytes;
 impl Weighter<Key, Arc<Held>> for ByBytes {
     fn weight(&self, _: &Key, held: &Arc<Held>) -> u64 {
         // Once as it is kept, and about twice as much as it is current.
-        (3 * held.kept.bytes() + size_of::<Held>()) as u64
+        let bytes = (3 * held.kept.bytes() + size_of::<Held>()) as u64;
+        // A large one is held, too, and does not push out all others.
+        bytes.min(limits::SNAPSHOTS_BYTES_MAX / 16)
     }
 }
 
@@ -211,7 +213,11 @@ impl Inner {
         }
         // The app has changed since: the deployment may be gone. Where that cannot be asked, what is held goes on.
         let is_first = held.current.load().is_none();
-        if !is_first && matches!(service::previews::is_kept(&self.services, app.app_id, number).await, Ok(false)) {
+        let kept = timeout(
+            Duration::from_millis(limits::SNAPSHOT_ASK_MS),
+            service::previews::is_kept(&self.services, app.app_id, number),
+        );
+        if !is_first && matches!(kept.await, Ok(Ok(false))) {
             self.snapshots.cache.remove(&key);
             return Err(Error::not_found("deployment"));
         }
@@ -363,7 +369,8 @@ impl Kept {
         let modules = members.iter().map(|member| Ok(Module { name: member.name.clone(), source: source(member)? }));
         let modules = modules.collect::<Result<Vec<_>>>()?;
         let code = Code { name: script.name.clone(), source: source(script)?, modules };
-        let image = inner.sandbox.image(&code).await?;
+        let (sandbox, making) = (inner.sandbox.clone(), code.clone());
+        let image = inner.preparing(self.app, async move { sandbox.image(&making).await }).await?;
         let (program, _) = inner.sandbox.program(code, image.as_ref());
         Ok(Arc::new(program))
     }

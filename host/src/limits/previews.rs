@@ -2,14 +2,17 @@
 
 /// Deployments of one app that a node holds ready beside the one that runs: those that were asked for last.
 pub const SNAPSHOTS_PER_APP_MAX: usize = 4;
-/// Such deployments of all apps, bytes: names, bounds, routes. Their programs are among the others.
-pub const SNAPSHOTS_BYTES_MAX: u64 = 4 << 20;
+/// Such deployments of all apps, bytes: names, bounds, routes, of one at most a sixteenth of them counted. Their programs are among
+/// the others.
+pub const SNAPSHOTS_BYTES_MAX: u64 = 16 << 20;
 /// About as many of them.
 pub const SNAPSHOT_CACHE_ITEMS: usize = 256;
 /// Whoever asks for a preview waits at most this long for the deployment to be made ready, ms.
 pub const SNAPSHOT_WAIT_MS: u64 = 15_000;
 /// A request that another deployment can answer as well waits no longer than this, ms.
 pub const SPLIT_WAIT_MS: u64 = 2_000;
+/// Whether a deployment that is held is still kept is asked for no longer than this, ms.
+pub const SNAPSHOT_ASK_MS: u64 = 250;
 /// A deployment that could not be made ready is tried again after this, ms.
 pub const SNAPSHOT_RETRY_MS: u64 = 5_000;
 

@@ -123,6 +123,30 @@ pub struct Ended {
     pub logs: Vec<LogLine>,
     /// Lines that did not fit the invocation's log bound.
     pub logs_dropped: u32,
+    /// Its host calls, where somebody watched.
+    pub trace: Option<Trace>,
     /// Of one that was refused: when it may be let in.
     pub retry_after: Option<Duration>,
+}
+
+/// What an invocation asked of the host, in order: the first calls, up to `HOST_CALLS_TRACED_MAX`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trace {
+    pub calls: Vec<HostCall>,
+    /// How many more there were.
+    pub dropped: u32,
+}
+
+/// One call from guest to host. Names are those of the WIT interfaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostCall {
+    pub interface: &'static str,
+    pub function: &'static str,
+    /// Since the invocation began, µs.
+    pub began_us: u64,
+    pub took_us: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    /// The code of what it failed with, as scripts know it; of one that did not come back, of what ended the invocation.
+    pub error: Option<&'static str>,
 }

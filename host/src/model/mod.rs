@@ -17,6 +17,7 @@ pub mod execution;
 pub mod files;
 pub mod follow;
 pub mod grant;
+pub mod health;
 pub mod http;
 pub mod idempotency;
 pub mod import;

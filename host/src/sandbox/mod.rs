@@ -45,7 +45,7 @@ use crate::limits::{
 };
 use crate::model::execution::{Failure, FailureCode, LogLine, Usage};
 use crate::model::import::Import;
-use crate::model::invocation::{Answer, Call, InvocationType};
+use crate::model::invocation::{Answer, Call, InvocationType, Trace};
 use crate::model::script::{Code, Diagnostic, Image, Kind, Limits, Module};
 use crate::wit::picloud::sandbox::preparation::Layout;
 use crate::wit::program::{self, Invocation};
@@ -81,6 +81,8 @@ pub struct Run {
     pub usage: Usage,
     pub logs: Vec<LogLine>,
     pub logs_dropped: u32,
+    /// Its host calls, where somebody watched.
+    pub trace: Option<Trace>,
     /// The program's image did not fit and should be made anew.
     pub image_refused: bool,
 }
@@ -442,7 +444,7 @@ fn invocation(call: Call) -> Invocation {
 
 /// A run of which nothing of the script has run.
 fn not_begun(failure: Failure) -> Run {
-    Run { result: Err(failure), usage: Usage::default(), logs: Vec::new(), logs_dropped: 0, image_refused: false }
+    Run { result: Err(failure), usage: Usage::default(), logs: Vec::new(), logs_dropped: 0, trace: None, image_refused: false }
 }
 
 fn ended(store: &mut Store<Guest>, result: Result<Answer, Failure>, fuel: u64) -> Run {
@@ -455,7 +457,8 @@ fn ended(store: &mut Store<Guest>, result: Result<Answer, Failure>, fuel: u64) -
         bytes_out: guest.bytes_out,
         wall_us: 0,
     };
-    Run { result, usage, logs: std::mem::take(&mut guest.logs), logs_dropped: guest.logs_dropped, image_refused: false }
+    let trace = guest.take_trace(result.as_ref().err().map(|failure| failure.code));
+    Run { result, usage, logs: std::mem::take(&mut guest.logs), logs_dropped: guest.logs_dropped, trace, image_refused: false }
 }
 
 fn finish(mut run: Run, started: Instant, request_bytes: u64, image_refused: bool) -> Run {

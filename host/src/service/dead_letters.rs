@@ -1,17 +1,21 @@
 //! Dead letters: read, delivered again, declared done.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize as _;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::Services;
 use super::audit::{self, Change};
 use crate::error::{Error, Kind, Result};
-use crate::id::{AppId, DeliveryId};
+use crate::id::{AppId, DeliveryId, EventId};
 use crate::limits;
 use crate::model::access::Principal;
 use crate::model::dead_letter::{DeadLetter, LetterDetail, LetterFilter, LetterQuery};
-use crate::model::event::Origin;
+use crate::model::event::{Origin, Source};
 use crate::model::page::{Page, PageQuery, check_limit, id_cursor};
+use crate::model::queue::message_text;
 use crate::model::text;
 use crate::store;
 
@@ -52,7 +56,41 @@ async fn replay_at(s: &Services, by: Option<&Principal>, app: AppId, id: Deliver
         return Ok(*new);
     }
     store::dead_letters::get(&mut *s.db.acquire().await?, app, id).await?.ok_or_else(gone)?;
-    Err(Error::new(Kind::Conflict, "trigger_gone", "the trigger that this was for is gone; resolve the letter instead"))
+    Err(forsaken())
+}
+
+/// Has another message (JSON text) delivered in place of the one that a letter of a queue or a topic tells, for the same trigger,
+/// and resolves the letter; the new delivery. It is a new event, from where and as deep in its chain as the letter's; what else that
+/// one tells stays. 404; 409 `trigger_gone`; 422 for a message that no queue takes, and for a letter of anything else.
+pub async fn replay_edited(s: &Services, by: &Principal, app: AppId, id: DeliveryId, message: Vec<u8>) -> Result<DeliveryId> {
+    let message = message_text(message)?;
+    let letter = store::dead_letters::get(&mut *s.db.acquire().await?, app, id).await?.ok_or_else(gone)?;
+    if !matches!(letter.event.source, Source::Queue | Source::Pubsub) {
+        let source = letter.event.source.as_str();
+        let message = format!("only letters of queues and topics have a message; this one is of {source}");
+        return Err(Error::invalid("message", message));
+    }
+    let about = with_message(&letter.event.about, message)?;
+    let (now, mut tx) = (s.now(), store::begin(&s.db).await?);
+    let event = EventId::at(now);
+    let made = store::dead_letters::replay_edited(&mut tx, now, app, id, by.user_id, event, &about).await?;
+    let delivery = made.ok_or_else(forsaken)?;
+    let after = json!({ "dead_letters": 1, "deliveries": [delivery], "event_id": event, "bytes": about.len() });
+    audit::append(&mut tx, now, Some(by), changed("dead_letter.replay", app, id.to_string(), after)).await?;
+    let doubt = s.events.doubt();
+    tx.commit().await?;
+    doubt.settle_changed();
+    s.events.held.notify_one();
+    s.events.kept.notify_one();
+    tracing::info!(app.id = %app, letter = %id, event.id = %event, user.id = %by.user_id, "dead letter replayed with another message");
+    Ok(delivery)
+}
+
+/// What an event tells, with another message.
+fn with_message(about: &str, message: Box<RawValue>) -> Result<String> {
+    let mut told: BTreeMap<String, Box<RawValue>> = serde_json::from_str(about).map_err(Error::internal)?;
+    told.insert("message".to_owned(), message);
+    serde_json::to_string(&told).map_err(Error::internal)
 }
 
 /// The same for the letters that a filter matches, `DEAD_LETTER_REPLAY_BATCH` of them at most, newest first; how many, how many cannot
@@ -238,4 +276,24 @@ fn changed(action: &'static str, app: AppId, target: String, after: Value) -> Ch
 
 fn gone() -> Error {
     Error::not_found("dead letter")
+}
+
+fn forsaken() -> Error {
+    Error::new(Kind::Conflict, "trigger_gone", "the trigger that this was for is gone; resolve the letter instead")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_put_in_place_of_another_and_all_else_stays() {
+        let about = r#"{"name":"q","message":{"n": [1.50]},"enqueued_at":"2026-01-02T03:04:05Z"}"#;
+        let message = message_text(br#"{ "b": 1.0, "a": 1e3 }"#.to_vec()).unwrap();
+        let told = with_message(about, message).unwrap();
+        assert_eq!(told, r#"{"enqueued_at":"2026-01-02T03:04:05Z","message":{ "b": 1.0, "a": 1e3 },"name":"q"}"#);
+        let nothing = with_message(about, message_text(b"null".to_vec()).unwrap()).unwrap();
+        assert_eq!(parsed(&nothing)["message"], Value::Null);
+        assert!(with_message("[1]", message_text(b"1".to_vec()).unwrap()).is_err());
+    }
 }

@@ -47,6 +47,7 @@ pub mod executions;
 pub mod files;
 pub mod follow;
 pub mod grants;
+pub mod health;
 pub mod http;
 pub mod idempotency;
 pub mod imports;

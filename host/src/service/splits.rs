@@ -41,6 +41,9 @@ pub async fn put(s: &Services, by: &Principal, app: AppId, split: Split) -> Resu
         let message = format!("deployment {} is what runs; split with another one", kept.number);
         return Err(Error::conflict(message, json!({ "field": "deployment", "running": kept.number })));
     }
+    if store::deployments::active(&mut tx, app).await? != running.active {
+        return Err(Error::conflict("the app was changed meanwhile; try again", Value::Null));
+    }
     let before = store::splits::get(&mut tx, app).await?;
     store::splits::put(&mut tx, app, &set).await?;
     store::signals::routing_changed(&mut tx).await?;

@@ -263,6 +263,56 @@ pub async fn replay(
     Ok(rows.into_iter().map(|row| (row.id, row.new_id)).collect())
 }
 
+/// Makes an event like the letter's that tells something else, with a delivery of it for the same trigger, or for whoever consumes the
+/// letter's queue, due now (held where that is not active), and resolves the letter; the delivery. None where the letter is not
+/// there, or its trigger is gone and it is no queue's.
+pub async fn replay_edited(
+    db: &mut PgConnection,
+    now: DateTime<Utc>,
+    app: AppId,
+    letter: DeliveryId,
+    by: UserId,
+    event: EventId,
+    about: &str,
+) -> sqlx::Result<Option<DeliveryId>> {
+    sqlx::query_scalar!(
+        r#"WITH letter AS (
+               SELECT d.id, d.app_id, d.queue, d.depth, coalesce(own.id, consumer.id) AS new_trigger_id,
+                      coalesce(coalesce(own.state, consumer.state) = 'active', false) AS runs, id_at($2) AS new_id,
+                      e.source, e.op, e.depth AS event_depth, e.request_id
+               FROM deliveries d
+               JOIN events e ON e.id = d.event_id
+               LEFT JOIN triggers own ON own.id = d.trigger_id
+               LEFT JOIN triggers consumer ON own.id IS NULL AND consumer.app_id = d.app_id AND consumer.pattern = d.queue
+                    AND consumer.kind = 'queue'
+               WHERE d.app_id = $1 AND d.id = $3 AND d.state = 'dead' AND (own.id IS NOT NULL OR d.queue IS NOT NULL)
+               FOR NO KEY UPDATE OF d
+           ), event AS (
+               INSERT INTO events (id, app_id, source, op, at, depth, request_id, about)
+               SELECT $5, app_id, source, op, $2, event_depth, request_id, $6 FROM letter
+           ), made AS (
+               INSERT INTO deliveries (id, app_id, event_id, trigger_id, queue, replay, state, due_at, resume_at, claims, failed, lost,
+                                       depth)
+               SELECT new_id, app_id, $5, new_trigger_id, queue, 0, CASE WHEN runs THEN 'due' ELSE 'held' END,
+                      CASE WHEN runs THEN $2 ELSE 'infinity' END, CASE WHEN NOT runs THEN $2 END, 0, 0, 0, depth
+               FROM letter
+           )
+           UPDATE deliveries SET replayed_as = new_id, resolved_at = coalesce(resolved_at, $2),
+                  resolved_by = CASE WHEN resolved_at IS NULL THEN $4 ELSE resolved_by END,
+                  resolved_reason = coalesce(resolved_reason, 'replayed')
+           FROM letter WHERE deliveries.id = letter.id
+           RETURNING new_id AS "new_id!: DeliveryId""#,
+        app.0,
+        now,
+        letter.0,
+        by.0,
+        event.0,
+        about
+    )
+    .fetch_optional(db)
+    .await
+}
+
 /// Resolves a letter that nobody has; whether there was one.
 pub async fn resolve(
     db: &mut PgConnection,

@@ -128,12 +128,17 @@ pub async fn set_active(db: &mut PgConnection, app: AppId, number: i32, now: Dat
     .map(drop)
 }
 
-/// Deletes those that ran, or were stored, longest ago but the `keep` last, the one that runs and that of a split, and sources that nobody holds any more.
+/// Deletes those that ran longest ago but the `keep` last, and of those that never ran as many; not the one that runs, nor that of a split. And sources that nobody holds any more.
 pub async fn trim(db: &mut PgConnection, app: AppId, keep: i64) -> sqlx::Result<()> {
     let gone = sqlx::query!(
         "DELETE FROM deployments d USING apps a
          WHERE a.id = $1 AND d.app_id = $1 AND d.number IS DISTINCT FROM a.deployment AND d.number IN (
-             SELECT number FROM deployments WHERE app_id = $1 ORDER BY coalesce(activated_at, created_at) DESC, number DESC OFFSET $2
+             SELECT number FROM (
+                 SELECT number, row_number() OVER (
+                     PARTITION BY activated_at IS NULL ORDER BY coalesce(activated_at, created_at) DESC, number DESC
+                 ) AS place
+                 FROM deployments WHERE app_id = $1
+             ) AS each WHERE place > $2
          ) AND NOT EXISTS (SELECT FROM app_splits s WHERE s.app_id = $1 AND s.deployment = d.number)",
         app.0,
         keep

@@ -30,6 +30,7 @@ pub mod events;
 pub mod executions;
 pub mod files;
 pub mod follow;
+pub mod health;
 pub mod idempotency;
 pub mod images;
 pub mod imports;

@@ -350,7 +350,7 @@ async fn scripted_answers_are_used_in_order_and_the_last_one_stays() {
         test::equal(test::request("rate").status, 422);
         let calls = test::calls("http *");
         test::equal(calls.len(), 5);
-        test::equal([calls[0].arguments.method, calls[0].call], ["GET", "http GET https://api.example.com/rate?day=1"]);
+        test::equal([calls[0].arguments.method, calls[0].of], ["GET", "http GET https://api.example.com/rate?day=1"]);
     "#;
     done(&tested(&person, &rates, code).await);
     let late = r#"
@@ -468,4 +468,16 @@ async fn every_template_begins_with_tests_that_pass() {
         let ran = super::ended(command).await;
         assert!(done(&ran).contains("; 0 failed; 0 filtered out;") && !ran.stdout.contains(" 0 passed"), "{template}: {ran:?}");
     }
+}
+
+#[tokio::test]
+async fn a_test_that_did_not_run_did_not_pass() {
+    let person = someone().await;
+    files(&person, &[("a_test.rhai", "fn test_a() { throw 1; }\nreturn;\n"), ("b.rhai", "1\n")]);
+    let ended = person.run(&["test", "a_test.rhai"]).await;
+    assert_eq!(ended.status.code(), Some(14), "{ended:?}");
+    assert!(ended.stdout.contains("the file ended before the test began"), "{ended:?}");
+    let no_tests = person.run(&["test", "b.rhai"]).await;
+    assert_eq!(no_tests.status.code(), Some(2), "{no_tests:?}");
+    assert!(no_tests.stderr.contains("b.rhai is no file of tests"), "{no_tests:?}");
 }

@@ -6,7 +6,7 @@ use crate::api::describe::Content;
 use crate::limits;
 
 /// Each noun, and so each module of handlers, with a sentence about it.
-pub(super) static TAGS: [(&str, &str); 30] = [
+pub(super) static TAGS: [(&str, &str); 32] = [
     ("apps", "The tenants: whose the scripts, routes, data and secrets are."),
     ("archive", "An app as one file: taken out here, brought in elsewhere."),
     ("audit", "Who changed what, from where: an append-only chain."),
@@ -19,6 +19,7 @@ pub(super) static TAGS: [(&str, &str); 30] = [
     ("files", "Files that scripts keep: brought in, taken out, deleted by people."),
     ("follow", "What an app's scripts log, and how they end, as it is written."),
     ("grants", "What an app allows its scripts to reach."),
+    ("health", "How an app does, at a glance."),
     ("keys", "One's own API keys: bearer credentials that may less than their owner."),
     ("kv", "Key-value entries that scripts keep: browsed, set, deleted by people."),
     ("limits", "The bounds that hold here."),
@@ -34,6 +35,7 @@ pub(super) static TAGS: [(&str, &str); 30] = [
     ("secrets", "Values that go in, are read by scripts, and never come out here."),
     ("sessions", "Logging in and out, one's logins, one's password."),
     ("splits", "A part of an app's requests for another of its deployments."),
+    ("test_calls", "Scripts tried by those who work on them: run as a request would run them, with all that there is to know."),
     ("triggers", "Rules that lead events to scripts: one way to register for each kind, one list for all."),
     ("usage", "What apps use: by the minute, the hour and the day."),
     ("users", "People of this instance."),

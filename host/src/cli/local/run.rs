@@ -160,9 +160,12 @@ impl Run {
 
     async fn world(&self, stage: &Arc<Stage>, clock: Clock, seed: u64) -> Result<Arc<World>> {
         let http = || BTreeMap::from([(Capability::Http.as_str().to_owned(), self.allowed.clone())]);
-        let allowed = Grants::stated(http()).map_err(usage)?;
+        let mut allowed = Grants::stated(http()).map_err(usage)?;
         let grants = match &stage.project.grants {
-            Some(grants) => grants.clone(),
+            Some(grants) => {
+                allowed = both(&allowed, grants).map_err(usage)?;
+                grants.clone()
+            }
             None => Grants::default().with(http()).map_err(usage)?,
         };
         let client = Client::new(egress::Settings::default());
@@ -364,6 +367,18 @@ fn usage(error: Error) -> Failure {
     Failure::new(Exit::Usage, error.message.into_owned())
 }
 
+/// Hosts that both grant: redirects, too, lead to nothing else.
+fn both(one: &Grants, other: &Grants) -> crate::error::Result<Grants> {
+    let word = Capability::Http.as_str();
+    let of = |grants: &Grants, by: &Grants| {
+        let stated = grants.to_json();
+        let patterns = stated.get(word).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        patterns.filter(|pattern| by.allows(Capability::Http, pattern)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let patterns = [of(one, other), of(other, one)].concat();
+    Grants::stated(BTreeMap::from([(word.to_owned(), patterns)]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -394,5 +409,21 @@ mod tests {
         std::fs::write(&path, "hush\r\n").unwrap();
         let given = format!("key=@{}", path.display());
         assert_eq!(secret_of(&given).await.unwrap(), ("key".to_owned(), "hush".to_owned()));
+    }
+
+    #[test]
+    fn a_host_is_allowed_that_the_manifest_and_the_flag_name() {
+        let of = |patterns: &[&str]| {
+            let patterns = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
+            Grants::stated(BTreeMap::from([("http".to_owned(), patterns)])).unwrap()
+        };
+        for (flag, manifest, expected) in [
+            (&["*"][..], &["a.example"][..], &["a.example"][..]),
+            (&["a.example"], &["*"], &["a.example"]),
+            (&["a.example", "b.example"], &["b.example", "c.example"], &["b.example"]),
+            (&["a.example"], &[], &[]),
+        ] {
+            assert_eq!(both(&of(flag), &of(manifest)).unwrap(), of(expected), "{flag:?} {manifest:?}");
+        }
     }
 }

@@ -146,8 +146,12 @@ impl Test {
     fn files(&self, root: &Path) -> Result<(Vec<TestFile>, usize)> {
         let (paths, filters): (Vec<&String>, Vec<&String>) = self.targets.iter().partition(|target| Path::new(target).exists());
         let mut found = Vec::new();
-        for path in &paths {
-            let path = Path::new(path);
+        for target in &paths {
+            let path = Path::new(target);
+            if !path.is_dir() && !target.ends_with(ENDING) {
+                let message = format!("{} is no file of tests: their names end in {ENDING}", cell(target));
+                return Err(Failure::new(Exit::Usage, message));
+            }
             if path.is_dir() { walk(path, 0, &mut found)? } else { found.push(path.to_path_buf()) }
         }
         if paths.is_empty() {
@@ -267,7 +271,7 @@ async fn attempt(stage: Arc<Stage>, case: Case, seed: u64, at: DateTime<Utc>) ->
         way_out: None,
     });
     let ready = match &case.function {
-        Some(function) => Arc::new(case.ready.ending_with(&format!("{function}();"))),
+        Some(function) => Arc::new(case.ready.ending_with(&format!("{function}(); invoke::call(\"test/done\", ());"))),
         None => case.ready.clone(),
     };
     let ask = Ask {
@@ -281,13 +285,17 @@ async fn attempt(stage: Arc<Stage>, case: Case, seed: u64, at: DateTime<Utc>) ->
         here: Here::first(&world, Role::Test, LOCAL_TEST_TIMEOUT_MS),
     };
     let source = &case.file.source;
-    let (mut failures, logs) = match stage.run(&ready, ask).await {
+    let (mut failures, logs): (Vec<_>, _) = match stage.run(&ready, ask).await {
         Ok(ran) => {
             let failures = ran.result.err().map(|failure| report::failure(&stage, source, &failure));
             (failures.into_iter().collect(), ran.logs)
         }
         Err(error) => (vec![Told::plain(&source.shown, error.message.into_owned())], Vec::new()),
     };
+    if failures.is_empty() && case.function.is_some() && !world.is_done() {
+        let message = "the file ended before the test began: is there a `return` outside of its functions?";
+        failures.push(Told::plain(&source.shown, message.to_owned()));
+    }
     failures.extend(world.faults().into_iter().map(|fault| Told::plain(&source.shown, fault)));
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     Outcome { name: case.file.name_of(case.function.as_deref()), took_ms, failures, logs }

@@ -229,7 +229,7 @@ impl World {
     pub(super) fn calls(&self, pattern: &str) -> Value {
         let state = self.lock();
         let calls = state.calls.iter().filter(|(what, _)| covers(pattern, what));
-        calls.map(|(what, arguments)| json!({ "call": what, "arguments": arguments })).collect()
+        calls.map(|(what, arguments)| json!({ "of": what, "arguments": arguments })).collect()
     }
 
     /// Remembers what no test passes with, and refuses the call.

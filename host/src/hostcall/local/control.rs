@@ -96,6 +96,10 @@ pub(super) async fn ask(here: &Here, what: &str, arguments: &[u8]) -> Result<Vec
             world.clock().advance(TimeDelta::try_milliseconds(read(arguments)?).unwrap_or_default());
             Value::Null
         }
+        "done" => {
+            world.note_done();
+            Value::Null
+        }
         "seed" => {
             world.reseed(read::<i64>(arguments)?.cast_unsigned());
             Value::Null

@@ -96,6 +96,8 @@ pub(super) struct State {
     pub scripted: Vec<Scripted>,
     /// What happened that no test passes with.
     pub faults: Vec<String>,
+    /// The test came to its end.
+    pub is_done: bool,
 }
 
 impl World {
@@ -115,6 +117,7 @@ impl World {
             calls: Vec::new(),
             scripted: Vec::new(),
             faults: Vec::new(),
+            is_done: false,
         };
         let (app_id, quota, state) = (AppId(Uuid::from_u128(1)), Quota::default(), Mutex::new(state));
         Arc::new(Self { clock, purpose, app_id, slug, grants, quota, listeners, way_out, scripts, state })
@@ -154,6 +157,15 @@ impl World {
     /// What happened that no test passes with, in order.
     pub fn faults(&self) -> Vec<String> {
         self.lock().faults.clone()
+    }
+
+    /// Whether the test came to its end.
+    pub fn is_done(&self) -> bool {
+        self.lock().is_done
+    }
+
+    pub(super) fn note_done(&self) {
+        self.lock().is_done = true;
     }
 
     /// How much was sent and not delivered: messages of queues and topics, calls that nobody waits for, mail.

@@ -116,6 +116,7 @@ async fn make_once(
 ) -> Result<(Made, Vec<ScriptId>)> {
     let now = s.now();
     let mut tx = store::begin(&s.db).await?;
+    store::wait_briefly(&mut tx).await?;
     let before = locked(&mut tx, app).await?;
     if before.digest != prepared.base {
         return Err(changed_meanwhile(&before));
@@ -145,6 +146,7 @@ pub async fn keep(s: &Services, by: &Principal, app: AppId, prepared: &Prepared,
 async fn keep_once(s: &Services, by: &Principal, app: AppId, prepared: &Prepared, told: Told<'_>) -> Result<Made> {
     let now = s.now();
     let mut tx = store::begin(&s.db).await?;
+    store::wait_briefly(&mut tx).await?;
     let before = locked(&mut tx, app).await?;
     if before.digest != prepared.base {
         return Err(changed_meanwhile(&before));
@@ -158,12 +160,13 @@ async fn keep_once(s: &Services, by: &Principal, app: AppId, prepared: &Prepared
         digests.push(script.wanted.digest.clone());
         sources.push(script.wanted.source.clone());
     }
+    // Before there is anything new, which it would take for left over.
+    store::deployments::trim(&mut tx, after.app.id, limits::DEPLOYMENTS_PER_APP_MAX).await?;
     let new = store::deployments::keep_new_sources(&mut tx, after.app.id, &digests, &sources).await?;
     for script in after.state.scripts.iter_mut().filter(|script| new.contains(&script.digest)) {
         script.version = 0;
     }
     let number = super::put(&mut tx, &after, Some(by), "deployment.store", told.message, now).await?;
-    store::deployments::trim(&mut tx, after.app.id, limits::DEPLOYMENTS_PER_APP_MAX).await?;
     let about = store::deployments::about(&mut tx, after.app.id, number).await?;
     let about = about.ok_or_else(|| Error::internal("a deployment is gone before it was committed"))?;
     let changes = difference::between(&before.state, &after.state);
@@ -188,6 +191,7 @@ pub async fn try_out(s: &Services, by: &Principal, app: AppId, prepared: &Prepar
 
 async fn try_once(s: &Services, by: &Principal, app: AppId, prepared: &Prepared, told: Told<'_>) -> Result<bool> {
     let mut tx = store::begin(&s.db).await?;
+    store::wait_briefly(&mut tx).await?;
     let before = locked(&mut tx, app).await?;
     if before.digest != prepared.base {
         return Ok(false);

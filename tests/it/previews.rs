@@ -69,7 +69,7 @@ async fn an_old_deployment_answers_with_its_own_code_modules_routes_and_limits_w
         })
     };
     let words = |word: &str| json!({ "kind": "module", "source": format!("fn hello() {{ \"{word}\" }}") });
-    let works = |fuel: u64| json!({ "source": "let n = 0; for i in 0..400_000 { n += i; } n", "limits": { "fuel": fuel }, "routes": [{ "path": "/work", "method": "GET" }] });
+    let works = |fuel: u64| json!({ "source": "let n = 0; for i in 0..40_000 { n += i; } n", "limits": { "fuel": fuel }, "routes": [{ "path": "/work", "method": "GET" }] });
     let old = json!({ "hello": hello("/old", json!("api.shop.localhost")), "words": words("one"), "works": works(1_000_000) });
     apply(&shop, old).await;
     let new = json!({ "hello": hello("/new", json!(null)), "words": words("two"), "works": works(500_000_000) });

@@ -494,6 +494,23 @@ export interface paths {
         patch: operations["grants_merge"];
         trace?: never;
     };
+    "/api/v1/admin/apps/{app}/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says how the app does: calls, failures, times, dead letters that wait. */
+        get: operations["health_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/apps/{app}/kv": {
         parameters: {
             query?: never;
@@ -1359,6 +1376,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/scripts/{script_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Runs a script as a request would, and tells all about it. */
+        post: operations["test_calls_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/scripts/{script_id}/used_by": {
         parameters: {
             query?: never;
@@ -1658,6 +1692,55 @@ export interface components {
              * @default false
              */
             takeover?: boolean;
+        };
+        /** @description How an app did within a window, and what of it waits. */
+        AppHealth: {
+            /**
+             * Format: uint64
+             * @description Invocations, those that were refused among them.
+             */
+            calls: number;
+            /**
+             * Format: uint64
+             * @description Of these, the ones that ran and did not come to a good end.
+             */
+            failed: number;
+            /**
+             * Format: date-time
+             * @description When the first period of the series began (UTC).
+             */
+            from: string;
+            /** Format: uint64 */
+            fuel: number;
+            /**
+             * Format: uint64
+             * @description Half of the executions took no longer, µs; null without any.
+             */
+            p50_us: number | null;
+            /**
+             * Format: uint64
+             * @description Of a hundred executions 99 took no longer, µs; null without any.
+             */
+            p99_us: number | null;
+            /**
+             * Format: uint64
+             * @description Of these, the ones that were refused before they ran.
+             */
+            refused: number;
+            /**
+             * Format: uint64
+             * @description Of how many executions these are: the newest of the window.
+             */
+            sample: number;
+            /** @description Every minute of an hour, or every hour of a day; the one that runs is the last. */
+            series: components["schemas"]["HealthPeriod"][];
+            /** Format: date-time */
+            to: string;
+            /**
+             * Format: uint64
+             * @description Dead letters that nobody resolved, whenever they died; counted up to the bound.
+             */
+            unresolved_dead_letters: number;
         };
         /**
          * Format: uuid
@@ -2021,6 +2104,14 @@ export interface components {
         /** @description Why a letter is done. */
         DeadLetterResolution: {
             reason: string;
+        };
+        /** @description How a letter is replayed; left out: as it is. */
+        DeadLetterToReplay: {
+            /**
+             * @description Of a queue's or a topic's letter: another message in place of its own, any JSON value.
+             * @default null
+             */
+            message?: unknown;
         };
         /** @description Which letters are replayed together; without a word those that nobody resolved. */
         DeadLettersToReplay: {
@@ -2523,6 +2614,44 @@ export interface components {
         Health: {
             /** @description `ok` */
             status: string;
+        };
+        /** @description What an app did within a minute, or an hour. */
+        HealthPeriod: {
+            /**
+             * Format: date-time
+             * @description When it began (UTC).
+             */
+            at: string;
+            /** Format: uint64 */
+            calls: number;
+            /** Format: uint64 */
+            failed: number;
+            /** Format: uint64 */
+            fuel: number;
+        };
+        /** @description One call from a script to the host. */
+        HostCall: {
+            /**
+             * Format: uint64
+             * @description Since the run began, µs.
+             */
+            began_us: number;
+            /**
+             * Format: uint64
+             * @description What it brought in.
+             */
+            bytes_in: number;
+            /**
+             * Format: uint64
+             * @description What it took out.
+             */
+            bytes_out: number;
+            /** @description The code of what it failed with; null where it did not. */
+            error: string | null;
+            function: string;
+            interface: string;
+            /** Format: uint64 */
+            took_us: number;
         };
         /** @description The app that was made of an archive: how many of everything it has, and what is not as it was. */
         ImportedApp: {
@@ -3249,6 +3378,34 @@ export interface components {
              */
             sticky?: boolean;
         };
+        /** @description The request that a script is to answer; what is left out is empty. */
+        NewTestCall: {
+            /** @description A body that is text. */
+            body?: string | null;
+            /** @description Any other body, in base64. */
+            body_base64?: string | null;
+            /** @description By name, in any case. */
+            headers?: {
+                [key: string]: string;
+            } | null;
+            /** @description Left out: `GET`, with a body `POST`. */
+            method?: string | null;
+            /** @description What a route's `:name` segments would be. */
+            params?: {
+                [key: string]: string;
+            } | null;
+            /** @description As it stands in a URL; left out: `/`. */
+            path?: string | null;
+            /** @description As it stands in a URL, without `?`. */
+            query?: string | null;
+            /** @description What a prefix route (`/files/*`) would leave over. */
+            rest?: string | null;
+            /**
+             * Format: int32
+             * @description Number of a stored version, which runs with the modules of now; left out: the active one.
+             */
+            version?: number | null;
+        };
         /** @description A message for a topic. */
         NewTopicMessage: {
             /** @description Any JSON value. */
@@ -3973,6 +4130,47 @@ export interface components {
              */
             file_bytes: number;
         };
+        /** @description A run of a script, as somebody sees it who watches. */
+        TestCall: {
+            /** @description The answer's body, where that is text. */
+            body: string | null;
+            /** @description The same in base64, where it is not. */
+            body_base64: string | null;
+            /** @description What it asked of the host, in order; of a script that it called, the call. */
+            calls: components["schemas"]["HostCall"][];
+            /**
+             * Format: uint32
+             * @description Calls that were too many to be told.
+             */
+            calls_dropped: number;
+            /** @description Its record is at `/api/v1/executions/{execution_id}`. */
+            execution_id: components["schemas"]["ExecutionId"];
+            /** @description Null when it answered. */
+            failure: components["schemas"]["ScriptFailure"] | null;
+            /** @description Names and values as the script gave them. */
+            headers: [
+                string,
+                string
+            ][];
+            logs: components["schemas"]["LogLine"][];
+            /**
+             * Format: uint32
+             * @description Lines that were too many.
+             */
+            logs_dropped: number;
+            outcome: components["schemas"]["Outcome"];
+            /**
+             * Format: uint16
+             * @description Of the answer, as over HTTP.
+             */
+            status: number;
+            usage: components["schemas"]["Usage"];
+            /**
+             * Format: int32
+             * @description Number of the version that ran.
+             */
+            version: number;
+        };
         /** @description A topic that something was published to. */
         Topic: {
             /** Format: date-time */
@@ -4250,6 +4448,7 @@ export type ApiKeyId = components['schemas']['ApiKeyId'];
 export type ApiKeyList = components['schemas']['ApiKeyList'];
 export type App = components['schemas']['App'];
 export type AppChange = components['schemas']['AppChange'];
+export type AppHealth = components['schemas']['AppHealth'];
 export type AppId = components['schemas']['AppId'];
 export type AppList = components['schemas']['AppList'];
 export type AppQuota = components['schemas']['AppQuota'];
@@ -4278,6 +4477,7 @@ export type DeadLetterEvent = components['schemas']['DeadLetterEvent'];
 export type DeadLetterFilter = components['schemas']['DeadLetterFilter'];
 export type DeadLetterList = components['schemas']['DeadLetterList'];
 export type DeadLetterResolution = components['schemas']['DeadLetterResolution'];
+export type DeadLetterToReplay = components['schemas']['DeadLetterToReplay'];
 export type DeadLettersToReplay = components['schemas']['DeadLettersToReplay'];
 export type DeadReason = components['schemas']['DeadReason'];
 export type DeliveryId = components['schemas']['DeliveryId'];
@@ -4322,6 +4522,8 @@ export type FollowWord = components['schemas']['FollowWord'];
 export type FollowedExecution = components['schemas']['FollowedExecution'];
 export type Grants = components['schemas']['Grants'];
 export type Health = components['schemas']['Health'];
+export type HealthPeriod = components['schemas']['HealthPeriod'];
+export type HostCall = components['schemas']['HostCall'];
 export type ImportedApp = components['schemas']['ImportedApp'];
 export type KvEncoding = components['schemas']['KvEncoding'];
 export type KvEntry = components['schemas']['KvEntry'];
@@ -4370,6 +4572,7 @@ export type NewScript = components['schemas']['NewScript'];
 export type NewScriptVersion = components['schemas']['NewScriptVersion'];
 export type NewSecret = components['schemas']['NewSecret'];
 export type NewSplit = components['schemas']['NewSplit'];
+export type NewTestCall = components['schemas']['NewTestCall'];
 export type NewTopicMessage = components['schemas']['NewTopicMessage'];
 export type NewUser = components['schemas']['NewUser'];
 export type NodeStatus = components['schemas']['NodeStatus'];
@@ -4421,6 +4624,7 @@ export type SourceToCheck = components['schemas']['SourceToCheck'];
 export type Split = components['schemas']['Split'];
 export type StoppedTrigger = components['schemas']['StoppedTrigger'];
 export type StorageUse = components['schemas']['StorageUse'];
+export type TestCall = components['schemas']['TestCall'];
 export type Topic = components['schemas']['Topic'];
 export type TopicList = components['schemas']['TopicList'];
 export type Trigger = components['schemas']['Trigger'];
@@ -4827,7 +5031,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["DeadLetterToReplay"];
+            };
+        };
         responses: {
             /** @description It will be done. */
             202: {
@@ -5682,6 +5890,32 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Grants"];
+                };
+            };
+        };
+    };
+    health_get: {
+        parameters: {
+            query?: {
+                /** @description How far back: an hour by the minute, or a day by the hour. */
+                window?: "hour" | "day";
+            };
+            header?: never;
+            path: {
+                /** @description Id or slug of the app. */
+                app: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AppHealth"];
                 };
             };
         };
@@ -7499,6 +7733,36 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    test_calls_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Has the request done once only: the second one with the same key is given the answer of the first. The same key with another request is refused (422). */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The script. */
+                script_id: components["schemas"]["ScriptId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTestCall"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestCall"];
+                };
             };
         };
     };

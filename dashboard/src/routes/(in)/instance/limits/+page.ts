@@ -1,3 +1,4 @@
+import { reading } from '$lib/load';
 import type { PageLoad } from './$types';
 
-export const load: PageLoad = () => ({});
+export const load: PageLoad = (event) => reading(event, async (api) => ({ limits: (await api.get('/api/v1/limits')).items }));

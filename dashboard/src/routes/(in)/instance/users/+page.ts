@@ -1,3 +1,4 @@
+import { reading } from '$lib/load';
 import type { PageLoad } from './$types';
 
-export const load: PageLoad = () => ({});
+export const load: PageLoad = (event) => reading(event, async (api) => ({ users: await api.get('/api/v1/admin/users') }));

@@ -106,7 +106,9 @@ fn manifest(edits: &Edits) -> Value {
 fn source(n: usize, edit: usize) -> String {
     let mut source = if n % 2 == 1 { "import \"words\" as words;\n".to_owned() } else { String::new() };
     for function in 0..20 {
-        source += &format!("fn step_{function}(value) {{ if value > {function} {{ value - {function} }} else {{ value * 2 + {n} }} }}\n");
+        source += &format!(
+            "fn step_{function}(value) {{ if value > {function} {{ value - {function} }} else {{ value * 2 + {n} }} }}\n"
+        );
     }
     source + &format!("let seen = kv::collection(\"seen\").has(\"k{n}\");\n#{{ edit: {edit}, seen: seen, step: step_3(7) }}\n")
 }

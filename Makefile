@@ -15,9 +15,9 @@ CARGO_FLAGS ?= --locked
 
 say = @printf '\033[1m%s\033[0m\n' '$(1)'
 DASHBOARD_SOURCES := $(shell find dashboard -path dashboard/node_modules -prune -o -path dashboard/build -prune \
-	-o -path dashboard/.svelte-kit -prune -o -path dashboard/tests -prune -o -path dashboard/screenshots -prune -o -type f -print 2>/dev/null)
+	-o -path dashboard/.svelte-kit -prune -o -path dashboard/tests -prune -o -path dashboard/screenshots -prune -o -path dashboard/test-results -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help setup build run test test-dashboard test-host test-schema test-aarch64 fuzz bench lint dashboard sqlx
+.PHONY: help setup build run test test-dashboard test-pages test-host test-schema test-aarch64 fuzz bench lint dashboard sqlx
 
 help: ## this list
 	@printf 'PiCloud\n\n'
@@ -37,7 +37,14 @@ test: setup test-dashboard test-host test-schema ## every test
 
 test-dashboard: dashboard
 	$(call say,testing the dashboard)
-	@cd dashboard && npm run --silent generate -- --check && npm run --silent check && npm run --silent test && npm run --silent size
+	@cd dashboard && npm run --silent generate -- --check && npm run --silent sdk -- --check && npm run --silent check \
+		&& npm run --silent test && npm run --silent size
+
+test-pages: setup dashboard ## the dashboard's pages in a real browser (minutes; not part of `make test` yet)
+	$(call say,testing the pages in a browser)
+	@./.ci/setup browser
+	@cargo build $(CARGO_FLAGS) --quiet -p picloud --bin picloud
+	@cd dashboard && PICLOUD='$(CURDIR)/target/debug/picloud' npm run --silent test:e2e
 
 test-host: setup dashboard
 	$(call say,testing guest and host)

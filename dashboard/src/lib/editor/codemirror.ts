@@ -11,6 +11,7 @@ import { format } from './format';
 import { rhai } from './language';
 import { look } from './look';
 import { placeOf, type Mark } from './marks';
+import { replacing } from './replacing';
 
 export interface Options {
 	label: string;
@@ -47,13 +48,13 @@ export function mount(host: HTMLElement, options: Options): EditorView {
 			extensions: [
 				lintGutter(), lineNumbers(), highlightActiveLineGutter(), highlightSpecialChars(), history(), drawSelection(), dropCursor(),
 				EditorState.allowMultipleSelections.of(true), EditorState.tabSize.of(4), rectangularSelection(), indentOnInput(), rhai(),
-				closeBrackets(), autocompletion({ override: [offered], icons: false }), told, highlightActiveLine(), highlightSelectionMatches(),
+				closeBrackets(), replacing, autocompletion({ override: [offered], icons: false }), told, highlightActiveLine(), highlightSelectionMatches(),
 				search({ top: true }), look,
 				keymap.of([
 					{ key: 'Shift-Alt-f', run: tidy },
 					...closeBracketsKeymap, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...foldKeymap, ...completionKeymap, ...lintKeymap, indentWithTab
 				]),
-				EditorView.contentAttributes.of({ 'aria-label': options.label, spellcheck: 'false', autocapitalize: 'off', autocorrect: 'off' }),
+				EditorView.contentAttributes.of({ 'aria-label': options.label, tabindex: '0', spellcheck: 'false', autocapitalize: 'off', autocorrect: 'off' }),
 				EditorView.updateListener.of((update) => {
 					if (update.docChanged) options.changed(update.state.doc.toString());
 				})

@@ -14,14 +14,13 @@ use super::gate::Caller;
 use super::query::{Against, OfApp, Path, Query};
 use super::{Api, List, body};
 use crate::id::{AppId, UserId};
-use crate::invoke::deploy::{Applied, Options, Plan};
+use crate::invoke::deploy::{Aim, Applied, Options, Plan};
 use crate::model::access::Principal;
 use crate::model::deployment::difference::Change;
 use crate::model::deployment::manifest::{self, Manifest, Pulled};
 use crate::model::deployment::{About, Deployment, State as AppState};
 use crate::model::page::PageQuery;
 use crate::service;
-use crate::service::deployments::change::Cause;
 
 /// An immutable state of an app.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -261,7 +260,7 @@ pub(super) async fn plan(
     Caller(by): Caller,
     body::Large(asked): body::Large<ToPlan>,
 ) -> Answer<Json<PlanJson>> {
-    Ok(Json(api.invoker.plan(&by, app.id, asked.manifest).await?.into()))
+    Ok(Json(api.invoker.plan(&by, app.id, Aim::Manifest(Box::new(asked.manifest))).await?.into()))
 }
 
 pub(super) async fn apply(
@@ -272,7 +271,7 @@ pub(super) async fn apply(
 ) -> Answer<Json<PlanJson>> {
     let ToApply { manifest, base, message, activate } = asked;
     let options = Options { base, message, is_kept_only: !activate };
-    Ok(Json(api.invoker.apply(&by, app.id, manifest, options).await?.into()))
+    Ok(Json(api.invoker.apply(&by, app.id, Aim::Manifest(Box::new(manifest)), options).await?.into()))
 }
 
 pub(super) async fn rollback(
@@ -286,7 +285,7 @@ pub(super) async fn rollback(
         Some(number) => number,
         None => service::deployments::previous(&api.services, app.id).await?,
     };
-    run(&api, &by, app.id, number, Cause::Rollback, ToActivate { dry_run, base, message }).await
+    run(&api, &by, app.id, Aim::Back(number), ToActivate { dry_run, base, message }).await
 }
 
 pub(super) async fn activate(
@@ -296,16 +295,16 @@ pub(super) async fn activate(
     Caller(by): Caller,
     body::Json(asked): body::Json<ToActivate>,
 ) -> Answer<Json<PlanJson>> {
-    run(&api, &by, app.id, number, Cause::Release, asked).await
+    run(&api, &by, app.id, Aim::Release(number), asked).await
 }
 
-async fn run(api: &Api, by: &Principal, app: AppId, number: i32, cause: Cause, asked: ToActivate) -> Answer<Json<PlanJson>> {
+async fn run(api: &Api, by: &Principal, app: AppId, aim: Aim, asked: ToActivate) -> Answer<Json<PlanJson>> {
     let ToActivate { dry_run, base, message } = asked;
     if dry_run {
-        return Ok(Json(api.invoker.plan_deployment(by, app, number, cause).await?.into()));
+        return Ok(Json(api.invoker.plan(by, app, aim).await?.into()));
     }
     let options = Options { base, message, is_kept_only: false };
-    Ok(Json(api.invoker.run_deployment(by, app, number, cause, options).await?.into()))
+    Ok(Json(api.invoker.apply(by, app, aim, options).await?.into()))
 }
 
 pub(super) async fn pull(State(api): State<Api>, OfApp(app): OfApp) -> Answer<Json<PulledJson>> {

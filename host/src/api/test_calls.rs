@@ -32,19 +32,6 @@ use crate::model::script::Script;
 use crate::model::text;
 use crate::service;
 
-/// Headers of a connection: no script sees them of a public request.
-const OF_CONNECTION: [&str; 9] = [
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
 /// The request that a script is to answer; what is left out is empty.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "NewTestCall", example = new_example())]
@@ -331,7 +318,7 @@ fn headers_from(given: BTreeMap<String, String>) -> Result<Vec<(String, String)>
         };
         let read = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(&value).ok());
         let (read_name, read_value) = read.ok_or_else(|| refused("is none that HTTP has"))?;
-        if OF_CONNECTION.contains(&read_name.as_str()) {
+        if Request::is_of_connection(read_name.as_str()) {
             return Err(refused("is of the connection, which no script sees"));
         }
         if read_name.as_str().starts_with("picloud-") {

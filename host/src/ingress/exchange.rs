@@ -121,7 +121,7 @@ pub(super) fn answer(answer: Answer, own_host: &str) -> Result<Response, Refusal
     headers.reserve(answer.headers.len() + 4);
     for (name, value) in answer.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
-        if is_of_connection(&name) || name == header::CONTENT_LENGTH || is_platforms(&name) {
+        if Request::is_of_connection(name.as_str()) || name == header::CONTENT_LENGTH || is_platforms(&name) {
             continue;
         }
         let value = if name == header::SET_COOKIE {
@@ -171,7 +171,7 @@ fn headers_for_script(headers: &HeaderMap) -> Vec<(String, String)> {
     let connection = headers.contains_key(header::CONNECTION);
     // The map gives the values of one name one after the other.
     for (name, value) in headers {
-        if is_of_connection(name)
+        if Request::is_of_connection(name.as_str())
             || name.as_str().starts_with("picloud-")
             || (connection && is_named_by_connection(headers, name))
         {
@@ -197,22 +197,6 @@ fn headers_for_script(headers: &HeaderMap) -> Vec<(String, String)> {
         }
     }
     seen
-}
-
-/// Headers that concern one connection.
-fn is_of_connection(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection"
-            | "keep-alive"
-            | "proxy-authenticate"
-            | "proxy-authorization"
-            | "proxy-connection"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
-    )
 }
 
 /// Headers that a client may also declare to concern the connection only. Never `host`: the request is for it.

@@ -34,6 +34,26 @@ pub struct Plan {
     pub notes: Vec<String>,
 }
 
+/// The state that an app is to be put into.
+#[derive(Debug, Clone)]
+pub enum Aim {
+    Manifest(Box<Manifest>),
+    /// That of a deployment, which ran.
+    Back(i32),
+    /// That of a deployment, which was stored to be run.
+    Release(i32),
+}
+
+impl Aim {
+    fn cause(&self) -> Cause {
+        match self {
+            Self::Manifest(_) => Cause::Apply,
+            Self::Back(_) => Cause::Rollback,
+            Self::Release(_) => Cause::Release,
+        }
+    }
+}
+
 /// How a change is made.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -60,56 +80,27 @@ pub enum Applied {
 }
 
 impl Invoker {
-    /// What applying the manifest would change; nothing is stored. It was tried, so what `apply` would refuse is
-    /// refused here, alike, but for rights that `by` has not.
-    pub async fn plan(&self, by: &Principal, app: AppId, manifest: Manifest) -> Result<Plan> {
+    /// What the change would make different; nothing is stored. It was tried, so what [`Invoker::apply`] would refuse is refused
+    /// here, alike, but for rights that `by` has not.
+    pub async fn plan(&self, by: &Principal, app: AppId, aim: Aim) -> Result<Plan> {
         let _turn = self.inner.turns.take(app).await?;
         for _ in 0..limits::PLANS_MAX {
-            let (picture, target) = self.target(app, manifest.clone()).await?;
-            if let Some(plan) = self.planned(by, &picture, target, Cause::Apply).await? {
+            let (picture, target) = self.target(app, aim.clone()).await?;
+            if let Some(plan) = self.planned(by, &picture, target, aim.cause()).await? {
                 return Ok(plan);
             }
         }
         Err(restless())
     }
 
-    /// Puts the app into the state of the manifest, whole or not at all. Applied twice, it changes nothing the second time. 403
-    /// where a change needs a right that `by` has not; the rest as `change::make`.
-    pub async fn apply(&self, by: &Principal, app: AppId, manifest: Manifest, options: Options) -> Result<Applied> {
+    /// Puts the app into that state, whole or not at all: sources, modules, limits, routes, triggers, grants. Done twice, it changes
+    /// nothing the second time. 403 where a change needs a right that `by` has not; 404 for a deployment that is not kept, 409 when
+    /// the source of one of its scripts is not; 422 as where scripts are published and triggers made; the rest as `change::make`.
+    pub async fn apply(&self, by: &Principal, app: AppId, aim: Aim, options: Options) -> Result<Applied> {
         check_message(&options.message)?;
         let _turn = self.inner.turns.take(app).await?;
-        let (picture, target) = self.target(app, manifest).await?;
-        self.deploy(by, &picture, target, Cause::Apply, options).await
-    }
-
-    /// What running a deployment would change, tried as by [`Invoker::plan`]. 404; 409 when the source of one of its scripts is not
-    /// kept any more.
-    pub async fn plan_deployment(&self, by: &Principal, app: AppId, number: i32, cause: Cause) -> Result<Plan> {
-        let _turn = self.inner.turns.take(app).await?;
-        for _ in 0..limits::PLANS_MAX {
-            let picture = deployments::picture(&self.inner.services, app).await?;
-            let target = self.stored(app, number).await?;
-            if let Some(plan) = self.planned(by, &picture, target, cause).await? {
-                return Ok(plan);
-            }
-        }
-        Err(restless())
-    }
-
-    /// Puts the app into the state of a deployment, whole or not at all: sources, modules, limits, routes, triggers, grants.
-    /// Errors as [`Invoker::apply`] and [`Invoker::plan_deployment`].
-    pub async fn run_deployment(
-        &self,
-        by: &Principal,
-        app: AppId,
-        number: i32,
-        cause: Cause,
-        options: Options,
-    ) -> Result<Applied> {
-        check_message(&options.message)?;
-        let _turn = self.inner.turns.take(app).await?;
-        let picture = deployments::picture(&self.inner.services, app).await?;
-        let target = self.stored(app, number).await?;
+        let cause = aim.cause();
+        let (picture, target) = self.target(app, aim).await?;
         self.deploy(by, &picture, target, cause, options).await
     }
 
@@ -164,13 +155,18 @@ impl Invoker {
         Ok((Manifest::of(&picture.state, sources), picture.active, picture.digest))
     }
 
-    async fn target(&self, app: AppId, manifest: Manifest) -> Result<(Picture, Target)> {
+    async fn target(&self, app: AppId, aim: Aim) -> Result<(Picture, Target)> {
         let services = &self.inner.services;
         let picture = deployments::picture(services, app).await?;
-        for (name, script) in &manifest.scripts {
-            self.has_room_for(&script.limits).map_err(|error| of_script(name, error))?;
-        }
-        let target = manifest.target(&services.quota(app), &picture.grants, services.now())?;
+        let target = match aim {
+            Aim::Manifest(manifest) => {
+                for (name, script) in &manifest.scripts {
+                    self.has_room_for(&script.limits).map_err(|error| of_script(name, error))?;
+                }
+                manifest.target(&services.quota(app), &picture.grants, services.now())?
+            }
+            Aim::Back(number) | Aim::Release(number) => self.stored(app, number).await?,
+        };
         Ok((picture, target))
     }
 

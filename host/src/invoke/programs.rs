@@ -2,6 +2,7 @@
 //! Bounded by the bytes they hold.
 
 use std::collections::hash_map::RandomState;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use quick_cache::sync::{Cache, DefaultLifecycle};
@@ -45,14 +46,7 @@ impl Weighter<Key, Arc<Program>> for ByBytes {
 impl Programs {
     /// Holds so many bytes.
     pub(super) fn new(bytes: u64) -> Self {
-        // In one piece: of many, none would hold a large program.
-        let options =
-            OptionsBuilder::new().shards(1).estimated_items_capacity(PROGRAM_CACHE_ITEMS).weight_capacity(bytes).build();
-        let cache = match options {
-            Ok(options) => Cache::with_options(options, ByBytes, RandomState::default(), DefaultLifecycle::default()),
-            Err(_) => Cache::with(PROGRAM_CACHE_ITEMS, bytes, ByBytes, RandomState::default(), DefaultLifecycle::default()),
-        };
-        Self { cache }
+        Self { cache: cache(PROGRAM_CACHE_ITEMS, bytes, ByBytes) }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -131,12 +125,30 @@ async fn prepare(services: &Services, sandbox: &Sandbox, script: &Deployed, stor
     Ok(Arc::new(program))
 }
 
-/// Of sources; that of a deployment's script is of digests, and begins with the length of a name.
+/// Holds so many bytes, as `weighter` counts them, in one piece: of many, none would hold a large item.
+pub(super) fn cache<K: Eq + Hash, V: Clone, W: Weighter<K, V> + Clone>(
+    items: usize,
+    bytes: u64,
+    weighter: W,
+) -> Cache<K, V, W, RandomState> {
+    let options = OptionsBuilder::new().shards(1).estimated_items_capacity(items).weight_capacity(bytes).build();
+    match options {
+        Ok(options) => Cache::with_options(options, weighter, RandomState::default(), DefaultLifecycle::default()),
+        Err(_) => Cache::with(items, bytes, weighter, RandomState::default(), DefaultLifecycle::default()),
+    }
+}
+
+/// Of sources.
 fn content(code: &Code) -> Content {
-    let mut hash = Sha256::new();
-    hash.update(b"sources:");
     let modules = code.modules.iter().flat_map(|module| [&module.name, &module.source]);
-    for part in [&code.name, &code.source].into_iter().chain(modules) {
+    content_of(b"sources", [&code.name, &code.source].into_iter().chain(modules))
+}
+
+/// What is made of these parts; `kind` says what they are.
+pub(super) fn content_of<'a>(kind: &[u8], parts: impl IntoIterator<Item = &'a String>) -> Content {
+    let mut hash = Sha256::new();
+    hash.update(kind);
+    for part in parts {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }

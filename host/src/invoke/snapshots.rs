@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use chrono::DateTime;
-use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{OptionsBuilder, Weighter};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::programs::Content;
+use super::programs::{self, Content};
 use super::{Inner, Invoker, nested};
 use crate::error::{Error, Kind, Result};
 use crate::hostcall::Scripts;
@@ -141,12 +141,7 @@ impl Snapshot {
 
 impl Snapshots {
     pub(super) fn new() -> Self {
-        let (items, bytes) = (limits::SNAPSHOT_CACHE_ITEMS, limits::SNAPSHOTS_BYTES_MAX);
-        let options = OptionsBuilder::new().shards(1).estimated_items_capacity(items).weight_capacity(bytes).build();
-        let cache = match options {
-            Ok(options) => Cache::with_options(options, ByBytes, RandomState::default(), DefaultLifecycle::default()),
-            Err(_) => Cache::with(items, bytes, ByBytes, RandomState::default(), DefaultLifecycle::default()),
-        };
+        let cache = programs::cache(limits::SNAPSHOT_CACHE_ITEMS, limits::SNAPSHOTS_BYTES_MAX, ByBytes);
         Self { cache, recent: Mutex::default(), failed: Mutex::default() }
     }
 
@@ -314,13 +309,8 @@ impl Kept {
             let places = |closure: Vec<&Node>| closure.iter().filter_map(|node| usize::try_from(node.version).ok()).collect();
             let modules: Option<Vec<usize>> = closure.map(places);
             let members = modules.iter().flatten().filter_map(|place| scripts.get(*place));
-            let mut hash = Sha256::new();
-            for member in std::iter::once(script).chain(members) {
-                for part in [&member.name, &member.digest] {
-                    hash.update((part.len() as u64).to_le_bytes());
-                    hash.update(part);
-                }
-            }
+            let parts = std::iter::once(script).chain(members).flat_map(|member| [&member.name, &member.digest]);
+            let content = programs::content_of(b"digests", parts);
             KeptScript {
                 name: script.name.clone(),
                 kind: script.kind,
@@ -328,7 +318,7 @@ impl Kept {
                 digest: script.digest.clone(),
                 limits: script.limits,
                 modules,
-                content: hash.finalize().into(),
+                content,
             }
         });
         Self { app, scripts: kept.collect(), routes }

@@ -53,6 +53,22 @@ pub struct Request {
 }
 
 impl Request {
+    /// Whether a header (its name in lower case) concerns the connection that a request or an answer came by: no script sees one.
+    pub fn is_of_connection(name: &str) -> bool {
+        matches!(
+            name,
+            "connection"
+                | "keep-alive"
+                | "proxy-authenticate"
+                | "proxy-authorization"
+                | "proxy-connection"
+                | "te"
+                | "trailer"
+                | "transfer-encoding"
+                | "upgrade"
+        )
+    }
+
     /// What a script sees that another one calls with arguments (JSON text): a request from nowhere.
     pub fn of_arguments(arguments: Vec<u8>) -> Self {
         Self {

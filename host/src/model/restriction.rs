@@ -3,7 +3,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::archive::manifest::TriggerPart;
 use super::event::Source;
@@ -76,14 +76,8 @@ impl Restrictions {
             "the instance does not let the app {slug} have {}: an administrator of the instance can let it: PUT /api/v1/admin/apps/{slug}/restrictions",
             held.join(", or ")
         );
-        let details = json!({ "refused": held, "restrictions": Value::from(self) });
+        let details = json!({ "refused": held, "restrictions": self });
         Error::new(Kind::Invalid, "restricted", message).with_details(details)
-    }
-}
-
-impl From<&Restrictions> for Value {
-    fn from(restrictions: &Restrictions) -> Self {
-        json!({ "capabilities": restrictions.capabilities, "trigger_kinds": restrictions.trigger_kinds })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What administrators of the instance keep an app from.
 
-use serde_json::Value;
+use serde_json::json;
 use sqlx::PgConnection;
 
 use super::Services;
@@ -53,20 +53,18 @@ pub async fn put(
         super::deployments::record(&mut tx, app.id, Some(by), "restrictions.update", "", now).await?;
     }
     store::signals::routing_changed(&mut tx).await?;
-    let after = Value::from(&stated);
-    let changed = after.to_string();
     let told = Audited {
         action: "restrictions.update",
         app_id: Some(app.id),
         target: app.slug.clone(),
-        before: Some(Value::from(&before)),
-        after: Some(after),
+        before: Some(json!(before)),
+        after: Some(json!(stated)),
     };
     audit::append(&mut tx, now, Some(by), told).await?;
     let doubt = s.events.doubt();
     tx.commit().await?;
     doubt.settle_changed();
     s.reload_routing().await;
-    tracing::info!(app.id = %app.id, user.id = %by.user_id, restrictions = changed, switched_off, "restrictions changed");
+    tracing::info!(app.id = %app.id, user.id = %by.user_id, restrictions = %json!(stated), switched_off, "restrictions changed");
     Ok((app, stated))
 }

@@ -1,29 +1,11 @@
-/** How an app does. The one place that knows the operation, until the schema has it. */
-import type { Client } from '$lib/api';
+/** How an app does, at a glance. */
+import type { AppHealth, Client } from '$lib/api';
 
 /** An hour by the minute, or a day by the hour. */
 export type Window = 'hour' | 'day';
 
-export interface AppHealth {
-	from: string;
-	to: string;
-	calls: number;
-	/** Of these, the ones that ran and did not come to a good end. */
-	failed: number;
-	/** Of these, the ones that were refused before they ran. */
-	refused: number;
-	fuel: number;
-	/** Null where nothing ran. */
-	p50_us: number | null;
-	p99_us: number | null;
-	/** Of how many executions the two are. */
-	sample: number;
-	unresolved_dead_letters: number;
-	series: { at: string; calls: number; failed: number; fuel: number }[];
-}
-
 export function readHealth(api: Client, app: string, window: Window, signal?: AbortSignal): Promise<AppHealth> {
-	return api.untyped<AppHealth>('get', '/api/v1/admin/apps/{app}/health', { path: { app }, query: { window }, signal });
+	return api.get('/api/v1/admin/apps/{app}/health', { path: { app }, query: { window }, signal });
 }
 
 export function windowFrom(word: string | null): Window {

@@ -1,6 +1,6 @@
 import { SvelteMap } from 'svelte/reactivity';
-import { api, isAborted } from '$lib/api';
-import { readHealth, type AppHealth } from './health';
+import { api, isAborted, type AppHealth } from '$lib/api';
+import { readHealth } from './health';
 
 /** So many are asked for at once: fifty apps must not stand in the way of what the page asks else. */
 const AT_ONCE = 4;

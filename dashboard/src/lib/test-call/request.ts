@@ -1,4 +1,5 @@
 /** A request to try a script with: as a form has it, as the API takes it, as the browser keeps it. Pure. */
+import type { NewTestCall } from '$lib/api';
 
 export interface Pair {
 	name: string;
@@ -25,19 +26,6 @@ export const BODY_TYPES = ['', 'application/json', 'text/plain', 'application/x-
 export type BodyType = (typeof BODY_TYPES)[number];
 export const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'] as const;
 
-/** What the API takes. */
-export interface TestRequest {
-	method: string;
-	path: string;
-	query?: string;
-	headers?: Record<string, string>;
-	params?: Record<string, string>;
-	rest?: string;
-	body?: string;
-	body_base64?: string;
-	version?: number;
-}
-
 export function emptyDraft(): Draft {
 	return { method: 'GET', path: '/', route: '', params: {}, query: [], headers: [], body: '', type: '' };
 }
@@ -59,7 +47,7 @@ export function pathOf({ route, path, params }: Pick<Draft, 'route' | 'path' | '
 		.join('/');
 }
 
-export function requestOf(draft: Draft, version: number | null): TestRequest {
+export function requestOf(draft: Draft, version: number | null): NewTestCall {
 	const query = new URLSearchParams(draft.query.filter(({ name }) => name !== '').map(({ name, value }) => [name, value])).toString();
 	const headers = Object.fromEntries(draft.headers.filter(({ name }) => name !== '').map(({ name, value }) => [name.trim().toLowerCase(), value]));
 	const text = draft.type !== '' && draft.type !== 'base64';

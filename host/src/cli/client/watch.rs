@@ -125,6 +125,56 @@ struct Begun {
     url: String,
 }
 
+/// What of a target was sent, and what was told of it.
+#[derive(Debug)]
+struct Tries<T> {
+    /// What was sent last, whatever came of it.
+    tried: Option<T>,
+    /// Also what was tried is.
+    is_due: bool,
+    /// What is wrong with the files, and was told.
+    unread: Option<String>,
+}
+
+impl<T> Default for Tries<T> {
+    fn default() -> Self {
+        Self { tried: None, is_due: false, unread: None }
+    }
+}
+
+impl<T: PartialEq> Tries<T> {
+    /// What was read, where it is to be sent; none where it was, or what is wrong with it was told.
+    fn next(&mut self, read: Result<T>) -> Result<Option<T>> {
+        match read {
+            Ok(read) => {
+                self.unread = None;
+                if self.tried.as_ref() == Some(&read) && !self.is_due {
+                    return Ok(None);
+                }
+                self.is_due = false;
+                Ok(Some(read))
+            }
+            Err(failure) => {
+                self.is_due = true;
+                let told = failure.told();
+                if self.unread.as_ref() == Some(&told) {
+                    return Ok(None);
+                }
+                self.unread = Some(told);
+                Err(failure)
+            }
+        }
+    }
+
+    /// What came of sending it.
+    fn note(&mut self, sent: T, done: &Result<Done>) {
+        match done {
+            Err(failure) if is_worth_another_try(failure.exit()) => self.is_due = true,
+            _ => self.tried = Some(sent),
+        }
+    }
+}
+
 /// What came of a save.
 #[derive(Debug)]
 struct Done {

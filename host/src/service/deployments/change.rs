@@ -124,8 +124,7 @@ async fn make_once(
     super::take_down_first(&mut tx, &before, now).await?;
     let (after, gone) = put(&mut tx, s, by, &before, prepared, told).await?;
     let number = super::take_down(&mut tx, &after, Some(by), told.cause.as_str(), told.message, now).await?;
-    let about = store::deployments::about(&mut tx, after.app.id, number).await?;
-    let about = about.ok_or_else(|| Error::internal("a deployment is gone before it was committed"))?;
+    let about = about(&mut tx, after.app.id, number).await?;
     let changes = difference::between(&before.state, &after.state);
     store::signals::routing_changed(&mut tx).await?;
     audit::append(&mut tx, now, Some(by), audited(&before, &about, &changes, told)).await?;
@@ -167,8 +166,7 @@ async fn keep_once(s: &Services, by: &Principal, app: AppId, prepared: &Prepared
         script.version = 0;
     }
     let number = super::put(&mut tx, &after, Some(by), "deployment.store", told.message, now).await?;
-    let about = store::deployments::about(&mut tx, after.app.id, number).await?;
-    let about = about.ok_or_else(|| Error::internal("a deployment is gone before it was committed"))?;
+    let about = about(&mut tx, after.app.id, number).await?;
     let changes = difference::between(&before.state, &after.state);
     // Others may hold ready what was trimmed.
     store::signals::routing_changed(&mut tx).await?;
@@ -236,6 +234,12 @@ async fn put(
     bindings::put_routes(tx, s, by, before, &prepared.routes, &ids).await?;
     bindings::put_triggers(tx, s, by, before, &prepared.triggers, &ids).await?;
     Ok((picture_of(tx, before.app.clone()).await?, gone))
+}
+
+/// Of a deployment that the transaction made or found.
+async fn about(tx: &mut PgConnection, app: AppId, number: i32) -> Result<About> {
+    let about = store::deployments::about(tx, app, number).await?;
+    about.ok_or_else(|| Error::internal("a deployment is gone before it was committed"))
 }
 
 fn changed_meanwhile(running: &Picture) -> Error {

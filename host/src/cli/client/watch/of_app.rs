@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tokio::sync::watch::Sender;
 
-use super::{Begun, Consent, Done, Missing, Places, is_worth_another_try, named};
+use super::{Begun, Consent, Done, Missing, Places, Tries, named};
 use crate::cli::client::api::Reply;
 use crate::cli::client::input::{Sure, confirm, somebody_is_there};
 use crate::cli::client::manifest::{Described, Project};
@@ -23,22 +23,16 @@ pub(super) struct OfApp {
     consent: Consent,
     missing: Missing,
     begun: Option<Begun>,
-    /// What was sent last, whatever came of it.
-    tried: Option<Project>,
-    /// Also what was tried is.
-    is_due: bool,
+    tries: Tries<Project>,
     /// The digest of what runs, as far as it is known here.
     running: Option<String>,
-    /// What is wrong with the files, and was told.
-    unread: Option<String>,
     /// What was warned of.
     doubt: Option<String>,
 }
 
 impl OfApp {
     pub(super) fn new(described: Described, consent: Consent, missing: Missing) -> Self {
-        let (begun, tried, running, unread, doubt) = (None, None, None, None, None);
-        Self { described, consent, missing, begun, tried, is_due: false, running, unread, doubt }
+        Self { described, consent, missing, begun: None, tries: Tries::default(), running: None, doubt: None }
     }
 
     pub(super) fn places(&self) -> Places {
@@ -46,39 +40,21 @@ impl OfApp {
     }
 
     pub(super) async fn round(&mut self, session: &Session, begun: &Sender<Option<String>>) -> Result<Option<Done>> {
-        let Some(project) = self.read()? else { return Ok(None) };
-        if self.tried.as_ref() == Some(&project) && !self.is_due {
-            return Ok(None);
-        }
-        self.is_due = false;
-        let sent = self.send(session, &project, begun).await;
-        match &sent {
-            Err(failure) if is_worth_another_try(failure.exit()) => self.is_due = true,
-            _ => self.tried = Some(project),
-        }
-        sent.map(Some)
+        let read = self.read();
+        let Some(project) = self.tries.next(read)? else { return Ok(None) };
+        let done = self.send(session, &project, begun).await;
+        self.tries.note(project, &done);
+        done.map(Some)
     }
 
-    /// What the files say; none where what is wrong with them was told.
-    fn read(&mut self) -> Result<Option<Project>> {
-        match self.described.look() {
-            Ok((project, doubt)) => {
-                if doubt != self.doubt {
-                    doubt.iter().for_each(|doubt| warn(doubt));
-                }
-                (self.doubt, self.unread) = (doubt, None);
-                Ok(Some(project))
-            }
-            Err(failure) => {
-                self.is_due = true;
-                let told = failure.told();
-                if self.unread.as_ref() == Some(&told) {
-                    return Ok(None);
-                }
-                self.unread = Some(told);
-                Err(failure)
-            }
+    /// What the files say; what is doubtful in them is told once.
+    fn read(&mut self) -> Result<Project> {
+        let (project, doubt) = self.described.look()?;
+        if doubt != self.doubt {
+            doubt.iter().for_each(|doubt| warn(doubt));
         }
+        self.doubt = doubt;
+        Ok(project)
     }
 
     async fn send(&mut self, session: &Session, project: &Project, begun: &Sender<Option<String>>) -> Result<Done> {
@@ -86,10 +62,10 @@ impl OfApp {
         if !is_begun {
             let watched = project.saved_since(None).names.concat();
             self.begun = Some(Begun::find(session, &project.app, self.missing, &watched).await?);
-            (self.running, self.tried) = (None, None);
+            (self.running, self.tries.tried) = (None, None);
             begun.send_replace(Some(project.app.clone()));
         }
-        let saved = project.saved_since(self.tried.as_ref());
+        let saved = project.saved_since(self.tries.tried.as_ref());
         let message = message(&saved.names);
         let (reply, answer) = self.put(session, project, &message).await?;
         self.running = answer.get("digest").and_then(Value::as_str).map(str::to_owned);

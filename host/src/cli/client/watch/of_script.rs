@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::sync::watch::Sender;
 
-use super::{Begun, Done, Missing, Places, is_worth_another_try};
+use super::{Begun, Done, Missing, Places, Tries};
 use crate::cli::client::deploy::{Draft, Kind, Source};
 use crate::cli::client::manifest::shown;
 use crate::cli::client::output::{cell, text_at};
@@ -19,17 +19,12 @@ pub(super) struct OfScript {
     kind: Option<Kind>,
     route: Option<Pattern>,
     begun: Option<Begun>,
-    /// What was sent last, whatever came of it.
-    tried: Option<Source>,
-    /// Also what was tried is.
-    is_due: bool,
-    /// What is wrong with the file, and was told.
-    unread: Option<String>,
+    tries: Tries<Source>,
 }
 
 impl OfScript {
     pub(super) fn new(app: String, file: PathBuf, name: String, kind: Option<Kind>, route: Option<Pattern>) -> Self {
-        Self { app, file, name, kind, route, begun: None, tried: None, is_due: false, unread: None }
+        Self { app, file, name, kind, route, begun: None, tries: Tries::default() }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -43,37 +38,14 @@ impl OfScript {
     }
 
     pub(super) async fn round(&mut self, session: &Session, begun: &Sender<Option<String>>) -> Result<Option<Done>> {
-        let Some(source) = self.read()? else { return Ok(None) };
-        if self.tried.as_ref() == Some(&source) && !self.is_due {
-            return Ok(None);
-        }
-        self.is_due = false;
-        let sent = self.send(session, &source, begun).await;
-        match &sent {
-            Err(failure) if is_worth_another_try(failure.exit()) => self.is_due = true,
-            _ => self.tried = Some(source),
-        }
-        sent.map(Some)
-    }
-
-    /// What the file says; none where what is wrong with it was told.
-    fn read(&mut self) -> Result<Option<Source>> {
-        match Source::read(&self.file) {
-            Ok(mut source) => {
-                source.shown = shown(&self.file);
-                self.unread = None;
-                Ok(Some(source))
-            }
-            Err(failure) => {
-                self.is_due = true;
-                let told = failure.told();
-                if self.unread.as_ref() == Some(&told) {
-                    return Ok(None);
-                }
-                self.unread = Some(told);
-                Err(failure)
-            }
-        }
+        let read = Source::read(&self.file).map(|mut source| {
+            source.shown = shown(&self.file);
+            source
+        });
+        let Some(source) = self.tries.next(read)? else { return Ok(None) };
+        let done = self.send(session, &source, begun).await;
+        self.tries.note(source, &done);
+        done.map(Some)
     }
 
     async fn send(&mut self, session: &Session, source: &Source, begun: &Sender<Option<String>>) -> Result<Done> {

@@ -33,14 +33,14 @@ build: setup dashboard ## the release binary: target/release/picloud
 run: build ## build everything and start `picloud dev`
 	@exec ./target/release/picloud dev $(ARGS)
 
-test: setup test-dashboard test-host test-schema ## every test
+test: setup test-dashboard test-host test-schema test-pages ## every test
 
 test-dashboard: dashboard
 	$(call say,testing the dashboard)
 	@cd dashboard && npm run --silent generate -- --check && npm run --silent sdk -- --check && npm run --silent check \
 		&& npm run --silent test && npm run --silent size
 
-test-pages: setup dashboard ## the dashboard's pages in a real browser (minutes; not part of `make test` yet)
+test-pages: setup dashboard ## the dashboard's pages in a real browser (some minutes)
 	$(call say,testing the pages in a browser)
 	@./.ci/setup browser
 	@cargo build $(CARGO_FLAGS) --quiet -p picloud --bin picloud

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bodyFault, emptyDraft, keepSaved, pathOf, placesOf, requestOf, savedOf, withSaved } from './request';
+import { bodyFault, emptyDraft, keepSaved, pathOf, pathsOf, placesOf, requestOf, savedOf, withSaved } from './request';
 
 describe('a request', () => {
 	it('leaves out what is empty', () => {
@@ -39,4 +39,18 @@ describe('saved requests', () => {
 		expect(savedOf('s', storage)[0]?.draft.headers).toEqual([{ name: 'Authorization', value: '' }, { name: 'accept', value: 'a/b' }]);
 		expect(savedOf('other', storage)).toEqual([]);
 	});
+});
+
+it('routes of one path are one choice, with all its methods', () => {
+	const routes = [
+		{ path: '/notes', method: 'GET' as const },
+		{ path: '/notes', method: 'POST' as const },
+		{ path: '/:id', method: 'GET' as const },
+		{ path: '/:id', method: null },
+		{ path: '/notes', method: 'GET' as const }
+	];
+	expect(pathsOf(routes)).toEqual([
+		{ path: '/notes', methods: ['GET', 'POST'] },
+		{ path: '/:id', methods: [] }
+	]);
 });

@@ -1,5 +1,5 @@
 /** A request to try a script with: as a form has it, as the API takes it, as the browser keeps it. Pure. */
-import type { NewTestCall } from '$lib/api';
+import type { NewTestCall, Route } from '$lib/api';
 
 export interface Pair {
 	name: string;
@@ -45,6 +45,14 @@ export function pathOf({ route, path, params }: Pick<Draft, 'route' | 'path' | '
 			return step.startsWith(':') ? encodeURIComponent(params[step.slice(1)] ?? '') : step;
 		})
 		.join('/');
+}
+
+/** Each path of the routes once, with the methods that it answers to; none where one of its routes takes any. */
+export function pathsOf(routes: readonly Pick<Route, 'path' | 'method'>[]): { path: string; methods: string[] }[] {
+	return [...new Set(routes.map(({ path }) => path))].map((path) => {
+		const methods = routes.filter((route) => route.path === path).map(({ method }) => method ?? '');
+		return { path, methods: methods.includes('') ? [] : [...new Set(methods)] };
+	});
 }
 
 export function requestOf(draft: Draft, version: number | null): NewTestCall {

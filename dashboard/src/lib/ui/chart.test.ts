@@ -7,6 +7,9 @@ test('an axis has round figures and holds the largest value', () => {
 	expect(ticks(4)).toEqual([0, 1, 2, 3, 4]);
 	expect(ticks(97)).toEqual([0, 25, 50, 75, 100]);
 	expect(ticks(0.3)).toEqual([0, 0.1, 0.2, 0.3]);
+	expect(ticks(1000, 4, 1024)).toEqual([0, 250, 500, 750, 1000]);
+	expect(ticks(1024, 4, 1024)).toEqual([0, 256, 512, 768, 1024]);
+	expect(ticks(1.5 * 1024 ** 2, 4, 1024)).toEqual([0, 0.5 * 1024 ** 2, 1024 ** 2, 1.5 * 1024 ** 2]);
 	for (const max of [1, 7, 13, 999, 1_234_567, 0.0042]) expect(ticks(max).at(-1)).toBeGreaterThanOrEqual(max);
 });
 

@@ -8,9 +8,13 @@ export interface Series {
 	color: 1 | 2 | 3 | 4 | 5;
 }
 
-/** Round figures from 0 to at least the largest value: what the axis says. At least [0, 1]. */
-export function ticks(max: number, about = 4): number[] {
+/** Round figures from 0 to at least the largest value: what the axis says. At least [0, 1]. With `base` 1024 round in KiB, MiB, … */
+export function ticks(max: number, about = 4, base: 10 | 1024 = 10): number[] {
 	if (!(max > 0) || !Number.isFinite(max)) return [0, 1];
+	if (base === 1024 && max >= 1024) {
+		const unit = 1024 ** Math.floor(Math.log2(max) / 10);
+		return ticks(max / unit, about).map((tick) => tick * unit);
+	}
 	const rough = max / about;
 	const power = 10 ** Math.floor(Math.log10(rough));
 	const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough) ?? rough;

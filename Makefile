@@ -9,7 +9,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 # Queries are checked against the committed .sqlx: no database is needed to build.
 export SQLX_OFFLINE := true
 
-# Arguments of `picloud dev`, and of the test runner: make run ARGS='--bind 127.0.0.1:9000'
+# Arguments of `picloud dev`, of the test runner and of the benches: make run ARGS='--bind 127.0.0.1:9000'
 ARGS ?=
 CARGO_FLAGS ?= --locked
 
@@ -64,9 +64,9 @@ SECONDS ?= 20
 fuzz: setup ## look for inputs that break what is read: make fuzz TARGET=routes SECONDS=600
 	@FUZZ_SECONDS='$(SECONDS)' ./.ci/fuzz $(TARGET)
 
-bench: dashboard ## the figures of host/benches/README.md
+bench: dashboard ## measure all there is, and make host/benches/README.md of it: make bench ARGS="--quick overload"
 	@./.ci/setup bench
-	@cargo bench $(CARGO_FLAGS) -p picloud $(ARGS)
+	@CARGO_FLAGS='$(CARGO_FLAGS)' ./.ci/bench $(ARGS)
 
 lint: setup dashboard ## formatting and clippy, as .ci/run does
 	@cargo fmt --all --check

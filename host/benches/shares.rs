@@ -1,8 +1,8 @@
 //! What apps can do to each other on one node: calls of a neighbour beside an app that takes all it can get.
 //!
-//!     cargo bench --bench shares              # all figures; about half an hour
-//!     cargo bench --bench shares -- --quick   # about seven minutes; noisier
-//!     cargo bench --bench shares -- a d       # these figures alone
+//!     cargo bench -- shares              # all figures; about half an hour
+//!     cargo bench -- shares --quick   # about seven minutes; noisier
+//!     cargo bench -- shares a d       # these figures alone
 //!
 //! | | the attack |
 //! |---|---|
@@ -17,33 +17,33 @@
 //! Needs the PostgreSQL binaries; `b` needs root and a memory controller, `d` an address of a private network. Each figure has
 //! a node of its own. A neighbour alone and beside the attack are measured by turns, and the medians of the rounds compared.
 //! Clients are threads of this process, on the same cores as the node: those that measure go before, those that attack do not.
-//!
-//! A line that begins with `figure` is for programs: its letter, then JSON.
+//! Figures that were named are told and not kept.
 
-mod support;
-
-#[path = "shares/burn.rs"]
 mod burn;
-#[path = "shares/ground.rs"]
 mod ground;
-#[path = "shares/group.rs"]
 mod group;
-#[path = "shares/load.rs"]
 mod load;
-#[path = "shares/memory.rs"]
 mod memory;
-#[path = "shares/storage.rs"]
 mod storage;
-#[path = "shares/waits.rs"]
 mod waits;
 
+use crate::support::Failure;
+use crate::support::figures::{Findings, Section};
 use ground::{Ground, Scale};
-use support::Failure;
 
 const FIGURES: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
 
-fn main() -> Result<(), Failure> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+const TEXT: &str = "\
+Each figure has a node of its own. A neighbour is called alone and beside the attack by turns, on 1 and on 8 connections; \
+medians of the rounds, and the ratio of the p99 is that of the medians, in brackets the least and the most of the rounds. \
+`with` is beside the attack; `failed` are calls of the neighbour that were not answered 200, alone or beside; `attack/s` \
+are answers to the attack, whatever they say. Clients are threads of one process on the same two cores as the node: those \
+that measure go before (niceness -10), those that attack do not.\n\n\
+Goals: beside an app that burns CPU (a) a neighbour's p99 is at most three times what it is alone; beside everything known \
+as an attack (c) all its calls succeed. The other figures have no goal: they say what is not held back, mostly work of \
+PostgreSQL, which no lane divides.";
+
+pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let (options, named): (Vec<&str>, Vec<&str>) = arguments.iter().map(String::as_str).partition(|word| word.starts_with("--"));
     if let Some(strange) = named.iter().find(|name| !FIGURES.contains(name)) {
         return Err(format!("there is no figure {strange}; there are {FIGURES:?}").into());
@@ -54,13 +54,13 @@ fn main() -> Result<(), Failure> {
 }
 
 async fn bench(scale: Scale, asked: &[&str]) -> Result<(), Failure> {
-    let cores = std::thread::available_parallelism()?;
-    println!("{cores} cores, {} round(s) of {} s, kernel {}", scale.rounds, scale.time.as_secs(), kernel()?);
+    let mut section = Section::new(100, "Apps against each other", TEXT);
+    section.text += &format!("\n\n{} round(s) of {} s.", scale.rounds, scale.time.as_secs());
     let mut ground = None;
     for figure in asked {
-        println!();
+        eprintln!("figure {figure}");
         if *figure == "b" {
-            memory::bombs(scale).await?;
+            memory::bombs(scale, &mut section).await?;
             continue;
         }
         if ground.is_none() {
@@ -68,20 +68,20 @@ async fn bench(scale: Scale, asked: &[&str]) -> Result<(), Failure> {
         }
         let Some(ground) = &ground else { continue };
         match *figure {
-            "a" => burn::figure(ground).await?,
-            "c" => memory::hostile(ground).await?,
-            "d" => waits::hosts(ground).await?,
-            "e" => storage::logs(ground).await?,
-            "f" => storage::documents(ground).await?,
-            _ => waits::connections(ground).await?,
+            "a" => burn::figure(ground, &mut section).await?,
+            "c" => memory::hostile(ground, &mut section).await?,
+            "d" => waits::hosts(ground, &mut section).await?,
+            "e" => storage::logs(ground, &mut section).await?,
+            "f" => storage::documents(ground, &mut section).await?,
+            _ => waits::connections(ground, &mut section).await?,
         }
     }
     if let Some(ground) = ground {
         ground.close().await;
     }
+    if FIGURES.iter().all(|figure| asked.contains(figure)) {
+        return Findings::keep("shares", scale.is_quick, vec![section]);
+    }
+    Findings::show(&[section]);
     Ok(())
-}
-
-fn kernel() -> Result<String, Failure> {
-    Ok(std::fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned())
 }

@@ -453,6 +453,10 @@ pub const INSTANCE_STACK_BYTES: usize = GUEST_STACK_BYTES + (1 << 20);
 /// Pages that a run has written to and that stay for the next instance in the same place, bytes. What stays is wiped for
 /// every later run, whoever's it is: more of it makes scripts that write much faster and all others slower.
 pub const KEEP_RESIDENT_BYTES: usize = 448 << 10;
+/// A run that burns more leaves no page: what it wrote to in a millisecond and more is not what the next one needs.
+pub const RESIDENT_FUEL_MAX: u64 = 2_000_000;
+/// One run of so many leaves none either: what other scripts once needed in its place goes with it.
+pub const RESIDENT_RUNS: u128 = 64;
 /// Extents of a memory image; more are merged by bridging wider gaps.
 pub const IMAGE_EXTENTS_MAX: usize = 320;
 /// Blank pages that an image fills are mapped rather than copied from this many bytes in a row; a multiple of every

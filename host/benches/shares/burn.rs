@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use crate::Failure;
-use crate::ground::{App, Ground, HELLO, Scene, alternate, beside, headings, hostile, machine, tell};
-use crate::load::{Calls, Load, Storm, Target, measure};
-use crate::support::median;
+use super::ground::{App, Comparison, Ground, HELLO, Scene, alternate, beside, hostile};
+use super::load::{Calls, Load, Storm, Target, measure};
+use crate::support::Failure;
+use crate::support::figures::{Section, Spread, Table, significant};
 
 /// Connections of the app that burns: more than it has places.
 const BURNERS: usize = 32;
@@ -19,14 +19,13 @@ const BACKLOG: usize = 5_000;
 /// The p99 of a neighbour, of what it is alone.
 const GOAL: f64 = 3.0;
 
-pub(crate) async fn figure(ground: &Ground) -> Result<(), Failure> {
-    println!("## a: CPU. An app burns on all its places ({BURNERS} connections); a neighbour says hello");
+pub(crate) async fn figure(ground: &Ground, section: &mut Section) -> Result<(), Failure> {
     let scene = ground.scene("a").await?;
     let (_, hello) = scene.neighbour().await?;
     let burner = scene.app("burner").await?;
     scene.unleash(&burner).await?;
     let (short, count) = short(&scene, &burner).await?;
-    println!("the short burner counts to {count}");
+    eprintln!("the short burner counts to {count}");
     let mut attacks = vec![("loop, 3 ms each", short)];
     for (what, name) in [
         ("endless loop", "endless_loop"),
@@ -37,18 +36,25 @@ pub(crate) async fn figure(ground: &Ground) -> Result<(), Failure> {
     ] {
         attacks.push((what, scene.deploy(&burner, &name.replace('_', "-"), &hostile(name)?, burns()).await?));
     }
-    headings("the burner's script");
-    let mut worst: f64 = 0.0;
+    let title = format!("a, CPU: an app burns on all its places ({BURNERS} connections) while a neighbour says hello.");
+    let mut comparison = Comparison::new(&title, "the burner's script");
     for (what, attack) in &attacks {
         for connections in [1, 8] {
             let rounds = beside(&scene, (&hello, connections), std::slice::from_ref(attack), BURNERS).await?;
-            worst = worst.max(tell("a", what, connections, rounds));
+            comparison.tell(what, connections, rounds);
         }
     }
-    worst = worst.max(backlog(&scene, &hello).await?);
-    println!("the worst ratio of the p99: {worst:.2} (goal: at most {GOAL})");
-    machine("a", &json!({ "what": "worst", "ratio_p99": worst, "goal": GOAL }));
-    let scene = deliveries(scene).await?;
+    backlog(&scene, &hello, &mut comparison).await?;
+    let (worst, which) = &comparison.worst;
+    section.goal(
+        "a neighbour's p99 beside an app that burns CPU, worst of all",
+        &format!("≤ {GOAL} × of it alone"),
+        format!("{} × ({which})", significant(*worst)),
+        *worst <= GOAL,
+    );
+    section.tables.push(comparison.into_table());
+    let (scene, table) = deliveries(scene).await?;
+    section.tables.push(table);
     scene.close().await
 }
 
@@ -69,8 +75,8 @@ async fn short(scene: &Scene, burner: &App) -> Result<(Target, i64), Failure> {
     Ok((scene.deploy(burner, "short", &source(count), json!({})).await?, count))
 }
 
-/// Hello beside a queue whose handlers burn. The ratio of the p99.
-async fn backlog(scene: &Scene, hello: &Target) -> Result<f64, Failure> {
+/// Hello beside a queue whose handlers burn.
+async fn backlog(scene: &Scene, hello: &Target, comparison: &mut Comparison) -> Result<(), Failure> {
     let app = scene.app("handlers").await?;
     scene.unleash(&app).await?;
     let trigger = trigger(scene, &app, &hostile("endless_loop")?, burns()).await?;
@@ -84,7 +90,6 @@ async fn backlog(scene: &Scene, hello: &Target) -> Result<f64, Failure> {
             return Err(format!("messages could not be sent: {:?}", sent.answers).into());
         }
     }
-    let mut worst: f64 = 0.0;
     for connections in [1, 8] {
         let begin = async || switch(true).await.map(drop);
         let end = async |()| {
@@ -95,10 +100,9 @@ async fn backlog(scene: &Scene, hello: &Target) -> Result<f64, Failure> {
             Ok::<_, Failure>(Load::default())
         };
         let rounds = alternate(scene.scale, (hello, connections), begin, end).await?;
-        worst = worst.max(tell("a", "5 000 burning handlers", connections, rounds));
+        comparison.tell("5 000 burning handlers", connections, rounds);
     }
-    scene.client.delete(&format!("/api/v1/admin/apps/{}?force=true", app.slug)).await?;
-    Ok(worst)
+    scene.client.delete(&format!("/api/v1/admin/apps/{}?force=true", app.slug)).await
 }
 
 /// A queue's trigger with a handler of its own.
@@ -109,35 +113,33 @@ async fn trigger(scene: &Scene, app: &App, source: &str, limits: Value) -> Resul
 }
 
 /// How many deliveries go on while requests of another app take all they can get.
-async fn deliveries(mut scene: Scene) -> Result<Scene, Failure> {
-    println!("\ndeliveries of one app, beside hello of another on {BURNERS} connections");
+async fn deliveries(mut scene: Scene) -> Result<(Scene, Table), Failure> {
+    eprintln!("deliveries beside requests");
     let (app, loud) = (scene.app("deliveries").await?, scene.app("loud").await?);
     let hello = scene.deploy(&loud, "hello", HELLO, json!({})).await?;
     let trigger = trigger(&scene, &app, "ctx.event.queue.message", json!({})).await?;
     let id: uuid::Uuid = trigger["id"].as_str().unwrap_or_default().parse()?;
     let mut db = scene.db.take().ok_or("the database cannot be reached")?;
     let (time, mut alone, mut beside) = (scene.scale.time, Vec::new(), Vec::new());
-    let mut requests = [Load::default(), Load::default()];
+    let (mut requests, mut requests_beside, mut failed) = (Vec::new(), Vec::new(), 0);
     for _ in 0..scene.scale.rounds {
         alone.push(settled(&scene, &mut db, &app, id, time).await?);
-        requests[0].absorb(measure(&hello, BURNERS, time));
+        requests.push(measure(&hello, BURNERS, time).per_second());
         let storm = Storm::begin(std::slice::from_ref(&hello), BURNERS);
         beside.push(settled(&scene, &mut db, &app, id, time).await?);
-        requests[1].absorb(storm.end());
+        let load = storm.end();
+        requests_beside.push(load.per_second());
+        failed += load.failed();
     }
-    let (alone, beside) = (median(&mut alone), median(&mut beside));
-    let requests = requests.map(|load| (load.per_second(), load.failed()));
-    println!("deliveries/s alone {alone:.0}, beside {beside:.0}: {:.2} of it", beside / alone);
-    println!("requests/s alone {:.0}, beside {:.0}; not answered 200: {}", requests[0].0, requests[1].0, requests[1].1);
-    machine(
-        "a",
-        &json!({
-            "what": "deliveries", "per_second": alone, "per_second_with": beside,
-            "requests_per_second": requests[0].0, "requests_per_second_with": requests[1].0, "requests_failed": requests[1].1,
-        }),
-    );
+    let title = format!("Deliveries of one app beside hello of another on {BURNERS} connections.");
+    let mut table = Table::new(&title, &["a second", "alone", "beside the other", "of it"]);
+    for (what, alone, beside) in [("deliveries", alone, beside), ("requests", requests, requests_beside)] {
+        let ratio = Spread::of(alone.iter().zip(&beside).map(|(alone, beside)| beside / alone));
+        table.row([what, &Spread::of(alone).to_string(), &Spread::of(beside).to_string(), &ratio.to_string()]);
+    }
+    table.note = format!("Requests beside deliveries that were not answered 200: {failed}.");
     scene.db = Some(db);
-    Ok(scene)
+    Ok((scene, table))
 }
 
 /// Deliveries settled per second while there are more than enough; then waits until none is left.

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
-use crate::Failure;
-use crate::load::{Load, Storm, Target, measure};
-use crate::support::{self, Client, Node, median};
+use super::load::{BROKEN, Load, Storm, Target, measure};
+use crate::support::Failure;
+use crate::support::figures::{Spread, Table, count, significant};
+use crate::support::{self, Client, Node};
 
 /// What a neighbour asks for.
 pub(crate) const HELLO: &str = r#"#{ statusCode: 200, body: #{ hello: ctx.request.path, n: 40 + 2 } }"#;
@@ -204,48 +205,96 @@ pub(crate) async fn beside(
     alternate(scene.scale, neighbour, begin, async |storm: Storm| Ok::<_, Failure>(storm.end())).await
 }
 
-/// The line above [`tell`]'s.
-pub(crate) fn headings(attack: &str) {
-    println!(
-        "{attack:26} {:>5} {:>9} {:>9} {:>9} {:>9} {:>7} {:>9} {:>9} {:>7} {:>9}",
-        "conns", "p50 ms", "p99 ms", "p50 with", "p99 with", "ratio", "calls/s", "with", "failed", "attack/s"
-    );
+/// Rows of a neighbour alone and beside an attack.
+pub(crate) struct Comparison {
+    table: Table,
+    /// The ratio of the p99 that is most, and what it is of.
+    pub(crate) worst: (f64, String),
+    /// Of the neighbour, beside the attack; then those of all, alone and beside, that were not answered 200.
+    calls: u64,
+    failed: u64,
 }
 
-/// What came of a comparison: medians over the rounds. The ratio of the p99.
-pub(crate) fn tell(figure: &str, what: &str, connections: usize, mut rounds: Rounds) -> f64 {
-    let alone = [0.5, 0.99].map(|share| medians(&mut rounds.alone, |load| load.quantile_ms(share)));
-    let beside = [0.5, 0.99].map(|share| medians(&mut rounds.beside, |load| load.quantile_ms(share)));
-    let ratio = beside[1] / alone[1];
-    let all = [&mut rounds.alone, &mut rounds.beside, &mut rounds.attack];
-    let per_second = all.map(|loads| medians(loads, |load| load.per_second()));
-    let calls: u64 = rounds.beside.iter().map(Load::calls).sum();
-    let failed: u64 = rounds.beside.iter().chain(&rounds.alone).map(Load::failed).sum();
-    println!(
-        "{what:26} {connections:>5} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {ratio:>7.2} {:>9.0} {:>9.0} {failed:>7} {:>9.0}",
-        alone[0], alone[1], beside[0], beside[1], per_second[0], per_second[1], per_second[2]
-    );
-    let mut answers = Load::default();
-    for load in rounds.attack {
-        answers.absorb(load);
+impl Comparison {
+    /// `attack` is the heading of what the rows begin with.
+    pub(crate) fn new(title: &str, attack: &str) -> Self {
+        let columns = [
+            attack,
+            "connections",
+            "p50 ms alone",
+            "with",
+            "p99 ms alone",
+            "with",
+            "ratio of p99",
+            "calls/s alone",
+            "with",
+            "failed",
+            "attack/s",
+            "answers to it",
+        ];
+        Self { table: Table::new(title, &columns), worst: (0.0, String::new()), calls: 0, failed: 0 }
     }
-    machine(
-        figure,
-        &json!({
-            "what": what, "connections": connections,
-            "p50_ms": alone[0], "p99_ms": alone[1], "p50_ms_with": beside[0], "p99_ms_with": beside[1], "ratio_p99": ratio,
-            "per_second": per_second[0], "per_second_with": per_second[1], "calls_with": calls, "failed": failed,
-            "attacks_per_second": per_second[2], "attack_answers": answers.answers,
-        }),
-    );
-    ratio
+
+    /// What came of one: medians over the rounds.
+    pub(crate) fn tell(&mut self, what: &str, connections: usize, mut rounds: Rounds) {
+        let [p50, p99] = [0.5, 0.99].map(|share| spread(&mut rounds.alone, |load| load.quantile_ms(share)));
+        let [p50_with, p99_with] = [0.5, 0.99].map(|share| spread(&mut rounds.beside, |load| load.quantile_ms(share)));
+        let pairs = rounds.alone.iter_mut().zip(&mut rounds.beside);
+        let ratios = pairs.map(|(alone, beside)| beside.quantile_ms(0.99) / alone.quantile_ms(0.99));
+        let ratio = Spread { median: p99_with.median / p99.median, ..Spread::of(ratios) };
+        let all = [&mut rounds.alone, &mut rounds.beside, &mut rounds.attack];
+        let [alone, with, attack] = all.map(|loads| spread(loads, |load| load.per_second()));
+        let failed: u64 = rounds.beside.iter().chain(&rounds.alone).map(Load::failed).sum();
+        let mut answers = Load::default();
+        for load in rounds.attack {
+            answers.absorb(load);
+        }
+        self.table.row([
+            what.to_owned(),
+            connections.to_string(),
+            significant(p50.median),
+            significant(p50_with.median),
+            p99.to_string(),
+            p99_with.to_string(),
+            ratio.to_string(),
+            significant(alone.median),
+            significant(with.median),
+            count(failed),
+            significant(attack.median),
+            told(&answers),
+        ]);
+        eprintln!("{what}, {connections} connection(s): p99 {p99} ms alone, {p99_with} with; ratio {ratio}; {failed} failed");
+        self.calls += rounds.beside.iter().map(Load::calls).sum::<u64>();
+        self.failed += failed;
+        if ratio.median > self.worst.0 {
+            self.worst = (ratio.median, format!("{what}, {connections} connection(s)"));
+        }
+    }
+
+    pub(crate) fn into_table(mut self) -> Table {
+        let (calls, failed) = (count(self.calls), count(self.failed));
+        self.table.note = format!("{calls} calls of the neighbour beside it; {failed} of all its calls were not answered 200.");
+        self.table
+    }
 }
 
-fn medians(loads: &mut [Load], value: impl Fn(&mut Load) -> f64) -> f64 {
-    median(&mut loads.iter_mut().map(value).collect::<Vec<_>>())
+fn spread(loads: &mut [Load], value: impl Fn(&mut Load) -> f64) -> Spread {
+    Spread::of(loads.iter_mut().map(value))
 }
 
-/// A figure for programs: one line, which begins with `figure`.
-pub(crate) fn machine(figure: &str, value: &Value) {
-    println!("figure {figure} {value}");
+/// Answers by status: `429 × 12, 504 × 3`.
+pub(crate) fn told(load: &Load) -> String {
+    let name = |status: u16| if status == BROKEN { "broken".to_owned() } else { status.to_string() };
+    let answers = load.answers.iter();
+    let all: Vec<String> = answers.map(|(status, times)| format!("{} × {}", name(*status), count(*times))).collect();
+    if all.is_empty() { "–".to_owned() } else { all.join(", ") }
+}
+
+/// What is no comparison: a fact a row.
+pub(crate) fn facts<'a>(title: &str, rows: impl IntoIterator<Item = (&'a str, String)>) -> Table {
+    let mut table = Table::new(title, &["", "found"]);
+    for (what, value) in rows {
+        table.row([what, &value]);
+    }
+    table
 }

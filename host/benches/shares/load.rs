@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::Failure;
+use crate::support::Failure;
 use crate::support::quantile;
 
 /// An answer comes within this, or the call counts as broken.

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::Failure;
-use crate::ground::{self, Ground, Scale, Scene, all_hostile, beside, headings, machine, tell};
-use crate::group::Group;
-use crate::load::{Calls, Target, measure};
+use super::ground::{self, Comparison, Ground, Scale, Scene, all_hostile, beside, facts, told};
+use super::group::Group;
+use super::load::{Calls, Load, Target, measure};
+use crate::support::Failure;
+use crate::support::figures::{Section, count, significant};
 use crate::support::{Client, Node, open_to_all};
 
 const GROUP_MIB: u64 = 512;
@@ -22,13 +23,11 @@ const JSON_IN: &str = r#"
 "#;
 
 /// b: bombs of several apps at once, node and database in a group of 512 MB.
-pub(crate) async fn bombs(scale: Scale) -> Result<(), Failure> {
-    println!("## b: memory. {BOMBERS} apps bomb on {CONNECTIONS} connections each, in a control group of {GROUP_MIB} MB");
+pub(crate) async fn bombs(scale: Scale, section: &mut Section) -> Result<(), Failure> {
     let group = match Group::make(GROUP_MIB << 20) {
         Ok(group) => group,
         Err(reason) => {
-            println!("left out: there is no control group to be had for memory ({reason})");
-            machine("b", &json!({ "left_out": reason }));
+            section.text += &format!("\n\nb is left out: there is no control group to be had for memory ({reason}).");
             return Ok(());
         }
     };
@@ -41,12 +40,12 @@ pub(crate) async fn bombs(scale: Scale) -> Result<(), Failure> {
     let (node, _) = Node::launch(dir.path(), group.serve()).await?;
     let client = Client::login(&node).await?;
     let scene = Scene { node, client, db: None, figure: "b", scale };
-    let told = bombed(&scene, &group).await;
+    let bombed = bombed(&scene, &group, section).await;
     scene.close().await?;
-    told
+    bombed
 }
 
-async fn bombed(scene: &Scene, group: &Group) -> Result<(), Failure> {
+async fn bombed(scene: &Scene, group: &Group, section: &mut Section) -> Result<(), Failure> {
     let (_, hello) = scene.neighbour().await?;
     // A board gives one instance no more than it has.
     let all = scene.client.get("/api/v1/limits").await?;
@@ -76,37 +75,44 @@ async fn bombed(scene: &Scene, group: &Group) -> Result<(), Failure> {
     let at_rest = idle.most_mib();
     drop(idle);
     let seen = group.watch();
-    headings("bombs of all kinds");
+    let title = format!(
+        "b, memory: {BOMBERS} apps bomb on {CONNECTIONS} connections each, node and database in a control group of \
+         {GROUP_MIB} MB."
+    );
+    let mut comparison = Comparison::new(&title, "bombs of all kinds");
     for connections in [1, 8] {
         let rounds = beside(scene, (&hello, connections), &attack, BOMBERS * CONNECTIONS).await?;
-        tell("b", &format!("{} and {most} MB", most / 4), connections, rounds);
+        comparison.tell(&format!("{} and {most} MB", most / 4), connections, rounds);
     }
     let peak = seen.most_mib();
     let status = scene.status().await?;
     let after = scene.settle().await?;
     let calls = Calls::counted(std::slice::from_ref(&hello), 4, 1_000).end();
     let is_same = std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "picloud");
-    println!("the same process answers: {is_same}; calls after it all: {}, failed: {}", calls.calls(), calls.failed());
-    println!("killed for want of memory: {}", group.kills());
-    println!("node, resident: before {before:.1} MiB, after {after:.1} MiB");
-    println!("all processes of the group: at rest {at_rest:.1} MiB, at most {peak:.1} MiB");
-    println!("with the cache of files, at most: {:.1} MiB of {GROUP_MIB}", group.peak_mib().unwrap_or(f64::NAN));
-    machine(
-        "b",
-        &json!({
-            "what": "memory", "is_same_process": is_same, "kills": group.kills(), "failed_after": calls.failed(),
-            "resident_mib_before": before, "resident_mib_after": after, "group_mib_at_rest": at_rest, "group_mib_most": peak,
-            "group_mib_with_files": group.peak_mib(), "memory_bytes": status["memory_bytes"],
-        }),
-    );
+    let mib = |bytes: u64| bytes as f64 / 1_048_576.0;
+    section.tables.push(comparison.into_table());
+    section.tables.push(facts(
+        "b, when it is over.",
+        [
+            ("the same process answers", if is_same { "yes" } else { "**no**" }.to_owned()),
+            ("calls after it all; failed", format!("{}; {}", count(calls.calls()), count(calls.failed()))),
+            ("killed for want of memory", count(group.kills())),
+            ("node, resident: before; after", format!("{before:.1}; {after:.1} MiB")),
+            ("all processes of the group: at rest; at most", format!("{at_rest:.1}; {peak:.1} MiB")),
+            ("with the cache of files, at most", format!("{:.1} of {GROUP_MIB} MiB", group.peak_mib().unwrap_or(f64::NAN))),
+            (
+                "what instances may come to need together",
+                format!("{:.0} MiB", mib(status["memory_bytes"].as_u64().unwrap_or_default())),
+            ),
+        ],
+    ));
     Ok(())
 }
 
 /// c: everything that is known as an attack, ten thousand times.
-pub(crate) async fn hostile(ground: &Ground) -> Result<(), Failure> {
+pub(crate) async fn hostile(ground: &Ground, section: &mut Section) -> Result<(), Failure> {
     let scene = ground.scene("c").await?;
     let invocations: u64 = if scene.scale.is_quick { 1_000 } else { 10_000 };
-    println!("## c: {invocations} invocations of everything in tests/it/scripts/hostile, from three apps");
     let (_, hello) = scene.neighbour().await?;
     let (mut attack, mut kinds) = (Vec::new(), 0);
     for number in 0..3 {
@@ -121,33 +127,53 @@ pub(crate) async fn hostile(ground: &Ground) -> Result<(), Failure> {
     }
     measure(&hello, 32, Duration::from_secs(2));
     let before = scene.settle().await?;
+    eprintln!("{invocations} attacks");
     // What the first tenth leaves is what every place keeps; what comes after it would be a leak.
-    let (first, _) = storm(&scene, &hello, &attack, invocations / 10).await?;
-    let (second, told) = storm(&scene, &hello, &attack, invocations - invocations / 10).await?;
-    println!("{kinds} kinds; answers: {}", told["attack_answers"]);
-    println!("calls of the neighbour meanwhile: {}, failed: {}", told["calls"], told["failed"]);
-    println!("node, resident: before {before:.1} MiB, after a tenth {first:.1} MiB, after all {second:.1} MiB");
-    machine(
-        "c",
-        &json!({
-            "what": "hostile", "kinds": kinds, "invocations": invocations, "neighbour": told,
-            "resident_mib_before": before, "resident_mib_after_a_tenth": first, "resident_mib_after": second,
-        }),
+    let mut all = storm(&scene, &hello, &attack, invocations / 10).await?;
+    let first_mib = all.resident_mib;
+    let rest = storm(&scene, &hello, &attack, invocations - invocations / 10).await?;
+    all.neighbour.absorb(rest.neighbour);
+    all.attacks.absorb(rest.attacks);
+    let last_mib = rest.resident_mib;
+    let Storms { mut neighbour, attacks, .. } = all;
+    let (calls, failed) = (neighbour.calls(), neighbour.failed());
+    let invocations = count(invocations);
+    section.tables.push(facts(
+        &format!("c: {invocations} invocations of {kinds} kinds of attack, from three apps on {CONNECTIONS} connections."),
+        [
+            ("answers to the attacks", told(&attacks)),
+            ("calls of the neighbour meanwhile, one after the other; failed", format!("{}; {}", count(calls), count(failed))),
+            (
+                "its p50; p99",
+                format!("{}; {} ms", significant(neighbour.quantile_ms(0.5)), significant(neighbour.quantile_ms(0.99))),
+            ),
+            ("node, resident: before; after a tenth; after all", format!("{before:.1}; {first_mib:.1}; {last_mib:.1} MiB")),
+        ],
+    ));
+    section.goal(
+        &format!("{invocations} hostile invocations: calls of a neighbour that succeed"),
+        "all",
+        format!("{} of {}", count(calls - failed), count(calls)),
+        failed == 0,
     );
     scene.close().await
 }
 
-/// So many attacks beside a neighbour that says hello all the while; resident memory once all is quiet, and what came of it.
-async fn storm(scene: &Scene, hello: &Target, attack: &[Target], invocations: u64) -> Result<(f64, Value), Failure> {
+/// What came of attacks, and of the neighbour beside them.
+struct Storms {
+    neighbour: Load,
+    attacks: Load,
+    /// Once all is quiet again.
+    resident_mib: f64,
+}
+
+/// So many attacks beside a neighbour that says hello all the while.
+async fn storm(scene: &Scene, hello: &Target, attack: &[Target], invocations: u64) -> Result<Storms, Failure> {
     let calls = Calls::counted(attack, CONNECTIONS, invocations);
     let mut neighbour = measure(hello, 1, Duration::from_millis(100));
     while !calls.is_over() {
         neighbour.absorb(measure(hello, 1, Duration::from_secs(1)));
     }
-    let attacked = calls.end();
-    let told = json!({
-        "calls": neighbour.calls(), "failed": neighbour.failed(), "p50_ms": neighbour.quantile_ms(0.5),
-        "p99_ms": neighbour.quantile_ms(0.99), "attack_answers": attacked.answers,
-    });
-    Ok((scene.settle().await?, told))
+    let attacks = calls.end();
+    Ok(Storms { neighbour, attacks, resident_mib: scene.settle().await? })
 }

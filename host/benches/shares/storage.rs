@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::Failure;
-use crate::ground::{App, Ground, Scene, beside, headings, machine, tell};
-use crate::load::Target;
+use super::ground::{App, Comparison, Ground, Scene, beside, facts};
+use super::load::Target;
+use crate::support::Failure;
+use crate::support::figures::{Section, count};
 
 /// Connections of the app that logs, and of the one that searches.
 const LOGGERS: usize = 32;
@@ -13,8 +14,7 @@ const SEARCHERS: usize = 8;
 const LOGS: &str = r#"let s = ""; s.pad(8192, "x"); for i in 0..32 { log::info(s); }"#;
 
 /// e: a flood of log lines.
-pub(crate) async fn logs(ground: &Ground) -> Result<(), Failure> {
-    println!("## e: logs. An app logs 256 KiB a call on {LOGGERS} connections");
+pub(crate) async fn logs(ground: &Ground, section: &mut Section) -> Result<(), Failure> {
     let scene = ground.scene("e").await?;
     let (_, hello) = scene.neighbour().await?;
     let flooder = scene.app("flooder").await?;
@@ -23,11 +23,12 @@ pub(crate) async fn logs(ground: &Ground) -> Result<(), Failure> {
     let log = scene.deploy(&flooder, "log", LOGS, json!({})).await?;
     let (before, at_first) = (scene.settle().await?, scene.status().await?);
     let mut most: f64 = 0.0;
-    headings("log lines without end");
+    let title = format!("e: an app logs 256 KiB a call on {LOGGERS} connections.");
+    let mut comparison = Comparison::new(&title, "log lines without end");
     for connections in [1, 8] {
         let rounds = beside(&scene, (&hello, connections), std::slice::from_ref(&log), LOGGERS).await?;
         most = most.max(scene.node.resident_mib()?);
-        tell("e", "256 KiB a call", connections, rounds);
+        comparison.tell("256 KiB a call", connections, rounds);
     }
     let after = scene.settle().await?;
     let at_last = scene.status().await?;
@@ -35,31 +36,30 @@ pub(crate) async fn logs(ground: &Ground) -> Result<(), Failure> {
         let of = |status: &Value| status["recorder"][name].as_u64().unwrap_or(0);
         of(&at_last) - of(&at_first)
     };
-    let (written, dropped, without_lines) = (counted("written"), counted("dropped"), counted("dropped_logs"));
-    println!("records written: {written}, dropped: {dropped}, written without their lines: {without_lines}");
-    println!("node, resident: before {before:.1} MiB, right after {most:.1} MiB, at rest {after:.1} MiB");
-    machine(
-        "e",
-        &json!({
-            "what": "records", "written": written, "dropped": dropped, "dropped_logs": without_lines,
-            "resident_mib_before": before, "resident_mib_with": most, "resident_mib_after": after,
-        }),
-    );
+    section.tables.push(comparison.into_table());
+    section.tables.push(facts(
+        "e, when it is over.",
+        [
+            ("records written", count(counted("written"))),
+            ("dropped", count(counted("dropped"))),
+            ("written without their lines", count(counted("dropped_logs"))),
+            ("node, resident: before; right after; at rest", format!("{before:.1}; {most:.1}; {after:.1} MiB")),
+        ],
+    ));
     scene.close().await
 }
 
 /// f: a collection that is read whole for every answer.
-pub(crate) async fn documents(ground: &Ground) -> Result<(), Failure> {
+pub(crate) async fn documents(ground: &Ground, section: &mut Section) -> Result<(), Failure> {
     let mut scene = ground.scene("f").await?;
     let documents = if scene.scale.is_quick { 100_000 } else { 1_000_000 };
-    println!("## f: the database. An app searches {documents} documents without an index, on {SEARCHERS} connections");
     let (neighbour, hello) = scene.neighbour().await?;
     let get = scene.deploy(&neighbour, "get", r#"kv::collection("c").get("k")"#, json!({})).await?;
     let set = scene.deploy(&neighbour, "set", r#"kv::collection("c").set(`k${random::int(0, 1000)}`, 1)"#, json!({})).await?;
     let hog = scene.app("hog").await?;
     let began = std::time::Instant::now();
     fill(&mut scene, &hog, documents).await?;
-    println!("made in {:.0} s", began.elapsed().as_secs_f64());
+    eprintln!("{documents} documents made in {:.0} s", began.elapsed().as_secs_f64());
     let searches = [
         ("greater", r#"docs::collection("c").count(#{ n: #{ "$gt": 5 } })"#),
         ("not", r##"docs::collection("c").find(#{ "$not": #{ g: 3 }, n: #{ "$lt": 0 } }).items.len()"##),
@@ -70,13 +70,16 @@ pub(crate) async fn documents(ground: &Ground) -> Result<(), Failure> {
     for (name, source) in searches {
         attack.push(scene.deploy(&hog, name, source, json!({ "timeout_ms": 20_000 })).await?);
     }
-    headings("searches without an index");
+    let documents = count(documents.unsigned_abs().into());
+    let title = format!("f, the database: an app searches {documents} documents without an index, on {SEARCHERS} connections.");
+    let mut comparison = Comparison::new(&title, "the neighbour calls");
     for (what, target) in [("hello", &hello), ("kv get", &get), ("kv set", &set)] {
         for connections in [1, 8] {
             let rounds = beside(&scene, (target, connections), &attack, SEARCHERS).await?;
-            tell("f", what, connections, rounds);
+            comparison.tell(what, connections, rounds);
         }
     }
+    section.tables.push(comparison.into_table());
     scene.client.delete(&format!("/api/v1/admin/apps/{}?force=true", hog.slug)).await?;
     scene.close().await
 }

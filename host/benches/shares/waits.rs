@@ -11,9 +11,10 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
-use crate::Failure;
-use crate::ground::{Ground, alternate, headings, machine, tell};
-use crate::load::{Load, Storm, Target, address};
+use super::ground::{Comparison, Ground, alternate, facts};
+use super::load::{Load, Storm, Target, address};
+use crate::support::Failure;
+use crate::support::figures::{Section, count};
 
 /// Connections of the app that waits.
 const WAITING: usize = 64;
@@ -22,11 +23,9 @@ const IDLE: usize = 5_000;
 const DRIPPING: usize = 500;
 
 /// d: requests to a host that takes them and never answers.
-pub(crate) async fn hosts(ground: &Ground) -> Result<(), Failure> {
-    println!("## d: slow host calls. An app waits on {WAITING} connections for a host that never answers");
+pub(crate) async fn hosts(ground: &Ground, section: &mut Section) -> Result<(), Failure> {
     let Some(own) = private_address() else {
-        println!("left out: this machine has no address of a private network, and no grant reaches loopback");
-        machine("d", &json!({ "left_out": "no private address" }));
+        section.text += "\n\nd is left out: this machine has no address of a private network, and no grant reaches loopback.";
         return Ok(());
     };
     let scene = ground.scene("d").await?;
@@ -38,7 +37,8 @@ pub(crate) async fn hosts(ground: &Ground) -> Result<(), Failure> {
     scene.client.patch(&format!("/api/v1/admin/apps/{}/grants", waiter.slug), grants).await?;
     let source = format!(r#"http::get("http://{}/", #{{ timeout_ms: 30000 }}).status"#, host.address);
     let wait = scene.deploy(&waiter, "wait", &source, json!({ "timeout_ms": 60_000 })).await?;
-    headings("a host that never answers");
+    let title = format!("d: an app waits on {WAITING} connections for a host that never answers.");
+    let mut comparison = Comparison::new(&title, "the attack");
     for connections in [1, 8] {
         let begin = async || {
             host.is_open.store(false, Ordering::Relaxed);
@@ -55,9 +55,11 @@ pub(crate) async fn hosts(ground: &Ground) -> Result<(), Failure> {
             Ok::<_, Failure>(storm.end())
         };
         let rounds = alternate(scene.scale, (&hello, connections), begin, end).await?;
-        tell("d", "waits", connections, rounds);
+        comparison.tell("waits", connections, rounds);
     }
-    println!("requests that came to the host: {}", host.taken());
+    let mut table = comparison.into_table();
+    table.note += &format!(" Requests that came to the host: {}.", count(host.taken()));
+    section.tables.push(table);
     scene.close().await
 }
 
@@ -109,10 +111,9 @@ impl Silent {
 }
 
 /// g: connections by the thousand.
-pub(crate) async fn connections(ground: &Ground) -> Result<(), Failure> {
+pub(crate) async fn connections(ground: &Ground, section: &mut Section) -> Result<(), Failure> {
     let scene = ground.scene("g").await?;
     let (idle, dripping) = as_many_as_may_be_open();
-    println!("## g: connections. {idle} say nothing, {dripping} send a head byte by byte, {dripping} a body of 1 MB");
     let (app, hello) = scene.neighbour().await?;
     scene.deploy(&app, "size", "ctx.request.body.len()", json!({})).await?;
     let post = |bytes| Target::post(&scene.node.data, &app.slug, "/size", bytes);
@@ -120,7 +121,9 @@ pub(crate) async fn connections(ground: &Ground) -> Result<(), Failure> {
     let before = scene.settle().await?;
     let data = address(&scene.node.data)?;
     let mut most: f64 = 0.0;
-    headings("connections that drag");
+    let [silent, slow] = [idle, dripping].map(|number| count(number as u64));
+    let title = format!("g: {silent} connections say nothing, {slow} send a head byte by byte, {slow} a body of 1 MB.");
+    let mut comparison = Comparison::new(&title, "the neighbour calls");
     for (what, target) in [("hello", &hello), ("post 1 KiB", &small), ("post 64 KiB", &large)] {
         for connections in [1, 8] {
             let begin = async || Ok::<_, Failure>(Flood::begin(data, idle, dripping, &app.slug));
@@ -131,18 +134,13 @@ pub(crate) async fn connections(ground: &Ground) -> Result<(), Failure> {
             };
             let rounds = alternate(scene.scale, (target, connections), begin, end).await?;
             most = most.max(resident.into_inner().unwrap_or_else(PoisonError::into_inner));
-            tell("g", what, connections, rounds);
+            comparison.tell(what, connections, rounds);
         }
     }
     let after = scene.settle().await?;
-    println!("node, resident: before {before:.1} MiB, with them {most:.1} MiB, after {after:.1} MiB");
-    machine(
-        "g",
-        &json!({
-            "what": "memory", "idle": idle, "dripping": 2 * dripping,
-            "resident_mib_before": before, "resident_mib_with": most, "resident_mib_after": after,
-        }),
-    );
+    section.tables.push(comparison.into_table());
+    let memory = format!("{before:.1}; {most:.1}; {after:.1} MiB");
+    section.tables.push(facts("g, memory.", [("node, resident: before; with them; after", memory)]));
     scene.close().await
 }
 
@@ -186,7 +184,7 @@ fn flood(data: SocketAddr, (idle, dripping): (usize, usize), app: &str, stop: &A
             stream.set_nonblocking(true)?;
             Ok(stream)
         });
-        *load.answers.entry(if opened.is_ok() { 200 } else { crate::load::BROKEN }).or_default() += 1;
+        *load.answers.entry(if opened.is_ok() { 200 } else { super::load::BROKEN }).or_default() += 1;
         opened.ok()
     };
     let body = format!("POST /size HTTP/1.1\r\nhost: {app}.localhost\r\ncontent-length: 1000000\r\n\r\n").into_bytes();

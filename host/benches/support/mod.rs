@@ -1,5 +1,8 @@
 //! What the benches that run a whole node share.
-#![allow(dead_code, reason = "each bench uses its part")]
+
+pub(crate) mod baseline;
+pub(crate) mod figures;
+pub(crate) mod wrk;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -154,11 +157,6 @@ pub(crate) async fn committed(database: &mut sqlx::PgConnection) -> Result<i64, 
             .fetch_one(database)
             .await?;
     Ok(count)
-}
-
-pub(crate) fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 /// PostgreSQL runs as another user when this is root.

@@ -8,6 +8,7 @@ use std::ptr::NonNull;
 use wasmtime::component::{Component, ComponentExportIndex, Func, Instance, TypedFunc, WasmList};
 use wasmtime::{Error, Store};
 
+use super::placement;
 use crate::hostcall::Guest;
 use crate::model::script::{Code, Module};
 use crate::wit::program::{Answer, Checked, Diagnostic, Failure, Invocation, Kind};
@@ -60,12 +61,17 @@ impl Exports {
         Ok(checked)
     }
 
-    /// A copy of the instance's whole memory: seen as it lies there, not lifted byte for byte.
+    /// A copy of the instance's whole memory: seen as it lies there, not lifted byte for byte. It is the last thing that the
+    /// instance does: its memory is as at first afterwards, so that what it prepared leaves no page to those that run later.
     pub(super) async fn dump(&self, store: &mut Store<Guest>, instance: &Instance) -> wasmtime::Result<Vec<u8>> {
         let function = function(store, instance, &self.dump)?;
         // SAFETY: the type that `Script` gave this export of the same component.
         let (memory,) = unsafe { Dump::new_unchecked(function) }.call_async(&mut *store, ()).await?;
-        Ok(memory.as_le_slice(&*store).to_vec())
+        let memory = memory.as_le_slice(&*store);
+        let copy = memory.to_vec();
+        // SAFETY: nothing runs in the instance any more.
+        unsafe { placement::blank(NonNull::from(memory)) };
+        Ok(copy)
     }
 
     /// Gives the instance's whole memory.

@@ -12,7 +12,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
-use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous};
 
 use super::image::MemoryImage;
 use crate::limits::{IMAGE_BRIDGED_BYTES_MAX, IMAGE_EXTENTS_MAX, IMAGE_MAPPED_BYTES_MIN};
@@ -57,6 +57,8 @@ pub(super) struct Blank {
 pub(super) struct Mapped<'a> {
     memory: NonNull<u8>,
     runs: &'a [Run],
+    /// Of the memory's begin: what leaves no page behind.
+    spent_bytes: usize,
 }
 
 // SAFETY: an address, used by whoever holds this and the instance with it.
@@ -148,7 +150,7 @@ impl Placement {
     /// `memory` is the whole linear memory of an instance in which these pages are blank and private to it; it does not
     /// move, and outlives what is returned.
     pub(super) unsafe fn map(&self, memory: NonNull<[u8]>) -> io::Result<Mapped<'_>> {
-        let mut mapped = Mapped { memory: memory.cast(), runs: &[] };
+        let mut mapped = Mapped { memory: memory.cast(), runs: &[], spent_bytes: 0 };
         let Some(shared) = &self.shared else { return Ok(mapped) };
         if shared.runs.iter().any(|run| run.address + run.len > memory.len()) {
             return Err(io::Error::other("the memory is smaller than its image"));
@@ -162,6 +164,14 @@ impl Placement {
             mapped.runs = shared.runs.get(..=at).unwrap_or_default();
         }
         Ok(mapped)
+    }
+}
+
+impl Mapped<'_> {
+    /// Has the instance, whose memory is that large now, leave no page to the next one in its place: what stays is wiped
+    /// after every later run, whoever's it is.
+    pub(super) fn leave_nothing(&mut self, memory_bytes: usize) {
+        self.spent_bytes = memory_bytes;
     }
 }
 
@@ -179,7 +189,20 @@ impl Drop for Mapped<'_> {
                 std::process::abort();
             }
         }
+        if self.spent_bytes > 0 {
+            // SAFETY: the memory's own range; its instance ends.
+            unsafe { blank(NonNull::slice_from_raw_parts(self.memory, self.spent_bytes)) };
+        }
     }
+}
+
+/// Makes written pages what they were at first, without a page of their own. Where that fails they are wiped as all others are.
+///
+/// # Safety
+/// `memory` is an instance's, from its begin, and nothing runs in it any more.
+pub(super) unsafe fn blank(memory: NonNull<[u8]>) {
+    // SAFETY: the caller's.
+    let _ = unsafe { madvise(memory.as_ptr().cast(), memory.len(), Advice::LinuxDontNeed) };
 }
 
 /// The runs' contents one after the other, and what of the extents is in none of them.
@@ -320,6 +343,14 @@ mod tests {
             }
             assert!(memory.as_ref().iter().all(|byte| *byte == 0));
             assert!(placement.map(NonNull::slice_from_raw_parts(memory.cast(), LONG)).is_err());
+            // What was written beside the image is for wasmtime to wipe, or goes with all pages.
+            for spent_bytes in [0, len] {
+                (*memory.as_ptr())[2 * LONG] = 99;
+                let mut mapped = placement.map(memory).unwrap();
+                mapped.leave_nothing(spent_bytes);
+                drop(mapped);
+                assert_eq!(memory.as_ref()[2 * LONG], if spent_bytes == 0 { 99 } else { 0 });
+            }
         }
     }
 }

@@ -1,0 +1,346 @@
+//! Calls by a clock, in a process of its own: when a call is due does not depend on what came of those before it, and how long
+//! it took is counted from that moment, wherever it waited.
+//!
+//! Two threads: the clock sleeps until a call is due and writes it to a connection that is free; the other one reads answers.
+//! Where none is free the call waits for one, and one more is opened, up to [`CONNECTIONS_MAX`]. No call is tried again.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
+use rustix::time::{ClockId, clock_gettime};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+use tokio::time::{interval, timeout};
+
+use super::answer::Answer;
+use super::order::{Order, Outcome};
+use crate::support::{Failure, quantile};
+
+/// Connections at most: half of what a large node has for all of its callers.
+pub(crate) const CONNECTIONS_MAX: usize = 4_096;
+/// Connections that are being opened at once: the node's queue of those that it has not accepted yet is finite.
+const OPENING_MAX: usize = 128;
+/// A call counts as unanswered after this.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is looked for such.
+const SWEEP: Duration = Duration::from_millis(50);
+/// Niceness of the generator: one elsewhere would not wait for a core of the node's.
+pub(crate) const PROMPT: i32 = -5;
+/// Room for an answer, which grows where one is longer.
+const ANSWER_BYTES: usize = 1 << 10;
+
+struct Generator {
+    address: SocketAddr,
+    request: Vec<u8>,
+    /// Numbers of connections to be opened.
+    opener: UnboundedSender<usize>,
+    desk: Mutex<Desk>,
+}
+
+/// What both threads know.
+struct Desk {
+    /// By number; a number is not given twice.
+    wires: Vec<Wire>,
+    /// Connections that are free, the one that rested for the longest first.
+    idle: VecDeque<usize>,
+    /// When calls were due for which there was none.
+    waiting: VecDeque<Instant>,
+    /// Connections that are open or being opened, and of these the latter.
+    open: usize,
+    opening: usize,
+    /// Calls that were sent and may still be answered in time.
+    under_way: usize,
+    /// When the clock ends.
+    end: Instant,
+    good_ms: Vec<f64>,
+    refused_ms: Vec<f64>,
+    found: Outcome,
+}
+
+#[derive(Default)]
+struct Wire {
+    writer: Option<Arc<OwnedWriteHalf>>,
+    call: Call,
+}
+
+#[derive(Clone, Copy, Default)]
+enum Call {
+    #[default]
+    None,
+    /// Sent, and when it was due.
+    Due(Instant),
+    /// Nobody waits for it any more. The connection is free once it is answered.
+    GivenUp,
+}
+
+/// How the clock went.
+struct Pace {
+    late_ms: Vec<f64>,
+    cores: f64,
+}
+
+/// Does as ordered and prints what came of it.
+pub(crate) fn generate(order: &str) -> Result<(), Failure> {
+    // Only root may; the figures are then a little worse than they are. Threads begun later have it too.
+    let _ = setpriority_process(None, PROMPT);
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    let order: Order = serde_json::from_str(order)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(run(&order))?;
+    println!("{}", serde_json::to_string(&outcome)?);
+    Ok(())
+}
+
+async fn run(order: &Order) -> Result<Outcome, Failure> {
+    let (opener, mut asked) = unbounded_channel();
+    let generator = Arc::new(Generator::new(order, opener));
+    let mut connections = JoinSet::new();
+    for _ in 0..order.connections {
+        let number = generator.desk().reserve();
+        connections.spawn(generator.clone().serve(number));
+    }
+    let opened = async {
+        while generator.desk().idle.len() < order.connections {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, opened).await.map_err(|_| "the node does not take that many connections")?;
+
+    let began = Instant::now();
+    generator.desk().end = began + Duration::from_secs_f64(order.seconds);
+    let clock = {
+        let (generator, order) = (generator.clone(), order.clone());
+        std::thread::spawn(move || generator.pace(&order, began))
+    };
+    let mut sweep = interval(SWEEP);
+    loop {
+        tokio::select! {
+            number = asked.recv() => if let Some(number) = number {
+                connections.spawn(generator.clone().serve(number));
+            },
+            _ = sweep.tick() => {
+                // Asked before the sweep: the clock's last call is then known to it.
+                let was_last = clock.is_finished();
+                if generator.sweep(Instant::now()) && was_last {
+                    break;
+                }
+            }
+        }
+    }
+    let pace = clock.join().map_err(|_| "the clock broke")?;
+    Ok(generator.outcome(order, pace))
+}
+
+impl Generator {
+    fn new(order: &Order, opener: UnboundedSender<usize>) -> Self {
+        let desk = Desk {
+            wires: Vec::new(),
+            idle: VecDeque::new(),
+            waiting: VecDeque::new(),
+            open: 0,
+            opening: 0,
+            under_way: 0,
+            end: Instant::now(),
+            good_ms: Vec::new(),
+            refused_ms: Vec::new(),
+            found: Outcome::default(),
+        };
+        let request = format!("GET {} HTTP/1.1\r\nhost: {}\r\n\r\n", order.path, order.host).into_bytes();
+        Self { address: order.address, request, opener, desk: Mutex::new(desk) }
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The clock: gaps between calls are those of many callers who know nothing of each other (exponential).
+    fn pace(&self, order: &Order, began: Instant) -> Pace {
+        let (used, end) = (processor_s(), began + Duration::from_secs_f64(order.seconds));
+        let (mut draws, mut due, mut late_ms) = (Draws(order.seed), began, Vec::new());
+        loop {
+            due += Duration::from_secs_f64(draws.gap() / order.per_second);
+            if due >= end {
+                break;
+            }
+            sleep_until(due);
+            late_ms.push(due.elapsed().as_secs_f64() * 1e3);
+            self.begin(due);
+        }
+        sleep_until(end);
+        Pace { late_ms, cores: (processor_s() - used) / order.seconds }
+    }
+
+    /// A call is due.
+    fn begin(&self, due: Instant) {
+        let mut desk = self.desk();
+        desk.found.due += 1;
+        if let Some(number) = desk.idle.pop_front() {
+            let writer = desk.assign(number, due);
+            drop(desk);
+            return self.send(writer.as_deref());
+        }
+        desk.waiting.push_back(due);
+        let may_open = desk.open < CONNECTIONS_MAX && desk.opening < OPENING_MAX;
+        let number = may_open.then(|| desk.reserve());
+        drop(desk);
+        if let Some(number) = number {
+            let _ = self.opener.send(number);
+        }
+    }
+
+    /// A request is small and the one before it was answered, so the system takes it whole. Where it does not, the connection
+    /// ends or nothing is answered, and the call is counted so.
+    fn send(&self, writer: Option<&OwnedWriteHalf>) {
+        if let Some(writer) = writer {
+            let _ = writer.try_write(&self.request);
+        }
+    }
+
+    /// A connection, from its opening to its end.
+    async fn serve(self: Arc<Self>, number: usize) {
+        let connected = TcpStream::connect(self.address).await.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
+        self.desk().opening -= 1;
+        let Ok(stream) = connected else {
+            self.desk().open -= 1;
+            return;
+        };
+        let (mut reader, writer) = stream.into_split();
+        self.desk().wires[number].writer = Some(Arc::new(writer));
+        self.free(number);
+        let mut bytes = Vec::<u8>::with_capacity(ANSWER_BYTES);
+        while reader.read_buf(&mut bytes).await.is_ok_and(|count| count > 0) {
+            let (now, answer) = (Instant::now(), Answer::read(&bytes));
+            let Some(answer) = answer else { continue };
+            bytes.clear();
+            self.desk().answered(number, answer, now);
+            if !answer.stays {
+                break;
+            }
+            self.free(number);
+        }
+        self.desk().ended(number);
+    }
+
+    /// Gives the connection to the call that has waited for the longest.
+    fn free(&self, number: usize) {
+        let mut desk = self.desk();
+        let Some(due) = desk.waiting.pop_front() else { return desk.idle.push_back(number) };
+        let writer = desk.assign(number, due);
+        drop(desk);
+        self.send(writer.as_deref());
+    }
+
+    /// Gives up what has taken too long; whether there is nothing left.
+    fn sweep(&self, now: Instant) -> bool {
+        let mut desk = self.desk();
+        let desk = &mut *desk;
+        while desk.waiting.front().is_some_and(|due| now.duration_since(*due) > PATIENCE) {
+            desk.waiting.pop_front();
+            desk.found.unsent += 1;
+        }
+        for wire in &mut desk.wires {
+            if let Call::Due(due) = wire.call
+                && now.duration_since(due) > PATIENCE
+            {
+                wire.call = Call::GivenUp;
+                desk.under_way -= 1;
+                desk.found.unanswered += 1;
+            }
+        }
+        desk.waiting.is_empty() && desk.under_way == 0
+    }
+
+    fn outcome(&self, order: &Order, mut pace: Pace) -> Outcome {
+        let mut desk = self.desk();
+        let desk = &mut *desk;
+        let of = |values: &mut Vec<f64>, share: f64| (!values.is_empty()).then(|| quantile(values, share));
+        Outcome {
+            seconds: order.seconds,
+            connections: desk.open,
+            good_p50_ms: of(&mut desk.good_ms, 0.5),
+            good_p99_ms: of(&mut desk.good_ms, 0.99),
+            refused_p50_ms: of(&mut desk.refused_ms, 0.5),
+            late_p99_ms: of(&mut pace.late_ms, 0.99).unwrap_or(0.0),
+            cores: pace.cores,
+            ..std::mem::take(&mut desk.found)
+        }
+    }
+}
+
+impl Desk {
+    /// The number of a connection that is now being opened.
+    fn reserve(&mut self) -> usize {
+        self.wires.push(Wire::default());
+        self.open += 1;
+        self.opening += 1;
+        self.wires.len() - 1
+    }
+
+    /// Gives a call to a connection, and that to whoever is to write it.
+    fn assign(&mut self, number: usize, due: Instant) -> Option<Arc<OwnedWriteHalf>> {
+        self.under_way += 1;
+        self.wires[number].call = Call::Due(due);
+        self.wires[number].writer.clone()
+    }
+
+    fn answered(&mut self, number: usize, answer: Answer, now: Instant) {
+        let Call::Due(due) = std::mem::take(&mut self.wires[number].call) else { return };
+        self.under_way -= 1;
+        *self.found.answers.entry(answer.status).or_default() += 1;
+        let took_ms = now.duration_since(due).as_secs_f64() * 1e3;
+        match answer.status {
+            200 => {
+                self.good_ms.push(took_ms);
+                self.found.good_in_time += u64::from(now <= self.end);
+            }
+            429 | 503 => {
+                self.refused_ms.push(took_ms);
+                self.found.without_retry_after += u64::from(!answer.has_retry_after);
+            }
+            _ => {}
+        }
+    }
+
+    fn ended(&mut self, number: usize) {
+        self.open -= 1;
+        self.idle.retain(|idle| *idle != number);
+        if let Call::Due(_) = std::mem::take(&mut self.wires[number]).call {
+            self.under_way -= 1;
+            self.found.broken += 1;
+        }
+    }
+}
+
+/// SplitMix64.
+struct Draws(u64);
+
+impl Draws {
+    /// A gap of one on average.
+    fn gap(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let below_one = ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64;
+        -(1.0 - below_one).ln()
+    }
+}
+
+fn sleep_until(at: Instant) {
+    let left = at.saturating_duration_since(Instant::now());
+    if !left.is_zero() {
+        std::thread::sleep(left);
+    }
+}
+
+/// What this process has had of processors so far, seconds.
+fn processor_s() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}

@@ -18,7 +18,7 @@ use serde::Serialize;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use self::worker::Worker;
-use crate::limits::RECORD_QUEUE_EXECUTIONS_MAX;
+use crate::limits::{RECORD_BATCH_EXECUTIONS_MAX, RECORD_QUEUE_EXECUTIONS_MAX};
 use crate::model::execution::{Execution, FailureCode};
 use crate::model::usage::{Counted, Meter};
 use crate::service::Services;
@@ -59,6 +59,10 @@ struct Counts {
     apart: Mutex<Meter>,
     /// There is some.
     counted: Notify,
+    /// Who waits for what is in the queue.
+    asking: AtomicUsize,
+    /// What is in the queue is to be written now, rather than in a moment.
+    urgent: Notify,
 }
 
 #[derive(Debug)]
@@ -92,7 +96,11 @@ impl Recorder {
             counts.queued_log_bytes.fetch_add(bytes, Ordering::Relaxed);
         }
         counts.queued.fetch_add(1, Ordering::Relaxed);
-        if let Err(refused) = self.queue.try_send(Message::Record(Box::new(execution))) {
+        let sent = self.queue.try_send(Message::Record(Box::new(execution)));
+        if RECORD_QUEUE_EXECUTIONS_MAX - self.queue.capacity() >= RECORD_BATCH_EXECUTIONS_MAX {
+            counts.urgent.notify_one();
+        }
+        if let Err(refused) = sent {
             if let Message::Record(execution) = refused.into_inner() {
                 counts.taken(1, log_bytes(&execution));
                 counts.count_apart(&execution);
@@ -124,10 +132,28 @@ impl Recorder {
 
     async fn ask(&self, message: impl FnOnce(oneshot::Sender<()>) -> Message) {
         let (done, answered) = oneshot::channel();
+        let _asking = Asking::of(&self.counts);
         if self.queue.send(message(done)).await.is_ok() {
             // A worker that ended has nothing left to wait for.
             let _ = answered.await;
         }
+    }
+}
+
+/// Somebody waits: nothing is gathered meanwhile.
+struct Asking<'a>(&'a AtomicUsize);
+
+impl<'a> Asking<'a> {
+    fn of(counts: &'a Counts) -> Self {
+        counts.asking.fetch_add(1, Ordering::Relaxed);
+        counts.urgent.notify_one();
+        Self(&counts.asking)
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -10,8 +10,9 @@ use wasmtime::{Error, Store};
 
 use super::placement;
 use crate::hostcall::Guest;
+use crate::model::invocation::{Call, InvocationType};
 use crate::model::script::{Code, Module};
-use crate::wit::program::{Answer, Checked, Diagnostic, Failure, Invocation, Kind};
+use crate::wit::program::{self, Answer, Checked, Diagnostic, Failure, Invocation, Kind};
 use crate::wit::{Extent, Script};
 
 type Check<'a> = TypedFunc<(Kind, &'a str, &'a str), (Result<Checked, Diagnostic>,)>;
@@ -138,4 +139,41 @@ impl Exports {
 
 fn function(store: &mut Store<Guest>, instance: &Instance, index: &ComponentExportIndex) -> wasmtime::Result<Func> {
     instance.get_func(store, index).ok_or_else(|| Error::msg("an export is missing"))
+}
+
+/// The call as the guest is given it.
+pub(super) fn invocation(call: Call) -> Invocation {
+    let request = call.request;
+    Invocation {
+        execution_id: call.execution_id.to_string(),
+        request_id: call.request_id.to_string(),
+        script_id: call.script.script_id.to_string(),
+        script_name: call.script.name.clone(),
+        invocation_type: match call.invocation_type {
+            InvocationType::Http => program::InvocationType::Http,
+            InvocationType::Direct => program::InvocationType::Direct,
+            InvocationType::Function => program::InvocationType::Function,
+            InvocationType::Event => program::InvocationType::Event,
+        },
+        request: program::Request {
+            method: request.method,
+            path: request.path,
+            params: request.params,
+            rest: request.rest,
+            query: request.query,
+            headers: request.headers,
+            body: request.body,
+            remote_addr: request.remote_addr,
+        },
+        event: call.delivered.and_then(|delivered| delivered.event).map(|event| program::Event {
+            id: event.id.to_string(),
+            source: event.source.as_str().to_owned(),
+            op: event.op,
+            time_ms: event.at.timestamp_millis(),
+            attempt: event.attempt,
+            depth: event.depth,
+            about: event.about,
+        }),
+        response_body_bytes_max: call.script.limits.response_body_bytes,
+    }
 }

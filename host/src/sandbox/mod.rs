@@ -30,7 +30,7 @@ use wasmtime::component::{Instance, Linker};
 use wasmtime::{Engine, Store};
 
 pub use self::artifact::{COMPONENT, directory as artifact_directory, state as artifact_state};
-use self::exports::Exports;
+use self::exports::{Exports, invocation};
 use self::image::{MemoryImage, WASM_PAGE_BYTES};
 use self::placement::Blank;
 pub use self::placement::Placement;
@@ -45,7 +45,7 @@ use crate::limits::{
 };
 use crate::model::execution::{Failure, FailureCode, LogLine, Usage};
 use crate::model::import::Import;
-use crate::model::invocation::{Answer, Call, InvocationType, Trace};
+use crate::model::invocation::{Answer, Call, Trace};
 use crate::model::script::{Code, Diagnostic, Image, Kind, Limits, Module};
 use crate::wit::picloud::sandbox::preparation::Layout;
 use crate::wit::program::{self, Invocation};
@@ -419,42 +419,6 @@ fn new_store(engine: &Engine, guest: Guest, fuel: u64) -> wasmtime::Result<Store
     store.fuel_async_yield_interval(Some(FUEL_YIELD_INTERVAL))?;
     store.set_hostcall_fuel(GUEST_TRANSFER_BYTES_MAX);
     Ok(store)
-}
-
-fn invocation(call: Call) -> Invocation {
-    let request = call.request;
-    Invocation {
-        execution_id: call.execution_id.to_string(),
-        request_id: call.request_id.to_string(),
-        script_id: call.script.script_id.to_string(),
-        script_name: call.script.name.clone(),
-        invocation_type: match call.invocation_type {
-            InvocationType::Http => program::InvocationType::Http,
-            InvocationType::Direct => program::InvocationType::Direct,
-            InvocationType::Function => program::InvocationType::Function,
-            InvocationType::Event => program::InvocationType::Event,
-        },
-        request: program::Request {
-            method: request.method,
-            path: request.path,
-            params: request.params,
-            rest: request.rest,
-            query: request.query,
-            headers: request.headers,
-            body: request.body,
-            remote_addr: request.remote_addr,
-        },
-        event: call.delivered.and_then(|delivered| delivered.event).map(|event| program::Event {
-            id: event.id.to_string(),
-            source: event.source.as_str().to_owned(),
-            op: event.op,
-            time_ms: event.at.timestamp_millis(),
-            attempt: event.attempt,
-            depth: event.depth,
-            about: event.about,
-        }),
-        response_body_bytes_max: call.script.limits.response_body_bytes,
-    }
 }
 
 /// A run of which nothing of the script has run.

@@ -12,7 +12,7 @@ use super::*;
 use crate::id::{AppId, ExecutionId, RequestId, ScriptId};
 use crate::limits::IMAGE_EXTENTS_MAX;
 use crate::model::execution::FailureCode;
-use crate::model::invocation::{Deployed, Request};
+use crate::model::invocation::{Deployed, InvocationType, Request};
 use crate::service::{self, Services};
 use crate::wit::Extent;
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::days::{Days, Fate};
 use super::{Counts, Message, leave_lines_out, log_bytes};
@@ -107,15 +107,19 @@ impl Worker {
         }
     }
 
-    /// Takes what comes within a moment, until the batch is full or somebody waits for it.
+    /// Takes what comes within a moment, or until there is a batch or somebody waits for it. No single record wakes it.
     async fn gather(&mut self, messages: &mut mpsc::Receiver<Message>) {
-        let due = Instant::now() + Duration::from_millis(RECORD_BATCH_DELAY_MS);
-        while self.batch.len() < RECORD_BATCH_EXECUTIONS_MAX && self.waiting.is_empty() && !self.is_closing {
-            match timeout_at(due, messages.recv()).await {
-                Ok(Some(message)) => self.take(message),
-                Ok(None) => self.is_closing = true,
-                Err(_) => break,
+        if self.counts.asking.load(Ordering::Relaxed) == 0 && messages.len() < RECORD_BATCH_EXECUTIONS_MAX {
+            tokio::select! {
+                () = sleep(Duration::from_millis(RECORD_BATCH_DELAY_MS)) => {}
+                () = self.counts.urgent.notified() => {}
             }
+        }
+        while self.batch.len() < RECORD_BATCH_EXECUTIONS_MAX
+            && !self.is_closing
+            && let Ok(message) = messages.try_recv()
+        {
+            self.take(message);
         }
         if self.is_closing {
             messages.close();

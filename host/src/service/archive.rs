@@ -17,8 +17,10 @@ mod unplaced;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep};
 
 use crate::error::{Error, Kind, Result};
 use crate::id::AppId;
@@ -63,6 +65,17 @@ impl Default for Places {
 }
 
 impl Places {
+    /// A place after a short wait.
+    async fn export_soon(&self, app: AppId) -> Result<Exporting> {
+        let until = Instant::now() + Duration::from_millis(limits::ARCHIVE_EXPORT_WAIT_MS);
+        loop {
+            match self.export(app) {
+                Err(_) if Instant::now() < until => sleep(Duration::from_millis(limits::ARCHIVE_EXPORT_LOOK_MS)).await,
+                place => return place,
+            }
+        }
+    }
+
     /// One app takes one of them at a time: its admins leave room for others'.
     fn export(&self, app: AppId) -> Result<Exporting> {
         let place = take(&self.exports, "as many apps as may are being exported just now; try again later")?;
@@ -100,5 +113,14 @@ mod tests {
         let held: Vec<_> = (0..limits::ARCHIVE_IMPORTS_AT_ONCE).map(|_| places.import().unwrap()).collect();
         assert_eq!(places.import().unwrap_err().kind, Kind::Overloaded);
         drop(held);
+    }
+
+    #[tokio::test]
+    async fn an_export_waits_a_moment_for_the_one_before_it() {
+        let (places, app) = (Places::default(), AppId(uuid::Uuid::nil()));
+        let held = places.export(app).unwrap();
+        assert_eq!(places.export(app).unwrap_err().kind, Kind::Overloaded);
+        let (place, ()) = tokio::join!(places.export_soon(app), async { drop(held) });
+        drop(place.unwrap());
     }
 }

@@ -8,20 +8,15 @@
 //! neighbour falls on all of them alike.
 
 use std::hint::black_box;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
+use crate::support::alone::{self, call};
 use crate::support::figures::{Findings, Section, Spread, Table, significant};
 use crate::support::{Failure, quantile};
-use picloud::clock::Clock;
 use picloud::hostcall::Reach;
-use picloud::id::{AppId, ExecutionId, RequestId, ScriptId};
-use picloud::model::invocation::{Call, Deployed, InvocationType, Request};
-use picloud::model::script::{Code, Limits};
-use picloud::sandbox::probe::Probe;
+use picloud::model::invocation::Call;
+use picloud::model::script::Code;
 use picloud::sandbox::{Program, Sandbox};
-use picloud::service::{Services, Settings};
 use rhai::{Dynamic, Engine, Map, Scope};
 
 const HELLO: &str = r#"#{ statusCode: 200, body: #{ hello: ctx.request.path, n: 40 + 2 } }"#;
@@ -109,10 +104,7 @@ async fn bench(is_quick: bool, filter: &[&str]) -> Result<(), Failure> {
         Script { name: FIB_NAME, source: FIB.to_owned(), calls: 15 },
     ];
     let is_asked = |script: &Script| filter.is_empty() || filter.iter().any(|part| script.name.contains(part));
-    // Kept from run to run: only the first compiles the component.
-    let data_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sandbox");
-    let pool = Probe::take().choose(None);
-    let sandbox = Sandbox::open(&data_dir, pool, Clock::system(), &|line| eprintln!("{line}")).await?;
+    let (sandbox, reach) = alone::open().await?;
     let mut subjects = Vec::new();
     for script in scripts.into_iter().filter(is_asked) {
         subjects.push(Subject::new(&sandbox, script).await?);
@@ -120,17 +112,6 @@ async fn bench(is_quick: bool, filter: &[&str]) -> Result<(), Failure> {
     if subjects.is_empty() {
         return Err(format!("no script has any of {filter:?} in its name").into());
     }
-    let db = sqlx::PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none")?;
-    let settings = Settings {
-        apps_domain: "localhost".to_owned(),
-        reserved_hosts: Vec::new(),
-        data_dir,
-        secret_key: None,
-        egress: Default::default(),
-        smtp: None,
-    };
-    let services = Services::new(db, Clock::system(), settings)?;
-    let reach = Reach::alone(AppId::at(Clock::system().now()), Arc::new(services));
     let rounds = if is_quick { ROUNDS_QUICK } else { ROUNDS };
     for round in 0..=rounds {
         eprintln!("round {round} of {rounds}");
@@ -263,33 +244,5 @@ impl Native {
         let mut scope = Scope::new();
         scope.push_constant("ctx", ctx);
         let _ = black_box(self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &self.ast).expect("the script runs"));
-    }
-}
-
-fn call() -> Call {
-    let now = Clock::system().now();
-    let limits = Limits { fuel: 5_000_000_000, ..Limits::default() };
-    let script = Deployed {
-        app_id: AppId::at(now),
-        script_id: ScriptId::at(now),
-        version: 1,
-        generation: 0,
-        kind: Default::default(),
-        name: "bench".to_owned(),
-        limits,
-    };
-    Call {
-        execution_id: ExecutionId::at(now),
-        request_id: RequestId::at(now),
-        script: Arc::new(script),
-        invocation_type: InvocationType::Http,
-        request: Request {
-            method: "GET".to_owned(),
-            path: "/hello".to_owned(),
-            headers: vec![("host".to_owned(), "bench.localhost:8080".to_owned()), ("user-agent".to_owned(), "bench".to_owned())],
-            remote_addr: "127.0.0.1".to_owned(),
-            ..Request::default()
-        },
-        delivered: None,
     }
 }

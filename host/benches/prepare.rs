@@ -6,22 +6,16 @@
 //! Needs the PostgreSQL binaries. Images and calls are measured in process, on one thread; publications on a node.
 
 use std::hint::black_box;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::alone::{self, call};
 use crate::support::figures::{Axis, Findings, Line, Plot, Section, Spread, Table, significant};
 use crate::support::{Client, Failure, Node, quantile};
-use picloud::clock::Clock;
 use picloud::hostcall::Reach;
-use picloud::id::{AppId, ExecutionId, RequestId, ScriptId};
 use picloud::limits;
-use picloud::model::invocation::{Call, Deployed, InvocationType, Request};
-use picloud::model::script::{Code, Limits};
+use picloud::model::script::Code;
 use picloud::sandbox::image::{self, MemoryImage};
-use picloud::sandbox::probe::Probe;
 use picloud::sandbox::{Program, Sandbox};
-use picloud::service::{Services, Settings};
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 
@@ -176,21 +170,7 @@ impl Way {
 
 /// Images and calls, in process.
 async fn called(scale: Scale) -> Result<Vec<Subject>, Failure> {
-    // Kept from run to run: only the first compiles the component.
-    let data_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sandbox");
-    let pool = Probe::take().choose(None);
-    let sandbox = Sandbox::open(&data_dir, pool, Clock::system(), &|line| eprintln!("{line}")).await?;
-    let db = sqlx::PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none")?;
-    let settings = Settings {
-        apps_domain: "localhost".to_owned(),
-        reserved_hosts: Vec::new(),
-        data_dir,
-        secret_key: None,
-        egress: Default::default(),
-        smtp: None,
-    };
-    let services = Services::new(db, Clock::system(), settings)?;
-    let reach = Reach::alone(AppId::at(Clock::system().now()), Arc::new(services));
+    let (sandbox, reach) = alone::open().await?;
     eprintln!("images: made {} times each", scale.repeats);
     let mut subjects = Vec::new();
     for functions_in in std::iter::once(None).chain(SIZES.map(Some)) {
@@ -393,32 +373,4 @@ fn kib(bytes: usize) -> f64 {
 
 fn ms_since(began: Instant) -> f64 {
     began.elapsed().as_secs_f64() * 1e3
-}
-
-fn call() -> Call {
-    let now = Clock::system().now();
-    let limits = Limits { fuel: 5_000_000_000, ..Limits::default() };
-    let script = Deployed {
-        app_id: AppId::at(now),
-        script_id: ScriptId::at(now),
-        version: 1,
-        generation: 0,
-        kind: Default::default(),
-        name: "bench".to_owned(),
-        limits,
-    };
-    Call {
-        execution_id: ExecutionId::at(now),
-        request_id: RequestId::at(now),
-        script: Arc::new(script),
-        invocation_type: InvocationType::Http,
-        request: Request {
-            method: "GET".to_owned(),
-            path: "/hello".to_owned(),
-            headers: vec![("host".to_owned(), "bench.localhost:8080".to_owned()), ("user-agent".to_owned(), "bench".to_owned())],
-            remote_addr: "127.0.0.1".to_owned(),
-            ..Request::default()
-        },
-        delivered: None,
-    }
 }

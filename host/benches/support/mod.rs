@@ -1,5 +1,6 @@
 //! What the benches that run a whole node share.
 
+pub(crate) mod alone;
 pub(crate) mod baseline;
 pub(crate) mod figures;
 pub(crate) mod wrk;

@@ -43,7 +43,7 @@ test-dashboard: dashboard
 test-pages: setup dashboard ## the dashboard's pages in a real browser (some minutes)
 	$(call say,testing the pages in a browser)
 	@./.ci/setup browser
-	@cargo build $(CARGO_FLAGS) --quiet -p picloud --bin picloud
+	@cargo test $(CARGO_FLAGS) --quiet -p picloud --test it --no-run # brings the binary, built as for the other tests
 	@cd dashboard && PICLOUD='$(CURDIR)/target/debug/picloud' npm run --silent test:e2e
 
 test-host: setup dashboard

@@ -1,15 +1,19 @@
 //! What a change costs: a manifest of 200 scripts of which one, or all, are other than before; planned, applied, put back.
 //!
-//!     cargo bench -- deploy              # about two minutes
+//!     cargo bench -- deploy           # about two minutes
 //!     cargo bench -- deploy --quick   # half a minute; noisier
 //!
 //! Needs the PostgreSQL binaries. Node and database share the machine. The baseline is one script published alone, by the API.
 
 use std::time::Instant;
 
-use crate::support::figures::{Findings, Section, Spread, Table, significant};
-use crate::support::{Client, Failure, Node, quantile};
 use serde_json::{Map, Value, json};
+
+use crate::support::asked::Asked;
+use crate::support::figures::{Findings, Section, Spread, Table, significant};
+use crate::support::ground::Ground;
+use crate::support::scripts::steps;
+use crate::support::{Client, Failure, quantile};
 
 const SCRIPTS: usize = 200;
 const GOAL_MS: f64 = 5_000.0;
@@ -22,15 +26,14 @@ what the step before changed. `× one` is of the p50 of one script of that size 
 Goal: 200 scripts in one manifest in less than 5 s (p99).";
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
-    let quick = arguments.iter().any(|argument| argument == "--quick");
-    tokio::runtime::Runtime::new()?.block_on(bench(quick))
+    let asked = Asked::of_parts(arguments, &[])?;
+    tokio::runtime::Runtime::new()?.block_on(bench(&asked))
 }
 
-async fn bench(quick: bool) -> Result<(), Failure> {
-    let rounds = if quick { 5 } else { 25 };
-    let dir = tempfile::Builder::new().prefix("picloud-bench").tempdir()?;
-    let (postgres, url) = crate::support::postgres(dir.path()).await?;
-    let (node, _) = Node::start(dir.path(), &url).await?;
+async fn bench(asked: &Asked<'_>) -> Result<(), Failure> {
+    let rounds = if asked.is_quick { 5 } else { 25 };
+    let ground = Ground::open().await?;
+    let (node, _) = ground.start().await?;
     let client = Client::login(&node).await?;
     client.post("/api/v1/admin/apps", json!({ "slug": "bench", "name": "Bench" })).await?;
 
@@ -76,7 +79,7 @@ async fn bench(quick: bool) -> Result<(), Failure> {
         published.push(began.elapsed().as_secs_f64() * 1e3);
     }
     node.stop().await?;
-    postgres.stop().await;
+    ground.close().await;
 
     let mut table = Table::new("", &["change", "p50 ms (least–most)", "p99 ms", "× one"]);
     let baseline = quantile(&mut published, 0.5);
@@ -99,7 +102,7 @@ async fn bench(quick: bool) -> Result<(), Failure> {
     section.tables.push(table);
     let measured = format!("{} s", significant(slowest / 1e3));
     section.goal("200 scripts in one manifest: all other (p99), or all new", "< 5 s", measured, slowest < GOAL_MS);
-    Findings::keep("deploy", quick, vec![section])
+    Findings::tell("deploy", asked, vec![section])
 }
 
 /// How often what was changed.
@@ -123,13 +126,7 @@ fn manifest(edits: &Edits) -> Value {
 
 /// 2 KiB; every other one imports the module.
 fn source(n: usize, edit: usize) -> String {
-    let mut source = if n % 2 == 1 { "import \"words\" as words;\n".to_owned() } else { String::new() };
-    for function in 0..20 {
-        source += &format!(
-            "fn step_{function}(value) {{ if value > {function} {{ value - {function} }} else {{ value * 2 + {n} }} }}\n"
-        );
-    }
-    source
-        + format!("let seen = kv::collection(\"seen\").has(\"k{n}\");\n#{{ edit: {edit}, seen: seen, step: step_3(7) }}\n")
-            .as_str()
+    let import = if n % 2 == 1 { "import \"words\" as words;\n" } else { "" };
+    let call = format!("let seen = kv::collection(\"seen\").has(\"k{n}\");\n#{{ edit: {edit}, seen: seen, step: step_3(7) }}\n");
+    format!("{import}{}{call}", steps(n))
 }

@@ -1,17 +1,21 @@
 //! The way of an event: deliveries settled in a second, each in a fresh instance, against a plain queue in the same database that
 //! runs nothing; from a write to the start of its handler; what an idle node with triggers asks; what a million deliveries leave.
 //!
-//!     cargo bench -- events              # about eight minutes
+//!     cargo bench -- events           # about eight minutes
 //!     cargo bench -- events --quick   # one and a half; noisier
 //!
 //! Needs the PostgreSQL binaries. Node and database share the machine.
 
 use std::time::{Duration, Instant};
 
-use crate::support::figures::{Axis, Findings, Line, Plot, Section, Spread, Table, count, significant};
-use crate::support::{Client, Failure, Node, committed, quantile};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection, PgPool};
+
+use crate::support::asked::Asked;
+use crate::support::figures::{Axis, Findings, Line, Plot, Section, Spread, Table, count, significant};
+use crate::support::ground::Ground;
+use crate::support::queue::{fill, succeeded};
+use crate::support::{Client, Failure, Node, quantile};
 
 const TRIVIAL: &str = "ctx.event.queue.message";
 const PER_SECOND_GOAL: f64 = 3_000.0;
@@ -47,22 +51,22 @@ struct Scale {
 }
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
-    let quick = arguments.iter().any(|argument| argument == "--quick");
-    tokio::runtime::Runtime::new()?.block_on(bench(quick))
+    let asked = Asked::of_parts(arguments, &[])?;
+    tokio::runtime::Runtime::new()?.block_on(bench(&asked))
 }
 
-async fn bench(quick: bool) -> Result<(), Failure> {
-    let scale = if quick {
+async fn bench(asked: &Asked<'_>) -> Result<(), Failure> {
+    let scale = if asked.is_quick {
         Scale { rounds: 2, batch: 30_000, sent: 20_000, writes: 200, idle: Duration::from_secs(15), steps: 3 }
     } else {
         Scale { rounds: 5, batch: 100_000, sent: 100_000, writes: 1_000, idle: Duration::from_secs(60), steps: 10 }
     };
-    let dir = tempfile::Builder::new().prefix("picloud-bench").tempdir()?;
-    let (postgres, url) = crate::support::postgres(dir.path()).await?;
-    let (node, _) = Node::start(dir.path(), &url).await?;
+    let ground = Ground::open().await?;
+    let (node, _) = ground.start().await?;
     let client = Client::login(&node).await?;
-    let mut db = PgConnection::connect_with(&postgres.connect_options()).await?;
-    let pool = sqlx::postgres::PgPoolOptions::new().max_connections(8).connect_with(postgres.connect_options()).await?;
+    let mut db = ground.connect().await?;
+    let options = ground.postgres.connect_options();
+    let pool = sqlx::postgres::PgPoolOptions::new().max_connections(8).connect_with(options).await?;
     let app = client.post("/api/v1/admin/apps", json!({ "slug": "bench", "name": "Bench" })).await?;
     let trigger = register(&client, &app, "queue", TRIVIAL, json!({ "queue": "q" })).await?;
     let mut section = Section::new(50, "The way of an event", TEXT);
@@ -115,8 +119,8 @@ async fn bench(quick: bool) -> Result<(), Failure> {
     node.stop().await?;
     db.close().await?;
     pool.close().await;
-    postgres.stop().await;
-    Findings::keep("events", quick, vec![section])
+    ground.close().await;
+    Findings::tell("events", asked, vec![section])
 }
 
 fn goal_per_second(section: &mut Section, figure: &str, per_second: f64) {
@@ -134,21 +138,14 @@ fn wait(table: &mut Table, what: &str, waits: &mut [f64]) -> f64 {
 /// What a node asks the database while nothing happens, a trigger of every kind there.
 async fn idle(node: &Node, db: &mut PgConnection, time: Duration, section: &mut Section) -> Result<(), Failure> {
     eprintln!("idle for {} s", time.as_secs());
-    tokio::time::sleep(Duration::from_secs(15)).await;
-    let (transactions, ticks) = (committed(db).await?, node.cpu_ticks()?);
-    tokio::time::sleep(time).await;
-    let (transactions, ticks) = (committed(db).await? - transactions, node.cpu_ticks()? - ticks);
-    // The first reading may be one transaction of the second.
-    let transactions = (transactions - 1).max(0);
-    let per_second = rustix::param::clock_ticks_per_second() as f64;
-    let share = ticks as f64 / per_second / time.as_secs_f64() * 100.0;
-    let (asked, used) = (transactions.to_string(), format!("{share:.3} % of a core"));
+    let idle = node.idle(db, time).await?;
+    let (asked, used) = (idle.transactions.to_string(), format!("{:.3} % of a core", idle.cpu_percent));
     let mut table = Table::new("", &["idle, a trigger of every kind registered", "measured"]);
     table.row([&format!("transactions in {} s, without the one that asks", time.as_secs()), &asked]);
     table.row(["CPU of the server meanwhile", &used]);
     section.tables.push(table);
-    section.goal("transactions of an idle node with triggers", "0", asked, transactions == 0);
-    section.goal("CPU of an idle node with triggers", "< 0.1 % of a core", used, share < 0.1);
+    section.goal("transactions of an idle node with triggers", "0", asked, idle.transactions == 0);
+    section.goal("CPU of an idle node with triggers", "< 0.1 % of a core", used, idle.cpu_percent < 0.1);
     Ok(())
 }
 
@@ -164,7 +161,7 @@ async fn growth(
     let title = "What deliveries leave, tables with their indexes, MiB:";
     let mut table = Table::new(title, &["delivered", "events", "outbox", "deliveries", "executions", "deliveries/s"]);
     table.note = "A batch lies in the outbox at first, so that is the size of one batch.".to_owned();
-    let mut lines = TABLES.map(|name| Line { name: name.to_owned(), points: Vec::new() });
+    let mut lines = TABLES.map(|name| Line::new(name, []));
     for step in 1..=scale.steps {
         eprintln!("what deliveries leave, batch {step} of {}", scale.steps);
         let per_second = deliver(db, client, app, trigger, scale.batch).await?;
@@ -178,13 +175,8 @@ async fn growth(
         row.push(significant(per_second));
         table.row(row);
     }
-    let plot = Plot {
-        name: "events-left".to_owned(),
-        title: "What deliveries leave".to_owned(),
-        x: Axis { label: "delivered".to_owned(), logarithmic: false },
-        y: Axis { label: "table with its indexes, MiB".to_owned(), logarithmic: false },
-        lines: lines.into(),
-    };
+    let (x, y) = (Axis::straight("delivered"), Axis::straight("table with its indexes, MiB"));
+    let plot = Plot::new(("events-left", "What deliveries leave"), x, y, lines.into());
     Ok((table, plot))
 }
 
@@ -203,23 +195,6 @@ async fn deliver(db: &mut PgConnection, client: &Client, app: &Value, trigger: &
     client.post("/api/v1/admin/apps/bench/queues/q/messages", json!({ "message": 0 })).await?;
     settled(db, trigger, before + i64::from(messages) + 1).await?;
     Ok(f64::from(messages) / began.elapsed().as_secs_f64())
-}
-
-/// Puts messages into an app's outbox, and tells nobody.
-async fn fill(db: &mut PgConnection, app: &Value, messages: i32) -> Result<(), Failure> {
-    sqlx::query(
-        r#"WITH message AS (SELECT n, id_at(now()) AS id FROM generate_series(1, $2::integer) AS n), event AS (
-               INSERT INTO events (id, app_id, source, op, at, depth, request_id, about)
-               SELECT id, $1, 'queue', 'send', now(), 1, id, '{"name":"q","message":' || n || '}' FROM message
-           )
-           INSERT INTO outbox (event_id, app_id, source, op, name, depth, due_at)
-           SELECT id, $1, 'queue', 'send', 'q', 1, now() FROM message"#,
-    )
-    .bind(app["id"].as_str().unwrap_or_default().parse::<uuid::Uuid>()?)
-    .bind(messages)
-    .execute(&mut *db)
-    .await?;
-    Ok(())
 }
 
 /// Messages from scripts, by four callers at once, until they are settled.
@@ -248,13 +223,6 @@ async fn settled(db: &mut PgConnection, trigger: &Value, count: i64) -> Result<(
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Ok(())
-}
-
-async fn succeeded(db: &mut PgConnection, trigger: &Value) -> Result<i64, Failure> {
-    let id = trigger["id"].as_str().unwrap_or_default().parse::<uuid::Uuid>()?;
-    let (count,): (i64,) =
-        sqlx::query_as("SELECT succeeded FROM trigger_counts WHERE trigger_id = $1").bind(id).fetch_one(db).await?;
-    Ok(count)
 }
 
 /// What a queue of one table does: eight workers, each taking one row at a time in a transaction that does not wait for the disk.

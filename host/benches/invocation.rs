@@ -1,6 +1,6 @@
 //! What one invocation costs: a fresh instance from `Store::new` to its drop, against native Rhai in the same run.
 //!
-//!     cargo bench -- invocation              # all
+//!     cargo bench -- invocation           # all
 //!     cargo bench -- invocation --quick   # a quarter of the calls; noisier
 //!     cargo bench -- invocation hello     # one, told and not kept
 //!
@@ -10,29 +10,20 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use crate::support::alone::{self, call};
-use crate::support::figures::{Findings, Section, Spread, Table, significant};
-use crate::support::{Failure, quantile};
 use picloud::hostcall::Reach;
 use picloud::model::invocation::Call;
 use picloud::model::script::Code;
 use picloud::sandbox::{Program, Sandbox};
-use rhai::{Dynamic, Engine, Map, Scope};
 
-const HELLO: &str = r#"#{ statusCode: 200, body: #{ hello: ctx.request.path, n: 40 + 2 } }"#;
+use crate::support::alone::{self, call};
+use crate::support::asked::Asked;
+use crate::support::figures::{Findings, Section, Spread, Table, significant};
+use crate::support::native::Native;
+use crate::support::scripts::{HELLO, functions};
+use crate::support::{Failure, quantile};
+
 const LOGGING: &str = r#"log::info("hi"); #{ statusCode: 200, body: #{ hello: ctx.request.path, n: 40 + 2 } }"#;
 const FIB: &str = "fn fib(n) { if n < 2 { n } else { fib(n - 1) + fib(n - 2) } } fib(25)";
-
-/// The shape of a script with `n` functions of which one call uses one.
-fn functions(n: usize) -> String {
-    let mut source = String::new();
-    for i in 0..n {
-        source += &format!(
-            "fn f{i}(a, b) {{ let x = a + b * {i}; if x > 100 {{ throw \"too big\" }} else {{ #{{ value: x, name: `n${{x}}` }} }} }}\n"
-        );
-    }
-    source + "f3(1, 2)"
-}
 
 struct Script {
     name: &'static str,
@@ -89,13 +80,12 @@ enum Bound {
 }
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
-    let is_quick = arguments.iter().any(|argument| argument == "--quick");
-    let filter: Vec<&str> = arguments.iter().map(String::as_str).filter(|argument| !argument.starts_with('-')).collect();
+    let asked = Asked::of_words(arguments)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(bench(is_quick, &filter))
+    runtime.block_on(bench(&asked))
 }
 
-async fn bench(is_quick: bool, filter: &[&str]) -> Result<(), Failure> {
+async fn bench(asked: &Asked<'_>) -> Result<(), Failure> {
     let scripts = [
         Script { name: HELLO_NAME, source: HELLO.to_owned(), calls: 50_000 },
         Script { name: "hello with a log line", source: LOGGING.to_owned(), calls: 50_000 },
@@ -103,28 +93,22 @@ async fn bench(is_quick: bool, filter: &[&str]) -> Result<(), Failure> {
         Script { name: "300 functions", source: functions(300), calls: 10_000 },
         Script { name: FIB_NAME, source: FIB.to_owned(), calls: 15 },
     ];
-    let is_asked = |script: &Script| filter.is_empty() || filter.iter().any(|part| script.name.contains(part));
     let (sandbox, reach) = alone::open().await?;
     let mut subjects = Vec::new();
-    for script in scripts.into_iter().filter(is_asked) {
+    for script in scripts.into_iter().filter(|script| asked.matches(script.name)) {
         subjects.push(Subject::new(&sandbox, script).await?);
     }
     if subjects.is_empty() {
-        return Err(format!("no script has any of {filter:?} in its name").into());
+        return Err(format!("no script has any of {:?} in its name", asked.names).into());
     }
-    let rounds = if is_quick { ROUNDS_QUICK } else { ROUNDS };
+    let rounds = if asked.is_quick { ROUNDS_QUICK } else { ROUNDS };
     for round in 0..=rounds {
         eprintln!("round {round} of {rounds}");
         for subject in &mut subjects {
             subject.round(&sandbox, &reach, round > 0).await;
         }
     }
-    let section = section(&mut subjects, rounds);
-    if filter.is_empty() {
-        return Findings::keep("invocation", is_quick, vec![section]);
-    }
-    Findings::show(&[section]);
-    Ok(())
+    Findings::tell("invocation", asked, vec![section(&mut subjects, rounds)])
 }
 
 fn section(subjects: &mut [Subject], rounds: usize) -> Section {
@@ -187,7 +171,7 @@ impl Subject {
         if let Some(engine) = &self.native {
             for at in 0..calls + calls / 10 {
                 let started = Instant::now();
-                engine.run();
+                drop(black_box(engine.call("/hello")));
                 let took = started.elapsed();
                 if at >= calls / 10 {
                     native.push(took.as_secs_f64() * 1e6);
@@ -221,28 +205,4 @@ async fn once(sandbox: &Sandbox, program: &Program, call: Call, reach: Reach) {
     let run = sandbox.run(program, call, reach).await;
     assert!(run.result.is_ok() && !run.image_refused, "{:?}", run.result);
     black_box(run.usage.fuel);
-}
-
-/// The predecessor's way: one engine, a cached AST, no wall between tenants.
-struct Native {
-    engine: Engine,
-    ast: rhai::AST,
-}
-
-impl Native {
-    fn new(source: &str) -> Result<Self, Failure> {
-        let engine = Engine::new();
-        let ast = engine.compile(source)?;
-        Ok(Self { engine, ast })
-    }
-
-    fn run(&self) {
-        let mut request = Map::new();
-        request.insert("path".into(), "/hello".into());
-        let mut ctx = Map::new();
-        ctx.insert("request".into(), request.into());
-        let mut scope = Scope::new();
-        scope.push_constant("ctx", ctx);
-        let _ = black_box(self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &self.ast).expect("the script runs"));
-    }
 }

@@ -1,20 +1,15 @@
 //! What one `kv` call from a script costs, against the same statement by sqlx in an axum handler; and what a node costs: start,
 //! memory, first calls, an idle minute.
 //!
-//!     cargo bench -- node              # about four minutes
+//!     cargo bench -- node           # about four minutes
 //!     cargo bench -- node --quick   # one minute; noisier
 //!     cargo bench -- node kv        # one part, told and not kept: kv, or cost
 //!
 //! Needs `wrk` and the PostgreSQL binaries.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::support::baseline::Baseline;
-use crate::support::figures::{Findings, Section, Spread, Table, count, significant};
-use crate::support::wrk::{Load, wrk};
-use crate::support::{Client, Failure, Node, committed, quantile};
 use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -23,7 +18,14 @@ use picloud::model::kv::{Encoding, Value as Stored};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
-const HELLO: &str = r#"#{ statusCode: 200, body: #{ hello: ctx.request.path, n: 40 + 2 } }"#;
+use crate::support::asked::Asked;
+use crate::support::baseline::Baseline;
+use crate::support::figures::{Findings, Section, Spread, Table, count, significant};
+use crate::support::ground::Ground;
+use crate::support::scripts::HELLO;
+use crate::support::wrk::{Load, wrk};
+use crate::support::{Client, Failure, Node, quantile};
+
 const SCRIPTS: usize = 1_000;
 const PARTS: [&str; 2] = ["kv", "cost"];
 
@@ -57,34 +59,28 @@ struct Scale {
 }
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Runtime::new()?;
-    let (options, named): (Vec<&str>, Vec<&str>) = arguments.iter().map(String::as_str).partition(|word| word.starts_with("--"));
-    if let Some(strange) = named.iter().find(|name| !PARTS.contains(name)) {
-        return Err(format!("there is no {strange}; there are {PARTS:?}").into());
-    }
-    let asked = if named.is_empty() { PARTS.to_vec() } else { named };
-    runtime.block_on(bench(options.contains(&"--quick"), &asked))
+    let asked = Asked::of_parts(arguments, &PARTS)?;
+    tokio::runtime::Runtime::new()?.block_on(bench(&asked))
 }
 
-async fn bench(is_quick: bool, asked: &[&str]) -> Result<(), Failure> {
-    let scale = if is_quick {
+async fn bench(asked: &Asked<'_>) -> Result<(), Failure> {
+    let scale = if asked.is_quick {
         Scale { rounds: 1, seconds: 3, starts: 1, idle: Duration::from_secs(15) }
     } else {
         Scale { rounds: 5, seconds: 8, starts: 5, idle: Duration::from_secs(60) }
     };
-    let dir = tempfile::Builder::new().prefix("picloud-bench").tempdir()?;
-    let (postgres, url) = crate::support::postgres(dir.path()).await?;
-    let mut database = PgConnection::connect_with(&postgres.connect_options()).await?;
+    let ground = Ground::open().await?;
+    let mut database = ground.connect().await?;
     let mut cost = Table::new("", &["figure", "measured"]);
     let mut sections = vec![Section::new(30, "One `kv` call", KV), Section::new(40, "What a node costs", COST)];
 
     eprintln!("the first start, which compiles and warms the sandbox");
-    let (node, first) = Node::start(dir.path(), &url).await?;
+    let (node, first) = ground.start().await?;
     node.stop().await?;
-    if asked.contains(&"cost") {
-        starts(dir.path(), &url, scale, first, (&mut sections[1], &mut cost)).await?;
+    if asked.has("cost") {
+        starts(&ground, scale, first, (&mut sections[1], &mut cost)).await?;
     }
-    let (node, _) = Node::start(dir.path(), &url).await?;
+    let (node, _) = ground.start().await?;
     let client = Client::login(&node).await?;
     let app = client.post("/api/v1/admin/apps", json!({ "slug": "bench", "name": "Bench" })).await?;
     client.deploy(&app, "hello", HELLO, "/hello").await?;
@@ -92,22 +88,22 @@ async fn bench(is_quick: bool, asked: &[&str]) -> Result<(), Failure> {
     client.deploy(&app, "kv-set", r#"kv::collection("c").set(random::string(4), 1)"#, "/kv-set").await?;
     client.deploy(&app, "kv-put", r#"kv::collection("c").set("k", 1)"#, "/kv-put").await?;
     client.call(&node, "bench", "/kv-put").await?;
-    if asked.contains(&"cost") {
+    if asked.has("cost") {
         let idle = node.resident_mib()?;
         cost.row(["resident memory, idle after the start".to_owned(), format!("{idle:.1} MiB")]);
         sections[1].goal("resident memory, idle", "≤ 50 MB", megabytes(idle), idle <= mib(50.0));
     }
-    if asked.contains(&"kv") {
+    if asked.has("kv") {
         let app = app["id"].as_str().unwrap_or_default();
-        kv(&node, &Baseline::start(MODE, &[&url, app])?, scale, &mut sections[0])?;
-        let status = client.get("/api/v1/admin/node").await?;
+        kv(&node, &Baseline::start(MODE, &[&ground.url, app])?, scale, &mut sections[0])?;
+        let status = client.status().await?;
         let dropped = status["recorder"]["dropped"].as_u64().unwrap_or_default();
         let written = status["recorder"]["written"].as_u64().unwrap_or_default();
         let table = sections[0].tables.last_mut().ok_or("no table")?;
         table.note += &format!(" Execution records: {} written, {} dropped.", count(written), count(dropped));
     }
-    let node = if asked.contains(&"cost") {
-        let node = thousand(dir.path(), &url, client, node, (&mut sections[1], &mut cost)).await?;
+    let node = if asked.has("cost") {
+        let node = thousand(&ground, client, node, (&mut sections[1], &mut cost)).await?;
         idle(&node, &mut database, scale.idle, (&mut sections[1], &mut cost)).await?;
         sections[1].tables.push(cost);
         node
@@ -116,23 +112,19 @@ async fn bench(is_quick: bool, asked: &[&str]) -> Result<(), Failure> {
     };
     node.stop().await?;
     database.close().await?;
-    postgres.stop().await;
-    if asked.len() == PARTS.len() {
-        return Findings::keep("node", is_quick, sections);
-    }
+    ground.close().await;
     sections.retain(|section| !section.tables.is_empty());
-    Findings::show(&sections);
-    Ok(())
+    Findings::tell("node", asked, sections)
 }
 
 /// Where the figures of what a node costs go.
 type Told<'a> = (&'a mut Section, &'a mut Table);
 
-async fn starts(dir: &Path, url: &str, scale: Scale, first: Duration, (section, table): Told<'_>) -> Result<(), Failure> {
+async fn starts(ground: &Ground, scale: Scale, first: Duration, (section, table): Told<'_>) -> Result<(), Failure> {
     eprintln!("starts");
     let mut starts = Vec::new();
     for _ in 0..scale.starts {
-        let (node, warm) = Node::start(dir, url).await?;
+        let (node, warm) = ground.start().await?;
         node.stop().await?;
         starts.push(warm.as_secs_f64() * 1e3);
     }
@@ -185,7 +177,7 @@ fn kv(node: &Node, plain: &Baseline, scale: Scale, section: &mut Section) -> Res
 }
 
 /// A thousand scripts, each called once; the same after a restart. The node that was restarted.
-async fn thousand(dir: &Path, url: &str, client: Client, node: Node, (section, table): Told<'_>) -> Result<Node, Failure> {
+async fn thousand(ground: &Ground, client: Client, node: Node, (section, table): Told<'_>) -> Result<Node, Failure> {
     eprintln!("{SCRIPTS} scripts");
     let app = client.post("/api/v1/admin/apps", json!({ "slug": "many", "name": "Many" })).await?;
     for number in 0..SCRIPTS {
@@ -208,7 +200,7 @@ async fn thousand(dir: &Path, url: &str, client: Client, node: Node, (section, t
     };
     let uploaded = told(&node, "after its upload").await?;
     node.stop().await?;
-    let (node, _) = Node::start(dir, url).await?;
+    let (node, _) = ground.start().await?;
     let restarted = told(&node, "after a restart").await?;
     let most = uploaded.max(restarted);
     section.goal("resident memory, 1 000 scripts each called once", "≤ 120 MB", megabytes(most), most <= mib(120.0));
@@ -217,20 +209,12 @@ async fn thousand(dir: &Path, url: &str, client: Client, node: Node, (section, t
 
 async fn idle(node: &Node, database: &mut PgConnection, time: Duration, (section, table): Told<'_>) -> Result<(), Failure> {
     eprintln!("idle for {} s", time.as_secs());
-    // PostgreSQL counts what a backend did only when that has been at rest for ten seconds.
-    tokio::time::sleep(Duration::from_secs(15)).await;
-    let (transactions, ticks) = (committed(database).await?, node.cpu_ticks()?);
-    tokio::time::sleep(time).await;
-    // The first reading may be one transaction of the second.
-    let (transactions, ticks) = (committed(database).await? - transactions, node.cpu_ticks()? - ticks);
-    let transactions = (transactions - 1).max(0);
-    let per_second = rustix::param::clock_ticks_per_second() as f64;
-    let share = ticks as f64 / per_second / time.as_secs_f64() * 100.0;
-    let (asked, used) = (transactions.to_string(), format!("{share:.3} % of a core"));
+    let idle = node.idle(database, time).await?;
+    let (asked, used) = (idle.transactions.to_string(), format!("{:.3} % of a core", idle.cpu_percent));
     table.row([&format!("transactions in {} idle seconds, without the one that asks", time.as_secs()), &asked]);
     table.row(["CPU of the server meanwhile", &used]);
-    section.goal("transactions of an idle node", "0", asked, transactions == 0);
-    section.goal("CPU of an idle node", "< 0.1 % of a core", used, share < 0.1);
+    section.goal("transactions of an idle node", "0", asked, idle.transactions == 0);
+    section.goal("CPU of an idle node", "< 0.1 % of a core", used, idle.cpu_percent < 0.1);
     Ok(())
 }
 
@@ -243,11 +227,10 @@ fn megabytes(mib: f64) -> String {
     format!("{:.1} MB", mib * 1_048_576.0 / 1e6)
 }
 
-/// The statements of `kv`, as many connections as scripts have, and nothing between them and the caller.
-/// The baseline: a server of its own process.
+/// The baseline: the statements of `kv` on as many connections as scripts have, and nothing between them and the caller.
 pub(crate) fn serve(address: &str, url: &str, app: &str) -> Result<(), Failure> {
     tokio::runtime::Runtime::new()?.block_on(async {
-        let db = picloud::store::for_scripts(&sqlx::PgPool::connect_lazy(url)?);
+        let db = sqlx::PgPool::clone(&picloud::store::for_scripts(&sqlx::PgPool::connect_lazy(url)?));
         let state = Arc::new((db, app.parse::<picloud::id::AppId>()?));
         let router = Router::new().route("/kv-get", get(sqlx_get)).route("/kv-set", get(sqlx_set)).with_state(state);
         Ok(axum::serve(tokio::net::TcpListener::bind(address).await?, router).await?)

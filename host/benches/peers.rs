@@ -8,26 +8,27 @@
 //! that is not there is left out, and the section says so.
 
 mod baselines;
-mod memory;
 mod others;
 mod tell;
 
-use std::path::Path;
 use std::time::Duration;
 
 use picloud::limits;
 use serde_json::{Value, json};
-use sqlx::{Connection, PgConnection};
+use sqlx::Connection;
 
-pub(crate) use baselines::{AXUM_MODE, NATIVE_MODE, serve};
-use others::{Other, Peer};
-
+use self::others::Other;
+use crate::support::asked::Asked;
 use crate::support::baseline::Baseline;
 use crate::support::figures::Findings;
+use crate::support::ground::Ground;
+use crate::support::memory;
+use crate::support::scripts::HELLO;
 use crate::support::wrk::{Load, wrk};
 use crate::support::{Client, Failure, Node};
 
-const HELLO: &str = r#"#{ statusCode: 200, body: #{ hello: ctx.request.path, n: 40 + 2 } }"#;
+pub(crate) use self::baselines::{AXUM_MODE, NATIVE_MODE, serve};
+
 /// Some thirty lines of work on maps and arrays, for the difference to hello.
 const ORDERS: &str = include_str!("peers/orders.rhai");
 
@@ -39,6 +40,8 @@ const ORDERS_NAME: &str = "PiCloud, orders";
 /// Connections of the two loads.
 const MANY: u32 = 32;
 const ONE: u32 = 1;
+/// How often it is looked whether the node has come to rest, so that the next server has the cores.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// How much is measured.
 #[derive(Clone, Copy)]
@@ -114,26 +117,23 @@ impl Subject {
 }
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
-    let words = arguments.iter().map(String::as_str);
-    let (options, named): (Vec<&str>, Vec<&str>) = words.partition(|word| word.starts_with("--"));
-    tokio::runtime::Runtime::new()?.block_on(bench(options.contains(&"--quick"), &named))
+    let asked = Asked::of_words(arguments)?;
+    tokio::runtime::Runtime::new()?.block_on(bench(&asked))
 }
 
-async fn bench(is_quick: bool, filter: &[&str]) -> Result<(), Failure> {
-    let scale = Scale::of(is_quick);
-    let is_asked = |name: &str| filter.is_empty() || filter.iter().any(|part| name.contains(part));
-    let dir = tempfile::Builder::new().prefix("picloud-bench").tempdir()?;
-    let (postgres, url) = crate::support::postgres(dir.path()).await?;
-    let mut database = PgConnection::connect_with(&postgres.connect_options()).await?;
-    let (node, client) = open(dir.path(), &url).await?;
+async fn bench(asked: &Asked<'_>) -> Result<(), Failure> {
+    let scale = Scale::of(asked.is_quick);
+    let ground = Ground::open().await?;
+    let mut database = ground.connect().await?;
+    let (node, client) = open(&ground).await?;
     let baselines = (Baseline::start(AXUM_MODE, &[])?, Baseline::start(NATIVE_MODE, &[])?);
     let mut subjects = own(&node, &baselines);
-    subjects.retain(|subject| subject.name == AXUM_NAME || is_asked(subject.name));
+    subjects.retain(|subject| subject.name == AXUM_NAME || asked.matches(subject.name));
     for subject in &subjects {
         subject.check(&client.http).await?;
     }
     let (mut aside, mut peers) = (Aside::default(), Vec::new());
-    for other in others::all().into_iter().filter(|other| is_asked(other.name)) {
+    for other in others::all().into_iter().filter(|other| asked.matches(other.name)) {
         eprintln!("starting {}", other.name);
         match begin(&other, &client.http).await {
             Ok((peer, subject)) => {
@@ -145,38 +145,34 @@ async fn bench(is_quick: bool, filter: &[&str]) -> Result<(), Failure> {
         }
     }
     if subjects.len() == 1 {
-        return Err(format!("no server that is there has any of {filter:?} in its name; {}", aside.absent.join("; ")).into());
+        let absent = aside.absent.join("; ");
+        return Err(format!("no server that is there has any of {:?} in its name; {absent}", asked.names).into());
     }
 
     tokio::time::sleep(Duration::from_secs(2)).await;
     for subject in &mut subjects {
-        subject.idle_mib = memory::resident_mib(subject.pid)?;
+        subject.idle_mib = memory::resident_of_all_mib(subject.pid)?;
     }
     let (backend,): (i32,) = sqlx::query_as("select pg_backend_pid()").fetch_one(&mut database).await?;
     let postmaster = memory::parent(backend.try_into()?)?;
-    aside.database_idle_mib = memory::proportional_mib(postmaster).unwrap_or(f64::NAN);
+    aside.database_idle_mib = memory::proportional_of_all_mib(postmaster).unwrap_or(f64::NAN);
     load(&mut subjects, scale, &client).await?;
-    aside.database_loaded_mib = memory::proportional_mib(postmaster).unwrap_or(f64::NAN);
-    aside.recorder = settled(&client).await?;
+    aside.database_loaded_mib = memory::proportional_of_all_mib(postmaster).unwrap_or(f64::NAN);
+    aside.recorder = client.settled(LOOK).await?["recorder"].take();
 
     drop((baselines, peers));
     node.stop().await?;
     database.close().await?;
-    postgres.stop().await;
-    let section = tell::section(scale, &subjects, &aside);
-    if filter.is_empty() {
-        return Findings::keep("peers", is_quick, vec![section]);
-    }
-    Findings::show(&[section]);
-    Ok(())
+    ground.close().await;
+    Findings::tell("peers", asked, vec![tell::section(scale, &subjects, &aside)])
 }
 
 /// A node with both scripts, that found the sandbox compiled: the memory of compiling it is not that of serving.
-async fn open(dir: &Path, url: &str) -> Result<(Node, Client), Failure> {
+async fn open(ground: &Ground) -> Result<(Node, Client), Failure> {
     eprintln!("the first start, which compiles and warms the sandbox");
-    let (node, _) = Node::start(dir, url).await?;
+    let (node, _) = ground.start().await?;
     node.stop().await?;
-    let (node, _) = Node::start(dir, url).await?;
+    let (node, _) = ground.start().await?;
     let client = Client::login(&node).await?;
     let app = client.post("/api/v1/admin/apps", json!({ "slug": "peers", "name": "Peers" })).await?;
     // All records are kept, however many there are.
@@ -209,8 +205,8 @@ fn own(node: &Node, (axum, native): &(Baseline, Baseline)) -> Vec<Subject> {
 }
 
 /// One of another, if it starts and says what it should.
-async fn begin(other: &Other, http: &reqwest::Client) -> Result<(Peer, Subject), Failure> {
-    let peer = Peer::start(other)?;
+async fn begin(other: &Other, http: &reqwest::Client) -> Result<(Baseline, Subject), Failure> {
+    let peer = other.start()?;
     let subject = Subject::new(other.name, other.isolation, format!("http://{}/hello", peer.address), peer.pid());
     subject.check(http).await?;
     Ok((peer, subject))
@@ -228,30 +224,17 @@ async fn load(subjects: &mut [Subject], scale: Scale, client: &Client) -> Result
                 let seconds = if round == 0 { scale.warm_s } else { seconds };
                 let load = wrk(&subject.url, subject.host, 1, connections, seconds)?;
                 if connections == MANY {
-                    subject.loaded_mib = memory::resident_mib(subject.pid)?;
+                    subject.loaded_mib = memory::resident_of_all_mib(subject.pid)?;
                 }
                 if round > 0 {
                     let loads = if connections == MANY { &mut subject.many } else { &mut subject.one };
                     loads.push(load);
                 }
                 if subject.host.is_some() {
-                    settled(client).await?;
+                    client.settled(LOOK).await?;
                 }
             }
         }
     }
     Ok(())
-}
-
-/// Waits until the node has written its records, so that the next server has the cores; what it says of them.
-async fn settled(client: &Client) -> Result<Value, Failure> {
-    let mut recorder = Value::Null;
-    for _ in 0..60 {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        recorder = client.get("/api/v1/admin/node").await?["recorder"].take();
-        if recorder["queued"] == 0 {
-            break;
-        }
-    }
-    Ok(recorder)
 }

@@ -1,6 +1,6 @@
 //! What a script of many functions costs: its image, a call that uses one of them, its publication.
 //!
-//!     cargo bench -- prepare              # about two minutes
+//!     cargo bench -- prepare           # about two minutes
 //!     cargo bench -- prepare --quick   # half a minute; noisier
 //!
 //! Needs the PostgreSQL binaries. Images and calls are measured in process, on one thread; publications on a node.
@@ -8,18 +8,21 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use crate::support::alone::{self, call};
-use crate::support::figures::{Axis, Findings, Line, Plot, Section, Spread, Table, significant};
-use crate::support::{Client, Failure, Node, quantile};
 use picloud::hostcall::Reach;
 use picloud::limits;
 use picloud::model::script::Code;
 use picloud::sandbox::image::{self, MemoryImage};
 use picloud::sandbox::{Program, Sandbox};
 use serde_json::json;
-use sqlx::{Connection, PgConnection};
+use sqlx::Connection;
 
-const HELLO: &str = r#"#{ statusCode: 200, body: #{ hello: ctx.request.path, n: 40 + 2 } }"#;
+use crate::support::alone::{self, call};
+use crate::support::asked::Asked;
+use crate::support::figures::{Axis, Findings, Line, Plot, Section, Spread, Table, significant};
+use crate::support::ground::Ground;
+use crate::support::scripts::{HELLO, functions};
+use crate::support::{Client, Failure, quantile};
+
 const SIZES: [usize; 7] = [1, 10, 50, 100, 200, 300, 500];
 /// What a call of the largest script may cost, of hello.
 const GOAL: f64 = 3.0;
@@ -37,8 +40,8 @@ struct Scale {
 }
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
-    let is_quick = arguments.iter().any(|argument| argument == "--quick");
-    let (rounds, turn_ms, repeats) = if is_quick { (5, 50, 5) } else { (20, 100, 20) };
+    let asked = Asked::of_parts(arguments, &[])?;
+    let (rounds, turn_ms, repeats) = if asked.is_quick { (5, 50, 5) } else { (20, 100, 20) };
     let scale = Scale { rounds, turn: Duration::from_millis(turn_ms), repeats };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let subjects = runtime.block_on(async {
@@ -46,19 +49,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         publish(scale, &mut subjects).await?;
         Ok::<_, Failure>(subjects)
     })?;
-    Findings::keep("prepare", is_quick, vec![section(scale, subjects)])
-}
-
-/// The shape of a script with `n` functions of which one call uses one.
-fn functions(n: usize) -> String {
-    let mut source = String::new();
-    for i in 0..n {
-        source += &format!(
-            "fn f{i}(a, b) {{ let x = a + b * {i}; if x > 100 {{ throw \"too big\" }} \
-             else {{ #{{ value: x, name: `n${{x}}` }} }} }}\n"
-        );
-    }
-    source + format!("f{}(1, 2)", n.saturating_sub(1).min(3)).as_str()
+    Findings::tell("prepare", &asked, vec![section(scale, subjects)])
 }
 
 /// A script, and what was found of it.
@@ -190,11 +181,10 @@ async fn called(scale: Scale) -> Result<Vec<Subject>, Failure> {
 /// Each script on a node, and so many further versions of it; the scripts take turns.
 async fn publish(scale: Scale, subjects: &mut [Subject]) -> Result<(), Failure> {
     eprintln!("publications: {} versions of each script", scale.repeats);
-    let dir = tempfile::Builder::new().prefix("picloud-bench").tempdir()?;
-    let (postgres, url) = crate::support::postgres(dir.path()).await?;
-    let (node, _) = Node::start(dir.path(), &url).await?;
+    let ground = Ground::open().await?;
+    let (node, _) = ground.start().await?;
     let client = Client::login(&node).await?;
-    let mut db = PgConnection::connect_with(&postgres.connect_options()).await?;
+    let mut db = ground.connect().await?;
     let app = client.post("/api/v1/admin/apps", json!({ "slug": "bench", "name": "Bench" })).await?;
     let mut ids = Vec::new();
     for subject in subjects.iter_mut() {
@@ -216,7 +206,7 @@ async fn publish(scale: Scale, subjects: &mut [Subject]) -> Result<(), Failure> 
     }
     db.close().await?;
     node.stop().await?;
-    postgres.stop().await;
+    ground.close().await;
     Ok(())
 }
 
@@ -319,16 +309,16 @@ fn calls(subjects: &mut [Subject]) -> Table {
 fn plots(subjects: &[Subject]) -> Vec<Plot> {
     let sized = || subjects.iter().filter_map(|subject| Some((subject.functions? as f64, subject)));
     let line = |name: &str, value: &dyn Fn(&Subject) -> f64| {
-        let points = sized().map(|(functions, subject)| (functions, value(subject))).collect();
-        Line { name: name.to_owned(), points }
+        Line::new(name, sized().map(|(functions, subject)| (functions, value(subject))))
     };
+    let plot = |name: &str, title: &str, y: Axis, lines| Plot::new((name, title), Axis::straight("functions"), y, lines);
     let hello_us = subjects.first().map_or(f64::NAN, |hello| hello.with_image.p50().median);
     let p50 = |values: &[f64]| quantile(&mut values.to_vec(), 0.5);
     vec![
         plot(
             "prepare-invocation",
             "One call that uses one function",
-            ("p50, µs", true),
+            Axis::logarithmic("p50, µs"),
             vec![
                 line("with its image", &|subject| subject.with_image.p50().median),
                 line("parsed in each instance", &|subject| subject.parsed.p50().median),
@@ -338,7 +328,7 @@ fn plots(subjects: &[Subject]) -> Vec<Plot> {
         plot(
             "prepare-stored",
             "What is kept of a script",
-            ("KiB", true),
+            Axis::logarithmic("KiB"),
             vec![
                 line("source", &|subject| kib(subject.source.len())),
                 line("image as stored", &|subject| subject.stored_bytes as f64 / 1024.0),
@@ -348,23 +338,13 @@ fn plots(subjects: &[Subject]) -> Vec<Plot> {
         plot(
             "prepare-publish",
             "Publishing a version",
-            ("p50, ms", false),
+            Axis::straight("p50, ms"),
             vec![
                 line("by the API", &|subject| p50(&subject.published_ms)),
                 line("of it the image", &|subject| p50(&subject.made_ms)),
             ],
         ),
     ]
-}
-
-fn plot(name: &str, title: &str, (label, logarithmic): (&str, bool), lines: Vec<Line>) -> Plot {
-    Plot {
-        name: name.to_owned(),
-        title: title.to_owned(),
-        x: Axis { label: "functions".to_owned(), logarithmic: false },
-        y: Axis { label: label.to_owned(), logarithmic },
-        lines,
-    }
 }
 
 fn kib(bytes: usize) -> f64 {

@@ -10,26 +10,15 @@ use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::Failure;
-use crate::support::figures::{Axis, Findings, Plot, Section, Table, significant};
 use chrono::NaiveDate;
 use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::prelude::{
     ChartBuilder, Circle, Color, IntoDrawingArea, IntoTextStyle, LineSeries, PathElement, RGBColor, SVGBackend,
 };
 
-/// In the order in which `.ci/bench` runs them, with what they measure.
-pub(crate) const BENCHES: [(&str, &str); 9] = [
-    ("invocation", "one invocation, in process; functions for those with this in their name"),
-    ("node", "one `kv` call; start, memory, an idle minute"),
-    ("peers", "beside other servers; workerd deno for some"),
-    ("events", "the way of an event"),
-    ("deploy", "what a change of an app costs"),
-    ("prepare", "one script, from one function to hundreds"),
-    ("scale", "thousands of scripts, a million records"),
-    ("overload", "what happens past capacity"),
-    ("shares", "apps against each other; a d for some"),
-];
+use crate::BENCHES;
+use crate::support::Failure;
+use crate::support::figures::{Axis, Findings, Plot, Section, Table, significant};
 
 pub(crate) fn run() -> Result<(), Failure> {
     let found = read(&Findings::dir())?;
@@ -83,7 +72,7 @@ fn readme(found: &BTreeMap<String, Findings>) -> Result<String, Failure> {
     let mut text = head();
     writeln!(text, "\n## Where\n\nMeasured on {newest}.\n\n{}", machine()?.markdown())?;
     let missing: Vec<String> =
-        BENCHES.iter().filter(|(name, _)| !found.contains_key(*name)).map(|(name, _)| format!("`{name}`")).collect();
+        BENCHES.iter().filter(|(name, ..)| !found.contains_key(*name)).map(|(name, ..)| format!("`{name}`")).collect();
     if !missing.is_empty() {
         writeln!(text, "Not measured in this run: {}.\n", missing.join(", "))?;
     }
@@ -115,7 +104,8 @@ fn head() -> String {
         make bench ARGS=--quick                 # the same, shorter and noisier\n    \
         make bench ARGS='invocation events'     # these alone, then this file\n"
         .to_owned();
-    for (name, what) in BENCHES.into_iter().chain([("report", "this file and its plots, of what was found last")]) {
+    let benches = BENCHES.into_iter().map(|(name, _, what)| (name, what));
+    for (name, what) in benches.chain([("report", "this file and its plots, of what was found last")]) {
         let command = format!("cargo bench -- {name}");
         text += &format!("    {command:<40}# {what}\n");
     }

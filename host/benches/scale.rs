@@ -1,6 +1,6 @@
 //! What grows with what a node has: with its apps and scripts, and with the records of executions.
 //!
-//!     cargo bench -- scale              # all; about a quarter of an hour
+//!     cargo bench -- scale           # all; about a quarter of an hour
 //!     cargo bench -- scale --quick   # four minutes; up to 100 apps and 100 000 records; noisier
 //!     cargo bench -- scale apps      # this one alone: apps, or records
 //!
@@ -8,38 +8,30 @@
 
 mod apps;
 mod deployed;
-mod ground;
+mod load;
 mod records;
 mod retention;
 
+use self::load::Scale;
 use crate::support::Failure;
+use crate::support::asked::Asked;
 use crate::support::figures::Findings;
-use ground::Scale;
 
-/// The filters.
 const PARTS: [&str; 2] = ["apps", "records"];
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
-    let words = arguments.iter().map(String::as_str);
-    let (options, named): (Vec<&str>, Vec<&str>) = words.partition(|word| word.starts_with("--"));
-    if let Some(strange) = named.iter().find(|name| !PARTS.contains(name)) {
-        return Err(format!("there is no {strange}; there are {PARTS:?}").into());
+    let asked = Asked::of_parts(arguments, &PARTS)?;
+    tokio::runtime::Runtime::new()?.block_on(bench(&asked))
+}
+
+async fn bench(asked: &Asked<'_>) -> Result<(), Failure> {
+    let scale = Scale::of(asked.is_quick);
+    let mut sections = Vec::new();
+    if asked.has("apps") {
+        sections.push(apps::measure(scale).await?);
     }
-    let asked = |part: &str| named.is_empty() || named.contains(&part);
-    let scale = Scale::of(options.contains(&"--quick"));
-    let sections = tokio::runtime::Runtime::new()?.block_on(async {
-        let mut sections = Vec::new();
-        if asked("apps") {
-            sections.push(apps::measure(scale).await?);
-        }
-        if asked("records") {
-            sections.extend(records::measure(scale).await?);
-        }
-        Ok::<_, Failure>(sections)
-    })?;
-    if named.is_empty() {
-        return Findings::keep("scale", scale.is_quick, sections);
+    if asked.has("records") {
+        sections.extend(records::measure(scale).await?);
     }
-    Findings::show(&sections);
-    Ok(())
+    Findings::tell("scale", asked, sections)
 }

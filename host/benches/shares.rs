@@ -1,6 +1,6 @@
 //! What apps can do to each other on one node: calls of a neighbour beside an app that takes all it can get.
 //!
-//!     cargo bench -- shares              # all figures; about half an hour
+//!     cargo bench -- shares           # all figures; about half an hour
 //!     cargo bench -- shares --quick   # about seven minutes; noisier
 //!     cargo bench -- shares a d       # these figures alone
 //!
@@ -20,16 +20,18 @@
 //! Figures that were named are told and not kept.
 
 mod burn;
-mod ground;
 mod group;
 mod load;
 mod memory;
+mod scene;
 mod storage;
 mod waits;
 
+use self::scene::Scale;
 use crate::support::Failure;
+use crate::support::asked::Asked;
 use crate::support::figures::{Findings, Section};
-use ground::{Ground, Scale};
+use crate::support::ground::Ground;
 
 const FIGURES: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
 
@@ -44,44 +46,36 @@ as an attack (c) all its calls succeed. The other figures have no goal: they say
 PostgreSQL, which no lane divides.";
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
-    let (options, named): (Vec<&str>, Vec<&str>) = arguments.iter().map(String::as_str).partition(|word| word.starts_with("--"));
-    if let Some(strange) = named.iter().find(|name| !FIGURES.contains(name)) {
-        return Err(format!("there is no figure {strange}; there are {FIGURES:?}").into());
-    }
-    let scale = Scale::of(options.contains(&"--quick"));
-    let asked = if named.is_empty() { FIGURES.to_vec() } else { named };
-    tokio::runtime::Runtime::new()?.block_on(bench(scale, &asked))
+    let asked = Asked::of_parts(arguments, &FIGURES)?;
+    tokio::runtime::Runtime::new()?.block_on(bench(&asked))
 }
 
-async fn bench(scale: Scale, asked: &[&str]) -> Result<(), Failure> {
+async fn bench(asked: &Asked<'_>) -> Result<(), Failure> {
+    let scale = Scale::of(asked.is_quick);
     let mut section = Section::new(100, "Apps against each other", TEXT);
     section.text += &format!("\n\n{} round(s) of {} s.", scale.rounds, scale.time.as_secs());
     let mut ground = None;
-    for figure in asked {
+    for figure in FIGURES.into_iter().filter(|figure| asked.has(figure)) {
         eprintln!("figure {figure}");
-        if *figure == "b" {
+        if figure == "b" {
             memory::bombs(scale, &mut section).await?;
             continue;
         }
         if ground.is_none() {
-            ground = Some(Ground::open(scale).await?);
+            ground = Some(Ground::open().await?);
         }
         let Some(ground) = &ground else { continue };
-        match *figure {
-            "a" => burn::figure(ground, &mut section).await?,
-            "c" => memory::hostile(ground, &mut section).await?,
-            "d" => waits::hosts(ground, &mut section).await?,
-            "e" => storage::logs(ground, &mut section).await?,
-            "f" => storage::documents(ground, &mut section).await?,
-            _ => waits::connections(ground, &mut section).await?,
+        match figure {
+            "a" => burn::figure(ground, scale, &mut section).await?,
+            "c" => memory::hostile(ground, scale, &mut section).await?,
+            "d" => waits::hosts(ground, scale, &mut section).await?,
+            "e" => storage::logs(ground, scale, &mut section).await?,
+            "f" => storage::documents(ground, scale, &mut section).await?,
+            _ => waits::connections(ground, scale, &mut section).await?,
         }
     }
     if let Some(ground) = ground {
         ground.close().await;
     }
-    if FIGURES.iter().all(|figure| asked.contains(figure)) {
-        return Findings::keep("shares", scale.is_quick, vec![section]);
-    }
-    Findings::show(&[section]);
-    Ok(())
+    Findings::tell("shares", asked, vec![section])
 }

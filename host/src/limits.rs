@@ -321,6 +321,8 @@ pub const PASSWORD_HASHES_WAITING_MAX: usize = 64;
 pub const DATABASE_CONNECTIONS_MAX: u32 = 8;
 /// Connections to the database that one node holds for scripts: what hangs in them is not the platform's own.
 pub const DATABASE_SCRIPT_CONNECTIONS_MAX: u32 = 12;
+/// Of these, how many may lie aside for the next statement: transactions find the others.
+pub const DATABASE_SCRIPT_CONNECTIONS_ASIDE_MAX: usize = 6;
 /// Nesting of a JSON value that a script, or a person for one, hands on; the guest has the same bound.
 pub const JSON_DEPTH_MAX: usize = 128;
 /// What is read of JSON that the platform has wrapped around such values, levels.

@@ -343,6 +343,7 @@ async fn a_search_that_takes_too_long_times_out() {
     run(&mut other, "BEGIN; LOCK TABLE documents").await;
     let options: sqlx::postgres::PgConnectOptions = app.database.url().parse().expect("a database URL");
     let db = sqlx::PgPool::connect_with(options.options([("statement_timeout", "1")])).await.expect("the database answers");
+    let db = picloud::store::ScriptDb::of(db);
     use picloud::service::docs;
     for failed in [
         docs::find(&db, id, "c", b"{}", None, None).await.expect_err("locked"),

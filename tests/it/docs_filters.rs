@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use picloud::id::AppId;
 use picloud::service::docs;
+use picloud::store::ScriptDb;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -14,7 +15,7 @@ use crate::support::TestApp;
 
 /// A collection in an app of its own, without a sandbox in between.
 struct Collection {
-    db: PgPool,
+    db: ScriptDb,
     app: AppId,
     node: TestApp,
 }
@@ -23,7 +24,7 @@ impl Collection {
     async fn start() -> Self {
         let node = TestApp::start().await;
         let app = node.create_app("shop").await.id.parse().expect("an id");
-        let db = PgPool::connect(&node.database.url()).await.expect("the database answers");
+        let db = ScriptDb::of(PgPool::connect(&node.database.url()).await.expect("the database answers"));
         Self { db, app, node }
     }
 

@@ -8,6 +8,7 @@ use picloud::limits::{DOCS_DATA_BYTES_MAX, DOCS_PAGE_BYTES_MAX, DOCS_PAGE_ITEMS_
 use picloud::model::docs::{Data, Document, Find, search};
 use picloud::model::page::Page;
 use picloud::service::docs;
+use picloud::store::ScriptDb;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -255,7 +256,7 @@ fn quoted(text: &str) -> String {
 /// A collection on a node, and the same documents here.
 struct Twice<'n> {
     node: &'n TestApp,
-    db: PgPool,
+    db: ScriptDb,
     app: AppId,
     collection: String,
     documents: Vec<Document>,
@@ -265,7 +266,7 @@ struct Twice<'n> {
 }
 
 impl<'n> Twice<'n> {
-    fn new(node: &'n TestApp, db: &PgPool, app: AppId, collection: &str) -> Self {
+    fn new(node: &'n TestApp, db: &ScriptDb, app: AppId, collection: &str) -> Self {
         let (db, collection) = (db.clone(), collection.to_owned());
         Self { node, db, app, collection, documents: Vec::new(), chose: 0, walked: 0 }
     }
@@ -331,10 +332,10 @@ fn ids(page: &Page<Document>) -> Vec<String> {
     page.items.iter().map(|document| document.id.clone()).collect()
 }
 
-async fn start() -> (TestApp, PgPool, AppId) {
+async fn start() -> (TestApp, ScriptDb, AppId) {
     let node = TestApp::start().await;
     let app = node.create_app("shop").await.id.parse().expect("an id");
-    let db = PgPool::connect(&node.database.url()).await.expect("the database answers");
+    let db = ScriptDb::of(PgPool::connect(&node.database.url()).await.expect("the database answers"));
     (node, db, app)
 }
 

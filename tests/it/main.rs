@@ -61,6 +61,7 @@ mod openapi;
 mod quota;
 mod recording;
 mod routing;
+mod script_db;
 mod scripts;
 mod test_calls;
 mod usage;

@@ -1,15 +1,15 @@
 //! Two apps on one node: one is called twice as often as the node could answer it alone, the other now and then.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::generator::{CONNECTIONS_MAX, PATIENCE};
 use super::order::{Outcome, Running};
-use super::stage::{Scale, Stage};
+use super::stage::{LOOK, Scale, Stage};
 use super::subject::{CLOSED_ROUNDS, CONNECTIONS};
 use super::tell::LATE_MS;
 use crate::support::Failure;
 use crate::support::figures::{Section, Spread, Table, count, significant};
+use crate::support::ground::Ground;
 
 /// What comes for the one and for the other, of what the node can take of the one.
 const LOUD: f64 = 2.0;
@@ -21,8 +21,8 @@ const LEAD_S: u32 = 1;
 /// The p99 of the quiet one, of what it is alone.
 const GOAL: f64 = 3.0;
 
-pub(crate) async fn measure(dir: &Path, url: &str, scale: Scale) -> Result<Section, Failure> {
-    let stage = Stage::open(dir, url, scale).await?;
+pub(crate) async fn measure(ground: &Ground, scale: Scale) -> Result<Section, Failure> {
+    let stage = Stage::open(ground, scale).await?;
     let (loud, quiet) = (stage.hello("overload-a").await?, stage.hello("overload-b").await?);
     eprintln!("two apps: {CLOSED_ROUNDS} rounds of the closed loop");
     let capacity = stage.capacity(&loud, CLOSED_ROUNDS)?;
@@ -31,16 +31,16 @@ pub(crate) async fn measure(dir: &Path, url: &str, scale: Scale) -> Result<Secti
     let (mut alone, mut beside, mut meanwhile) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=scale.rounds {
         eprintln!("two apps: round {round} of {}", scale.rounds);
-        stage.settle().await?;
+        stage.client.settled(LOOK).await?;
         alone.push(stage.load(&quiet).await?.0);
-        stage.settle().await?;
+        stage.client.settled(LOOK).await?;
         let mut running = Running::begin(&loud)?;
         tokio::time::sleep(Duration::from_secs(LEAD_S.into())).await;
         beside.push(stage.load(&quiet).await?.0);
         stage.watch(&mut running).await?;
         meanwhile.push(running.outcome()?);
     }
-    stage.settle().await?;
+    stage.client.settled(LOOK).await?;
     stage.node.stop().await?;
     Ok(section(scale, capacity.median, &alone, &beside, &meanwhile))
 }

@@ -1,6 +1,5 @@
 //! A node to be overloaded, what is called on it, and what it says of itself meanwhile.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use picloud::limits;
@@ -9,14 +8,16 @@ use tokio::time::{sleep, timeout};
 
 use super::order::{Order, Outcome, Running};
 use crate::support::figures::Spread;
+use crate::support::ground::Ground;
+use crate::support::scripts::HELLO;
 use crate::support::wrk::wrk;
 use crate::support::{Client, Failure, Node};
 
-const HELLO: &str = r#"#{ statusCode: 200, body: #{ hello: ctx.request.path, n: 40 + 2 } }"#;
 /// What the script that computes takes, ms.
 const BURN_MS: f64 = 3.0;
-/// How often the node is asked how it does.
-const LOOK: Duration = Duration::from_millis(200);
+/// How often the node is asked how it does during a load, and whether it has come to rest after it.
+const WATCH: Duration = Duration::from_millis(200);
+pub(crate) const LOOK: Duration = Duration::from_millis(500);
 /// An answer of the administration that takes longer is not waited for.
 const ADMIN_PATIENCE: Duration = Duration::from_secs(5);
 /// Connections of the closed loop.
@@ -25,7 +26,6 @@ const CLOSED: u32 = 32;
 /// How long everything takes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scale {
-    pub(crate) is_quick: bool,
     /// Of the comparison of two apps.
     pub(crate) rounds: usize,
     /// Of one round of the closed loop.
@@ -37,7 +37,7 @@ pub(crate) struct Scale {
 impl Scale {
     pub(crate) fn of(is_quick: bool) -> Self {
         let (rounds, closed_s, open_s) = if is_quick { (1, 2, 2) } else { (3, 5, 8) };
-        Self { is_quick, rounds, closed_s, open_s }
+        Self { rounds, closed_s, open_s }
     }
 }
 
@@ -66,8 +66,8 @@ pub(crate) struct Watched {
 }
 
 impl Stage {
-    pub(crate) async fn open(dir: &Path, url: &str, scale: Scale) -> Result<Self, Failure> {
-        let (node, _) = Node::start(dir, url).await?;
+    pub(crate) async fn open(ground: &Ground, scale: Scale) -> Result<Self, Failure> {
+        let (node, _) = ground.start().await?;
         let client = Client::login(&node).await?;
         Ok(Self { node, client, scale })
     }
@@ -152,32 +152,15 @@ impl Stage {
         let mut watched = Watched::default();
         while !running.is_over()? {
             let asked = Instant::now();
-            if let Ok(Ok(status)) = timeout(ADMIN_PATIENCE, self.status()).await {
+            if let Ok(Ok(status)) = timeout(ADMIN_PATIENCE, self.client.status()).await {
                 let most = |most: u64, name: &str| most.max(status[name].as_u64().unwrap_or(0));
                 watched.running_most = most(watched.running_most, "running");
                 watched.waiting_most = most(watched.waiting_most, "waiting");
             }
             watched.admin_slowest_ms = watched.admin_slowest_ms.max(asked.elapsed().as_secs_f64() * 1e3);
             watched.resident_most_mib = watched.resident_most_mib.max(self.node.resident_mib()?);
-            sleep(LOOK).await;
+            sleep(WATCH).await;
         }
         Ok(watched)
-    }
-
-    /// What the node says of itself.
-    pub(crate) async fn status(&self) -> Result<Value, Failure> {
-        self.client.get("/api/v1/admin/node").await
-    }
-
-    /// Until nothing runs, and every record is written.
-    pub(crate) async fn settle(&self) -> Result<(), Failure> {
-        for _ in 0..60 {
-            sleep(Duration::from_millis(500)).await;
-            let status = self.status().await?;
-            if status["running"] == 0 && status["waiting"] == 0 && status["recorder"]["queued"] == 0 {
-                break;
-            }
-        }
-        Ok(())
     }
 }

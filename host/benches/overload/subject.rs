@@ -1,12 +1,12 @@
 //! What is overloaded: three scripts, each on a node of its own, from well below what it can take to well above.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::order::Outcome;
-use super::stage::{Scale, Stage, Watched};
+use super::stage::{LOOK, Scale, Stage, Watched};
 use crate::support::Failure;
 use crate::support::figures::Spread;
+use crate::support::ground::Ground;
 
 /// What each is called by, and how it is told.
 pub(crate) type Subject = (&'static str, &'static str);
@@ -55,8 +55,8 @@ impl Report {
     }
 }
 
-pub(crate) async fn measure(dir: &Path, url: &str, scale: Scale, (name, title): Subject) -> Result<Report, Failure> {
-    let stage = Stage::open(dir, url, scale).await?;
+pub(crate) async fn measure(ground: &Ground, scale: Scale, (name, title): Subject) -> Result<Report, Failure> {
+    let stage = Stage::open(ground, scale).await?;
     let slug = format!("overload-{name}");
     let target = match name {
         "hello" => stage.hello(&slug).await?,
@@ -67,15 +67,15 @@ pub(crate) async fn measure(dir: &Path, url: &str, scale: Scale, (name, title): 
     let capacity = stage.capacity(&target, CLOSED_ROUNDS)?;
     let order = |factor: f64| stage.order(&target, factor * capacity.median, scale.open_s, CONNECTIONS);
 
-    stage.settle().await?;
+    stage.client.settled(LOOK).await?;
     eprintln!("{title}: {CALM} × of {:.0} a second", capacity.median);
     let (before, _) = stage.load(&order(CALM)?).await?;
-    stage.settle().await?;
+    stage.client.settled(LOOK).await?;
     let resident_before_mib = stage.node.resident_mib()?;
     let mut steps = Vec::new();
     for factor in FACTORS {
         if !steps.is_empty() {
-            stage.settle().await?;
+            stage.client.settled(LOOK).await?;
         }
         eprintln!("{title}: {factor} ×");
         let (outcome, watched) = stage.load(&order(factor)?).await?;
@@ -84,11 +84,10 @@ pub(crate) async fn measure(dir: &Path, url: &str, scale: Scale, (name, title): 
     tokio::time::sleep(REST).await;
     eprintln!("{title}: {CALM} × again, then the closed loop");
     let (after, _) = stage.load(&order(CALM)?).await?;
-    stage.settle().await?;
+    stage.client.settled(LOOK).await?;
     let resident_after_mib = stage.node.resident_mib()?;
     let capacity_again = stage.capacity(&target, 1)?;
-    stage.settle().await?;
-    let status = stage.status().await?;
+    let status = stage.client.settled(LOOK).await?;
     let number = |name: &str| status[name].as_u64().unwrap_or(0);
     let (places, places_per_app) = (number("places"), number("places_per_app"));
     let records = &status["recorder"];

@@ -240,44 +240,25 @@ fn bound_met(report: &Report) -> String {
 }
 
 fn goodput(reports: &[Report]) -> Plot {
-    let mut lines = vec![line("ideal", vec![(0.0, 0.0), (1.0, 1.0), (3.0, 1.0)])];
+    let mut lines = vec![Line::new("ideal", [(0.0, 0.0), (1.0, 1.0), (3.0, 1.0)])];
     for report in reports {
         let share = |step: &Step| (step.factor, step.outcome.good_per_second() / report.capacity.median);
-        lines.push(line(report.title, report.steps.iter().map(share).collect()));
+        lines.push(Line::new(report.title, report.steps.iter().map(share)));
     }
-    Plot {
-        name: "overload-goodput".to_owned(),
-        title: "Answered 200 over what comes".to_owned(),
-        x: axis("offered, × capacity", false),
-        y: axis("answered 200, × capacity", false),
-        lines,
-    }
+    let (x, y) = (Axis::straight("offered, × capacity"), Axis::straight("answered 200, × capacity"));
+    Plot::new(("overload-goodput", "Answered 200 over what comes"), x, y, lines)
 }
 
 fn latency(reports: &[Report]) -> Plot {
     let wait_ms = limits::ADMISSION_WAIT_MS as f64;
-    let mut lines = vec![line(&format!("the wait for a place, {wait_ms} ms"), vec![(CALM, wait_ms), (3.0, wait_ms)])];
+    let mut lines = vec![Line::new(&format!("the wait for a place, {wait_ms} ms"), [(CALM, wait_ms), (3.0, wait_ms)])];
     for report in reports {
         let calm = report.before.good_p99_ms.map(|ms| (CALM, ms));
         let steps = report.steps.iter().filter_map(|step| Some((step.factor, step.outcome.good_p99_ms?)));
-        lines.push(line(report.title, calm.into_iter().chain(steps).collect()));
+        lines.push(Line::new(report.title, calm.into_iter().chain(steps)));
     }
-    Plot {
-        name: "overload-p99".to_owned(),
-        title: "p99 of answers 200 over what comes".to_owned(),
-        x: axis("offered, × capacity", false),
-        y: axis("p99 of answers 200, ms", true),
-        lines,
-    }
-}
-
-fn axis(label: &str, logarithmic: bool) -> Axis {
-    Axis { label: label.to_owned(), logarithmic }
-}
-
-/// Names of lines are plain text.
-fn line(name: &str, points: Vec<(f64, f64)>) -> Line {
-    Line { name: name.replace('`', ""), points }
+    let (x, y) = (Axis::straight("offered, × capacity"), Axis::logarithmic("p99 of answers 200, ms"));
+    Plot::new(("overload-p99", "p99 of answers 200 over what comes"), x, y, lines)
 }
 
 fn maybe(value: Option<f64>) -> String {

@@ -1,13 +1,13 @@
 //! Servers of others, which `./.ci/setup bench` puts into the target directory.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
 use picloud::sandbox::probe::Probe;
 
 use crate::support::Failure;
+use crate::support::baseline::Baseline;
 
 /// A server that can be started.
 pub(crate) struct Other {
@@ -17,12 +17,6 @@ pub(crate) struct Other {
     /// What it serves.
     served: PathBuf,
     command: fn(&Other, SocketAddr) -> Command,
-}
-
-/// One that is up; it ends when this is dropped.
-pub(crate) struct Peer {
-    child: Child,
-    pub(crate) address: SocketAddr,
 }
 
 pub(crate) fn all() -> [Other; 3] {
@@ -96,46 +90,23 @@ fn wasmtime(other: &Other, address: SocketAddr) -> Command {
 }
 
 impl Other {
+    /// Starts it and waits until it takes connections.
+    pub(crate) fn start(&self) -> Result<Baseline, Failure> {
+        if !self.program.exists() || !self.served.exists() {
+            return Err("not installed (./.ci/setup bench says why)".into());
+        }
+        Baseline::launch(|address| {
+            let mut command = (self.command)(self, address);
+            command.stdin(Stdio::null()).stdout(Stdio::null());
+            command
+        })
+    }
+
     /// What it says of itself: `deno 2.9.6`.
     pub(crate) fn version(&self) -> String {
         let output = Command::new(&self.program).arg("--version").output();
         let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
         let line = text.lines().next().unwrap_or(self.name);
         line.split(" (").next().unwrap_or(line).to_owned()
-    }
-}
-
-impl Peer {
-    /// Starts it and waits until it takes connections.
-    pub(crate) fn start(other: &Other) -> Result<Self, Failure> {
-        if !other.program.exists() || !other.served.exists() {
-            return Err("not installed (./.ci/setup bench says why)".into());
-        }
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let child = (other.command)(other, address).stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
-        // From here on the child is killed on every way out.
-        let mut peer = Self { child, address };
-        let started = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            if let Some(status) = peer.child.try_wait()? {
-                return Err(format!("ended with {status} at its start").into());
-            }
-            if started.elapsed() > Duration::from_secs(30) {
-                return Err("takes no connection".into());
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Ok(peer)
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use tokio::time::sleep;
 
 use super::deployed::{
     CALLS_AT_ONCE, DEPLOYMENTS_AT_ONCE, SCRIPTS, call, call_each, deploy, hello_in_the_middle, shuffled, target,
 };
-use super::ground::{ALL_OUT, Ground, Scale, line, mib, over, plot, status, timed, written};
-use crate::support::figures::{Plot, Section, Spread, Table, count, significant};
+use super::load::{ALL_OUT, LOOK, Scale, mib, over, timed};
+use crate::support::figures::{Axis, Line, Plot, Section, Spread, Table, count, significant};
+use crate::support::ground::Ground;
 use crate::support::wrk::Load;
 use crate::support::{Client, Failure, Node, quantile};
 
@@ -52,7 +53,8 @@ impl Step {
 }
 
 pub(crate) async fn measure(scale: Scale) -> Result<Section, Failure> {
-    let mut ground = Ground::open().await?;
+    let ground = Ground::open().await?;
+    let mut db = ground.connect().await?;
     let (mut node, _) = ground.start().await?;
     let mut client = Client::login(&node).await?;
     let mut steps = Vec::new();
@@ -63,7 +65,7 @@ pub(crate) async fn measure(scale: Scale) -> Result<Section, Failure> {
         let deployed_s = deploy(&client, there, apps).await?;
         there = apps;
         node.stop().await?;
-        let (database_mib, images_mib) = sizes(&mut ground.db).await?;
+        let (database_mib, images_mib) = sizes(&mut db).await?;
 
         eprintln!("apps: {apps}, {} starts", scale.starts);
         let warm = hello_in_the_middle(apps);
@@ -91,14 +93,14 @@ pub(crate) async fn measure(scale: Scale) -> Result<Section, Failure> {
 
         // A login takes memory of its own, so it comes after the readings.
         client = Client::login(&node).await?;
-        let programs = status(&client).await?["programs"].as_u64().unwrap_or(0);
+        let programs = client.status().await?["programs"].as_u64().unwrap_or(0);
         eprintln!("apps: {apps}, {} rounds of {} s on {ALL_OUT} connections and on one", scale.rounds, scale.round_s);
         let script = target(warm);
         script.load(&node, ALL_OUT, 1)?;
         let (mut all_out, mut alone) = (Vec::new(), Vec::new());
         for _ in 0..scale.rounds {
             all_out.push(script.load(&node, ALL_OUT, scale.round_s)?);
-            written(&client).await?;
+            client.settled(LOOK).await?;
             alone.push(script.load(&node, 1, scale.round_s)?);
         }
         let (start_ms, first_call_ms) = (Spread::of(starts_ms), Spread::of(first_calls_ms));
@@ -120,7 +122,8 @@ pub(crate) async fn measure(scale: Scale) -> Result<Section, Failure> {
         });
     }
     node.stop().await?;
-    ground.close().await?;
+    db.close().await?;
+    ground.close().await;
     Ok(section(scale, steps))
 }
 
@@ -278,38 +281,44 @@ fn plots(steps: &mut [Step]) -> Vec<Plot> {
         steps.iter_mut().map(|step| (step.scripts() as f64, quantile(&mut step.cold_ms, share))).collect()
     };
     let (cold_p50, cold_p99) = (cold(steps, 0.5), cold(steps, 0.99));
+    let plot = |name: &str, title: &str, y: &str, lines| {
+        Plot::new((name, title), Axis::logarithmic("scripts"), Axis::straight(y), lines)
+    };
     vec![
         plot(
-            ("scale-start", "Starting a node"),
-            "scripts",
-            ("ms", false),
+            "scale-start",
+            "Starting a node",
+            "ms",
             vec![
-                line("first answer", points(steps, |step| step.start_ms.median)),
-                line("first call answered", points(steps, |step| step.first_call_ms.median)),
+                Line::new("first answer", points(steps, |step| step.start_ms.median)),
+                Line::new("first call answered", points(steps, |step| step.first_call_ms.median)),
             ],
         ),
         plot(
-            ("scale-memory", "Resident memory of a node"),
-            "scripts",
-            ("MiB", false),
+            "scale-memory",
+            "Resident memory of a node",
+            "MiB",
             vec![
-                line("at rest after a start", points(steps, |step| step.idle_mib)),
-                line("every script called once", points(steps, |step| step.called_mib)),
+                Line::new("at rest after a start", points(steps, |step| step.idle_mib)),
+                Line::new("every script called once", points(steps, |step| step.called_mib)),
             ],
         ),
         plot(
-            ("scale-cold", "First call of a script after a start"),
-            "scripts",
-            ("ms", false),
-            vec![line("p50", cold_p50), line("p99", cold_p99)],
+            "scale-cold",
+            "First call of a script after a start",
+            "ms",
+            vec![Line::new("p50", cold_p50), Line::new("p99", cold_p99)],
         ),
         plot(
-            ("scale-warm", "A warm call"),
-            "scripts",
-            ("p50, ms", false),
+            "scale-warm",
+            "A warm call",
+            "p50, ms",
             vec![
-                line("one connection", points(steps, |step| over(&step.alone, |load| load.p50_ms).median)),
-                line(&format!("{ALL_OUT} connections"), points(steps, |step| over(&step.all_out, |load| load.p50_ms).median)),
+                Line::new("one connection", points(steps, |step| over(&step.alone, |load| load.p50_ms).median)),
+                Line::new(
+                    &format!("{ALL_OUT} connections"),
+                    points(steps, |step| over(&step.all_out, |load| load.p50_ms).median),
+                ),
             ],
         ),
     ]

@@ -6,7 +6,8 @@ use std::time::Instant;
 use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
 
-use super::ground::{HELLO, Target};
+use super::load::Target;
+use crate::support::scripts::{HELLO, steps};
 use crate::support::{Client, Failure, Node};
 
 /// Scripts of an app.
@@ -15,8 +16,6 @@ pub(crate) const SCRIPTS: usize = 10;
 pub(crate) const DEPLOYMENTS_AT_ONCE: usize = 4;
 /// Scripts that are called at once when every one is.
 pub(crate) const CALLS_AT_ONCE: usize = 4;
-/// Functions of a script that does not only say hello.
-const FUNCTIONS: usize = 20;
 
 /// Makes the apps of these numbers, each with one manifest; how long that took, s.
 pub(crate) async fn deploy(client: &Client, from: usize, to: usize) -> Result<f64, Failure> {
@@ -102,11 +101,5 @@ fn source(app: usize, script: usize) -> String {
     if script == 0 {
         return HELLO.to_owned();
     }
-    let mut source = String::new();
-    for function in 0..FUNCTIONS {
-        source += &format!(
-            "fn step_{function}(value) {{ if value > {function} {{ value - {function} }} else {{ value * 2 + {app} }} }}\n"
-        );
-    }
-    source + format!("#{{ app: {app}, script: {script}, step: step_3(7) }}\n").as_str()
+    steps(app) + format!("#{{ app: {app}, script: {script}, step: step_3(7) }}\n").as_str()
 }

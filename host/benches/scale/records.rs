@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use tokio::time::sleep;
 
-use super::ground::{ALL_OUT, Ground, HELLO, Scale, Target, line, mib, over, plot, timed, written};
+use super::load::{ALL_OUT, LOOK, Scale, Target, mib, over, timed};
 use super::retention;
-use crate::support::figures::{Plot, Section, Spread, Table, count, significant};
+use crate::support::figures::{Axis, Line, Plot, Section, Spread, Table, count, significant};
+use crate::support::ground::Ground;
+use crate::support::scripts::HELLO;
 use crate::support::wrk::Load;
 use crate::support::{Client, Failure, Node, quantile};
 
@@ -48,16 +50,18 @@ impl Step {
 }
 
 pub(crate) async fn measure(scale: Scale) -> Result<Vec<Section>, Failure> {
-    let mut ground = Ground::open().await?;
+    let ground = Ground::open().await?;
+    let mut db = ground.connect().await?;
     let recorded = Recorded::open(&ground).await?;
     let mut steps = Vec::new();
     for &records in scale.records {
         recorded.make(records).await?;
-        steps.push(recorded.step(&mut ground.db, scale).await?);
+        steps.push(recorded.step(&mut db, scale).await?);
     }
-    let indexes = indexes(&mut ground.db).await?;
-    let retention = retention::measure(&mut ground, recorded, scale).await?;
-    ground.close().await?;
+    let indexes = indexes(&mut db).await?;
+    let retention = retention::measure(&ground, &mut db, recorded, scale).await?;
+    db.close().await?;
+    ground.close().await;
     Ok(vec![section(scale, steps, &indexes), retention])
 }
 
@@ -82,13 +86,13 @@ impl Recorded {
 
     /// Calls until there are so many records.
     async fn make(&self, records: u64) -> Result<(), Failure> {
-        let mut there = recorder(&written(&self.client).await?, "written");
+        let mut there = recorder(&self.client.settled(LOOK).await?, "written");
         while there < records {
             eprintln!("records: {there} of {records}");
             let left = records - there;
             let (connections, per_second) = if left < FEW { (1, PER_SECOND[0]) } else { (ALL_OUT, PER_SECOND[1]) };
             self.kept.load(&self.node, connections, (left / per_second).clamp(1, 10) as u32)?;
-            let now = recorder(&written(&self.client).await?, "written");
+            let now = recorder(&self.client.settled(LOOK).await?, "written");
             if now == there {
                 return Err("calls leave no records".into());
             }
@@ -99,7 +103,7 @@ impl Recorded {
 
     /// Sizes and reads as they are, then calls, which add records.
     async fn step(&self, db: &mut PgConnection, scale: Scale) -> Result<Step, Failure> {
-        let records = recorder(&written(&self.client).await?, "written");
+        let records = recorder(&self.client.settled(LOOK).await?, "written");
         eprintln!("records: {records}, read {} times and called", scale.reads);
         let (table, indexes): (i64, i64) =
             sqlx::query_as("SELECT pg_table_size('executions'::regclass), pg_indexes_size('executions'::regclass)")
@@ -121,12 +125,12 @@ impl Recorded {
         for _ in 0..ROUNDS {
             for (target, loads) in [(&self.kept, &mut kept), (&self.unkept, &mut unkept)] {
                 loads.push(target.load(&self.node, ALL_OUT, 1)?);
-                written(&self.client).await?;
+                self.client.settled(LOOK).await?;
                 // The database has what it was given, and is at rest again.
                 sleep(Duration::from_millis(500)).await;
             }
         }
-        let dropped = recorder(&written(&self.client).await?, "dropped");
+        let dropped = recorder(&self.client.settled(LOOK).await?, "dropped");
         Ok(Step { records, table, indexes, page_ms, one_ms, kept, unkept, dropped })
     }
 }
@@ -248,32 +252,35 @@ fn plots(steps: &mut [Step]) -> Vec<Plot> {
         steps.iter_mut().map(|step| (step.records as f64, value(step))).collect()
     };
     let rate = |loads: &[Load]| -> Spread { over(loads, |load| load.per_second) };
+    let plot = |name: &str, title: &str, y: &str, lines| {
+        Plot::new((name, title), Axis::logarithmic("records"), Axis::straight(y), lines)
+    };
     vec![
         plot(
-            ("scale-records", "What a record takes"),
-            "records",
-            ("bytes a record", false),
+            "scale-records",
+            "What a record takes",
+            "bytes a record",
             vec![
-                line("table and indexes", points(&|step| step.per_record(step.table + step.indexes))),
-                line("table", points(&|step| step.per_record(step.table))),
+                Line::new("table and indexes", points(&|step| step.per_record(step.table + step.indexes))),
+                Line::new("table", points(&|step| step.per_record(step.table))),
             ],
         ),
         plot(
-            ("scale-reads", "Reading records by the API"),
-            "records",
-            ("p50, ms", false),
+            "scale-reads",
+            "Reading records by the API",
+            "p50, ms",
             vec![
-                line("the newest page", points(&|step| quantile(&mut step.page_ms, 0.5))),
-                line("one record", points(&|step| quantile(&mut step.one_ms, 0.5))),
+                Line::new("the newest page", points(&|step| quantile(&mut step.page_ms, 0.5))),
+                Line::new("one record", points(&|step| quantile(&mut step.one_ms, 0.5))),
             ],
         ),
         plot(
-            ("scale-writes", "Calls while there are so many records"),
-            "records",
-            ("calls/s", false),
+            "scale-writes",
+            "Calls while there are so many records",
+            "calls/s",
             vec![
-                line("records kept", points(&|step| rate(&step.kept).median)),
-                line("none kept", points(&|step| rate(&step.unkept).median)),
+                Line::new("records kept", points(&|step| rate(&step.kept).median)),
+                Line::new("none kept", points(&|step| rate(&step.unkept).median)),
             ],
         ),
     ]

@@ -8,9 +8,10 @@ use sqlx::PgConnection;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::ground::{ALL_OUT, Ground, Scale, Target, mib, over};
+use super::load::{ALL_OUT, Scale, Target, mib, over};
 use super::records::Recorded;
 use crate::support::figures::{Section, Spread, Table, count, significant};
+use crate::support::ground::Ground;
 use crate::support::wrk::Load;
 use crate::support::{Failure, Node};
 
@@ -50,7 +51,12 @@ struct Aged {
     newest: Uuid,
 }
 
-pub(crate) async fn measure(ground: &mut Ground, recorded: Recorded, scale: Scale) -> Result<Section, Failure> {
+pub(crate) async fn measure(
+    ground: &Ground,
+    db: &mut PgConnection,
+    recorded: Recorded,
+    scale: Scale,
+) -> Result<Section, Failure> {
     let Recorded { node, kept: target, .. } = recorded;
     node.stop().await?;
     eprintln!("retention: calls before, {ROUNDS} rounds of a second");
@@ -61,21 +67,21 @@ pub(crate) async fn measure(ground: &mut Ground, recorded: Recorded, scale: Scal
     }
     node.stop().await?;
 
-    let aged = Aged::make(&mut ground.db).await?;
-    aged.put(&mut ground.db).await?;
-    let full = size(&mut ground.db).await?;
+    let aged = Aged::make(db).await?;
+    aged.put(db).await?;
+    let full = size(db).await?;
     eprintln!("retention: {} records are deleted, nothing is called", aged.rows);
     let (node, _) = ground.start().await?;
-    let alone = aged.swept(&mut ground.db).await?;
-    let empty = size(&mut ground.db).await?;
+    let alone = aged.swept(db).await?;
+    let empty = size(db).await?;
     node.stop().await?;
 
     let mut beside = Vec::new();
     for (connections, before) in before {
-        aged.put(&mut ground.db).await?;
+        aged.put(db).await?;
         eprintln!("retention: {} records are deleted, calls on {connections} connection(s)", aged.rows);
         let (node, _) = ground.start().await?;
-        let (swept, meanwhile) = while_called(&aged, &mut ground.db, &target, &node, connections).await?;
+        let (swept, meanwhile) = while_called(&aged, db, &target, &node, connections).await?;
         let after = rounds(&target, &node, connections)?;
         node.stop().await?;
         beside.push(Beside { connections, before, meanwhile, after, swept });

@@ -5,10 +5,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::ground::{App, Comparison, Ground, HELLO, Scene, alternate, beside, hostile};
 use super::load::{Calls, Load, Storm, Target, measure};
+use super::scene::{App, Comparison, Scale, Scene, alternate, beside, hostile};
 use crate::support::Failure;
 use crate::support::figures::{Section, Spread, Table, significant};
+use crate::support::ground::Ground;
+use crate::support::queue::{fill, succeeded};
+use crate::support::scripts::HELLO;
 
 /// Connections of the app that burns: more than it has places.
 const BURNERS: usize = 32;
@@ -19,8 +22,8 @@ const BACKLOG: usize = 5_000;
 /// The p99 of a neighbour, of what it is alone.
 const GOAL: f64 = 3.0;
 
-pub(crate) async fn figure(ground: &Ground, section: &mut Section) -> Result<(), Failure> {
-    let scene = ground.scene("a").await?;
+pub(crate) async fn figure(ground: &Ground, scale: Scale, section: &mut Section) -> Result<(), Failure> {
+    let scene = Scene::open(ground, scale, "a").await?;
     let (_, hello) = scene.neighbour().await?;
     let burner = scene.app("burner").await?;
     scene.unleash(&burner).await?;
@@ -94,7 +97,7 @@ async fn backlog(scene: &Scene, hello: &Target, comparison: &mut Comparison) -> 
         let begin = async || switch(true).await.map(drop);
         let end = async |()| {
             switch(false).await?;
-            while scene.status().await?["events_running"] != 0 {
+            while scene.client.status().await?["events_running"] != 0 {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
             Ok::<_, Failure>(Load::default())
@@ -118,15 +121,14 @@ async fn deliveries(mut scene: Scene) -> Result<(Scene, Table), Failure> {
     let (app, loud) = (scene.app("deliveries").await?, scene.app("loud").await?);
     let hello = scene.deploy(&loud, "hello", HELLO, json!({})).await?;
     let trigger = trigger(&scene, &app, "ctx.event.queue.message", json!({})).await?;
-    let id: uuid::Uuid = trigger["id"].as_str().unwrap_or_default().parse()?;
     let mut db = scene.db.take().ok_or("the database cannot be reached")?;
     let (time, mut alone, mut beside) = (scene.scale.time, Vec::new(), Vec::new());
     let (mut requests, mut requests_beside, mut failed) = (Vec::new(), Vec::new(), 0);
     for _ in 0..scene.scale.rounds {
-        alone.push(settled(&scene, &mut db, &app, id, time).await?);
+        alone.push(settled(&scene, &mut db, &app, &trigger, time).await?);
         requests.push(measure(&hello, BURNERS, time).per_second());
         let storm = Storm::begin(std::slice::from_ref(&hello), BURNERS);
-        beside.push(settled(&scene, &mut db, &app, id, time).await?);
+        beside.push(settled(&scene, &mut db, &app, &trigger, time).await?);
         let load = storm.end();
         requests_beside.push(load.per_second());
         failed += load.failed();
@@ -143,9 +145,9 @@ async fn deliveries(mut scene: Scene) -> Result<(Scene, Table), Failure> {
 }
 
 /// Deliveries settled per second while there are more than enough; then waits until none is left.
-async fn settled(scene: &Scene, db: &mut PgConnection, app: &App, trigger: uuid::Uuid, time: Duration) -> Result<f64, Failure> {
+async fn settled(scene: &Scene, db: &mut PgConnection, app: &App, trigger: &Value, time: Duration) -> Result<f64, Failure> {
     let messages = i32::try_from(time.as_secs() * 15_000)?;
-    fill(db, app, messages).await?;
+    fill(db, &app.value, messages).await?;
     scene.client.post(&format!("/api/v1/admin/apps/{}/queues/q/messages", app.slug), json!({ "message": 0 })).await?;
     tokio::time::sleep(Duration::from_millis(500)).await;
     let (began, before) = (std::time::Instant::now(), succeeded(db, trigger).await?);
@@ -154,27 +156,4 @@ async fn settled(scene: &Scene, db: &mut PgConnection, app: &App, trigger: uuid:
     scene.client.post(&format!("/api/v1/admin/apps/{}/queues/q/purge", app.slug), json!({})).await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     Ok(settled)
-}
-
-/// Puts messages into an app's outbox, as so many sends would leave them, and tells nobody.
-async fn fill(db: &mut PgConnection, app: &App, messages: i32) -> Result<(), Failure> {
-    sqlx::query(
-        r#"WITH message AS (SELECT n, id_at(now()) AS id FROM generate_series(1, $2::integer) AS n), event AS (
-               INSERT INTO events (id, app_id, source, op, at, depth, request_id, about)
-               SELECT id, $1, 'queue', 'send', now(), 1, id, '{"name":"q","message":' || n || '}' FROM message
-           )
-           INSERT INTO outbox (event_id, app_id, source, op, name, depth, due_at)
-           SELECT id, $1, 'queue', 'send', 'q', 1, now() FROM message"#,
-    )
-    .bind(app.id()?)
-    .bind(messages)
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-async fn succeeded(db: &mut PgConnection, trigger: uuid::Uuid) -> Result<i64, Failure> {
-    let statement = "SELECT succeeded FROM trigger_counts WHERE trigger_id = $1";
-    let (count,): (i64,) = sqlx::query_as(statement).bind(trigger).fetch_one(db).await?;
-    Ok(count)
 }

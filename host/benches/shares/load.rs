@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::support::Failure;
-use crate::support::quantile;
+use crate::support::{Failure, quantile};
 
 /// An answer comes within this, or the call counts as broken.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::ground::{self, Comparison, Ground, Scale, Scene, all_hostile, beside, facts, told};
 use super::group::Group;
 use super::load::{Calls, Load, Target, measure};
-use crate::support::Failure;
+use super::scene::{self, Comparison, Scale, Scene, all_hostile, beside, facts, told};
 use crate::support::figures::{Section, count, significant};
-use crate::support::{Client, Node, open_to_all};
+use crate::support::ground::{Ground, directory};
+use crate::support::{Client, Failure, Node, PICLOUD};
 
 const GROUP_MIB: u64 = 512;
 /// Apps that bomb, and connections of each.
@@ -31,10 +31,9 @@ pub(crate) async fn bombs(scale: Scale, section: &mut Section) -> Result<(), Fai
             return Ok(());
         }
     };
-    let dir = tempfile::Builder::new().prefix("picloud-bench").tempdir()?;
-    open_to_all(dir.path())?;
+    let dir = directory()?;
     // A first start compiles the component, which a small board would be given ready.
-    let mut first = std::process::Command::new(crate::support::PICLOUD);
+    let mut first = std::process::Command::new(PICLOUD);
     first.args(["serve", "--embedded"]).env_remove("DATABASE_URL");
     Node::launch(dir.path(), first).await?.0.stop().await?;
     let (node, _) = Node::launch(dir.path(), group.serve()).await?;
@@ -56,9 +55,9 @@ async fn bombed(scene: &Scene, group: &Group, section: &mut Section) -> Result<(
         let app = scene.app(&format!("bomber-{number}")).await?;
         scene.unleash(&app).await?;
         for (name, source) in [
-            ("string", ground::hostile("string_doubling")?),
-            ("array", ground::hostile("array_bomb")?),
-            ("map", ground::hostile("map_bomb")?),
+            ("string", scene::hostile("string_doubling")?),
+            ("array", scene::hostile("array_bomb")?),
+            ("map", scene::hostile("map_bomb")?),
             ("json-out", JSON_OUT.to_owned()),
             ("json-in", JSON_IN.to_owned()),
         ] {
@@ -85,7 +84,7 @@ async fn bombed(scene: &Scene, group: &Group, section: &mut Section) -> Result<(
         comparison.tell(&format!("{} and {most} MB", most / 4), connections, rounds);
     }
     let peak = seen.most_mib();
-    let status = scene.status().await?;
+    let status = scene.client.status().await?;
     let after = scene.settle().await?;
     let calls = Calls::counted(std::slice::from_ref(&hello), 4, 1_000).end();
     let is_same = std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "picloud");
@@ -110,9 +109,9 @@ async fn bombed(scene: &Scene, group: &Group, section: &mut Section) -> Result<(
 }
 
 /// c: everything that is known as an attack, ten thousand times.
-pub(crate) async fn hostile(ground: &Ground, section: &mut Section) -> Result<(), Failure> {
-    let scene = ground.scene("c").await?;
-    let invocations: u64 = if scene.scale.is_quick { 1_000 } else { 10_000 };
+pub(crate) async fn hostile(ground: &Ground, scale: Scale, section: &mut Section) -> Result<(), Failure> {
+    let scene = Scene::open(ground, scale, "c").await?;
+    let invocations: u64 = if scale.is_quick { 1_000 } else { 10_000 };
     let (_, hello) = scene.neighbour().await?;
     let (mut attack, mut kinds) = (Vec::new(), 0);
     for number in 0..3 {

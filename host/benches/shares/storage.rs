@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::ground::{App, Comparison, Ground, Scene, beside, facts};
 use super::load::Target;
+use super::scene::{App, Comparison, Scale, Scene, beside, facts};
 use crate::support::Failure;
 use crate::support::figures::{Section, count};
+use crate::support::ground::Ground;
 
 /// Connections of the app that logs, and of the one that searches.
 const LOGGERS: usize = 32;
@@ -14,14 +15,14 @@ const SEARCHERS: usize = 8;
 const LOGS: &str = r#"let s = ""; s.pad(8192, "x"); for i in 0..32 { log::info(s); }"#;
 
 /// e: a flood of log lines.
-pub(crate) async fn logs(ground: &Ground, section: &mut Section) -> Result<(), Failure> {
-    let scene = ground.scene("e").await?;
+pub(crate) async fn logs(ground: &Ground, scale: Scale, section: &mut Section) -> Result<(), Failure> {
+    let scene = Scene::open(ground, scale, "e").await?;
     let (_, hello) = scene.neighbour().await?;
     let flooder = scene.app("flooder").await?;
     // The worst case: it may keep all of it.
     scene.set_quota(&flooder, json!({ "log_bytes_per_day": 1_u64 << 40 })).await?;
     let log = scene.deploy(&flooder, "log", LOGS, json!({})).await?;
-    let (before, at_first) = (scene.settle().await?, scene.status().await?);
+    let (before, at_first) = (scene.settle().await?, scene.client.status().await?);
     let mut most: f64 = 0.0;
     let title = format!("e: an app logs 256 KiB a call on {LOGGERS} connections.");
     let mut comparison = Comparison::new(&title, "log lines without end");
@@ -31,7 +32,7 @@ pub(crate) async fn logs(ground: &Ground, section: &mut Section) -> Result<(), F
         comparison.tell("256 KiB a call", connections, rounds);
     }
     let after = scene.settle().await?;
-    let at_last = scene.status().await?;
+    let at_last = scene.client.status().await?;
     let counted = |name: &str| {
         let of = |status: &Value| status["recorder"][name].as_u64().unwrap_or(0);
         of(&at_last) - of(&at_first)
@@ -50,9 +51,9 @@ pub(crate) async fn logs(ground: &Ground, section: &mut Section) -> Result<(), F
 }
 
 /// f: a collection that is read whole for every answer.
-pub(crate) async fn documents(ground: &Ground, section: &mut Section) -> Result<(), Failure> {
-    let mut scene = ground.scene("f").await?;
-    let documents = if scene.scale.is_quick { 100_000 } else { 1_000_000 };
+pub(crate) async fn documents(ground: &Ground, scale: Scale, section: &mut Section) -> Result<(), Failure> {
+    let mut scene = Scene::open(ground, scale, "f").await?;
+    let documents = if scale.is_quick { 100_000 } else { 1_000_000 };
     let (neighbour, hello) = scene.neighbour().await?;
     let get = scene.deploy(&neighbour, "get", r#"kv::collection("c").get("k")"#, json!({})).await?;
     let set = scene.deploy(&neighbour, "set", r#"kv::collection("c").set(`k${random::int(0, 1000)}`, 1)"#, json!({})).await?;

@@ -11,10 +11,11 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
-use super::ground::{Comparison, Ground, alternate, facts};
 use super::load::{Load, Storm, Target, address};
+use super::scene::{Comparison, Scale, Scene, alternate, facts};
 use crate::support::Failure;
 use crate::support::figures::{Section, count};
+use crate::support::ground::Ground;
 
 /// Connections of the app that waits.
 const WAITING: usize = 64;
@@ -23,12 +24,12 @@ const IDLE: usize = 5_000;
 const DRIPPING: usize = 500;
 
 /// d: requests to a host that takes them and never answers.
-pub(crate) async fn hosts(ground: &Ground, section: &mut Section) -> Result<(), Failure> {
+pub(crate) async fn hosts(ground: &Ground, scale: Scale, section: &mut Section) -> Result<(), Failure> {
     let Some(own) = private_address() else {
         section.text += "\n\nd is left out: this machine has no address of a private network, and no grant reaches loopback.";
         return Ok(());
     };
-    let scene = ground.scene("d").await?;
+    let scene = Scene::open(ground, scale, "d").await?;
     let (_, hello) = scene.neighbour().await?;
     let host = Silent::listen(own)?;
     let waiter = scene.app("waiter").await?;
@@ -54,7 +55,7 @@ pub(crate) async fn hosts(ground: &Ground, section: &mut Section) -> Result<(), 
             }
             Ok::<_, Failure>(storm.end())
         };
-        let rounds = alternate(scene.scale, (&hello, connections), begin, end).await?;
+        let rounds = alternate(scale, (&hello, connections), begin, end).await?;
         comparison.tell("waits", connections, rounds);
     }
     let mut table = comparison.into_table();
@@ -111,8 +112,8 @@ impl Silent {
 }
 
 /// g: connections by the thousand.
-pub(crate) async fn connections(ground: &Ground, section: &mut Section) -> Result<(), Failure> {
-    let scene = ground.scene("g").await?;
+pub(crate) async fn connections(ground: &Ground, scale: Scale, section: &mut Section) -> Result<(), Failure> {
+    let scene = Scene::open(ground, scale, "g").await?;
     let (idle, dripping) = as_many_as_may_be_open();
     let (app, hello) = scene.neighbour().await?;
     scene.deploy(&app, "size", "ctx.request.body.len()", json!({})).await?;
@@ -132,7 +133,7 @@ pub(crate) async fn connections(ground: &Ground, section: &mut Section) -> Resul
                 *resident.lock().unwrap_or_else(PoisonError::into_inner) = scene.node.resident_mib()?;
                 Ok::<_, Failure>(flood.end())
             };
-            let rounds = alternate(scene.scale, (target, connections), begin, end).await?;
+            let rounds = alternate(scale, (target, connections), begin, end).await?;
             most = most.max(resident.into_inner().unwrap_or_else(PoisonError::into_inner));
             comparison.tell(what, connections, rounds);
         }

@@ -1,4 +1,4 @@
-//! What a bench found, kept for `--bench report`, which makes README.md and the plots of it.
+//! What a bench found, kept for `cargo bench -- report`, which makes README.md and the plots of it.
 
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Failure;
+use super::asked::Asked;
 
 /// A chapter of README.md: one bench has one or more.
 #[derive(Serialize, Deserialize)]
@@ -94,7 +95,7 @@ impl Section {
         self.goals.push(Goal { figure, goal, measured, reached });
     }
 
-    pub(crate) fn print(&self) {
+    fn print(&self) {
         println!("\n## {}\n", self.title);
         for table in &self.tables {
             println!("{}", table.markdown());
@@ -147,19 +148,40 @@ impl Table {
     }
 }
 
-impl Findings {
-    /// Prints the sections and keeps them in the target directory until `report` reads them.
-    pub(crate) fn keep(bench: &str, quick: bool, sections: Vec<Section>) -> Result<(), Failure> {
-        Self::show(&sections);
-        let date = picloud::clock::Clock::system().now().date_naive().to_string();
-        let findings = Self { date, quick, sections };
-        std::fs::create_dir_all(Self::dir())?;
-        Ok(std::fs::write(Self::dir().join(format!("{bench}.json")), serde_json::to_vec_pretty(&findings)?)?)
+impl Plot {
+    pub(crate) fn new((name, title): (&str, &str), x: Axis, y: Axis, lines: Vec<Line>) -> Self {
+        Self { name: name.to_owned(), title: title.to_owned(), x, y, lines }
+    }
+}
+
+impl Axis {
+    pub(crate) fn straight(label: &str) -> Self {
+        Self { label: label.to_owned(), logarithmic: false }
     }
 
-    /// Prints the sections of a run that measured a part: what a whole one found stays as it is.
-    pub(crate) fn show(sections: &[Section]) {
+    pub(crate) fn logarithmic(label: &str) -> Self {
+        Self { label: label.to_owned(), logarithmic: true }
+    }
+}
+
+impl Line {
+    /// The name is shown as plain text.
+    pub(crate) fn new(name: &str, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        Self { name: name.replace('`', ""), points: points.into_iter().collect() }
+    }
+}
+
+impl Findings {
+    /// Prints the sections. Those of a whole run stay in the target directory until `report` reads them; a part replaces nothing.
+    pub(crate) fn tell(bench: &str, asked: &Asked<'_>, sections: Vec<Section>) -> Result<(), Failure> {
         sections.iter().for_each(Section::print);
+        if !asked.is_whole {
+            return Ok(());
+        }
+        let date = picloud::clock::Clock::system().now().date_naive().to_string();
+        let findings = Self { date, quick: asked.is_quick, sections };
+        std::fs::create_dir_all(Self::dir())?;
+        Ok(std::fs::write(Self::dir().join(format!("{bench}.json")), serde_json::to_vec_pretty(&findings)?)?)
     }
 
     pub(crate) fn dir() -> PathBuf {

@@ -1,8 +1,18 @@
-//! What the benches that run a whole node share.
+//! What benches share.
+//!
+//! `asked` is what one is started with, `ground` where nodes run, `alone` a sandbox without a node, `baseline` and `native` what
+//! they are compared with, `wrk` who calls, `scripts` what is called, `queue` what waits to be delivered, `memory` what the
+//! kernel says of processes, `figures` what is told in the end.
 
 pub(crate) mod alone;
+pub(crate) mod asked;
 pub(crate) mod baseline;
 pub(crate) mod figures;
+pub(crate) mod ground;
+pub(crate) mod memory;
+pub(crate) mod native;
+pub(crate) mod queue;
+pub(crate) mod scripts;
 pub(crate) mod wrk;
 
 use std::path::Path;
@@ -10,9 +20,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sqlx::PgConnection;
 
 pub(crate) const PICLOUD: &str = env!("CARGO_BIN_EXE_picloud");
 pub(crate) const PASSWORD: &str = "bench-password-of-no-worth";
+
+/// A node comes to rest within this, or not at all.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) type Failure = Box<dyn std::error::Error>;
 
@@ -21,6 +35,14 @@ pub(crate) struct Node {
     child: Child,
     pub(crate) data: String,
     pub(crate) admin: String,
+}
+
+/// What a node did while nobody asked it for anything.
+pub(crate) struct Idle {
+    /// Of its database, without the one that asks for their number.
+    pub(crate) transactions: i64,
+    /// Of a core, %.
+    pub(crate) cpu_percent: f64,
 }
 
 impl Node {
@@ -58,13 +80,24 @@ impl Node {
     }
 
     pub(crate) fn resident_mib(&self) -> Result<f64, Failure> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-        Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
+        memory::resident_mib(self.pid())
     }
 
-    pub(crate) fn cpu_ticks(&self) -> Result<u64, Failure> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+    /// Leaves it alone for some time.
+    pub(crate) async fn idle(&self, db: &mut PgConnection, time: Duration) -> Result<Idle, Failure> {
+        // PostgreSQL counts what a backend did only when that has been at rest for ten seconds.
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        let (transactions, ticks) = (committed(db).await?, self.cpu_ticks()?);
+        tokio::time::sleep(time).await;
+        let (transactions, ticks) = (committed(db).await? - transactions, self.cpu_ticks()? - ticks);
+        let per_second = rustix::param::clock_ticks_per_second() as f64;
+        // The first reading may be one transaction of the second.
+        let transactions = (transactions - 1).max(0);
+        Ok(Idle { transactions, cpu_percent: ticks as f64 / per_second / time.as_secs_f64() * 100.0 })
+    }
+
+    fn cpu_ticks(&self) -> Result<u64, Failure> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()))?;
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         Ok(fields[11].parse::<u64>()? + fields[12].parse::<u64>()?)
     }
@@ -134,6 +167,24 @@ impl Client {
             .await?)
     }
 
+    /// What the node says of itself.
+    pub(crate) async fn status(&self) -> Result<Value, Failure> {
+        self.get("/api/v1/admin/node").await
+    }
+
+    /// Looks after each pause whether nothing runs or waits any more and the records are written; what the node says then.
+    pub(crate) async fn settled(&self, pause: Duration) -> Result<Value, Failure> {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            tokio::time::sleep(pause).await;
+            let status = self.status().await?;
+            if status["running"] == 0 && status["waiting"] == 0 && status["recorder"]["queued"] == 0 {
+                return Ok(status);
+            }
+        }
+        Err("the node does not come to rest".into())
+    }
+
     pub(crate) async fn upload(&self, app: &Value, name: &str, source: &str) -> Result<Value, Failure> {
         self.post("/api/v1/admin/scripts", json!({ "app_id": app["id"], "name": name, "source": source })).await
     }
@@ -152,18 +203,9 @@ impl Client {
     }
 }
 
-pub(crate) async fn committed(database: &mut sqlx::PgConnection) -> Result<i64, Failure> {
-    let (count,): (i64,) =
-        sqlx::query_as("select xact_commit + xact_rollback from pg_stat_database where datname = current_database()")
-            .fetch_one(database)
-            .await?;
-    Ok(count)
-}
-
-/// PostgreSQL runs as another user when this is root.
-pub(crate) fn open_to_all(dir: &Path) -> Result<(), Failure> {
-    use std::os::unix::fs::PermissionsExt;
-    Ok(std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o711))?)
+/// The id of what the administration has made.
+pub(crate) fn id(made: &Value) -> Result<uuid::Uuid, Failure> {
+    Ok(made["id"].as_str().unwrap_or_default().parse()?)
 }
 
 /// The value below which that share of them lies.
@@ -173,13 +215,10 @@ pub(crate) fn quantile(values: &mut [f64], share: f64) -> f64 {
     values.get((last as f64 * share).round() as usize).copied().unwrap_or(f64::NAN)
 }
 
-/// A private PostgreSQL in `dir`, and the URL of its database.
-pub(crate) async fn postgres(dir: &Path) -> Result<(picloud::postgres::Server, String), Failure> {
-    open_to_all(dir)?;
-    let options = picloud::postgres::Options { data_dir: dir.to_owned(), binaries: None, connections_max: 50 };
-    let postgres = picloud::postgres::start(picloud::postgres::plan(options)?, |_| {}).await?;
-    let options = postgres.connect_options();
-    let (name, user) = (options.get_database().unwrap_or_default(), options.get_username());
-    let url = format!("postgres:///{name}?host={}&user={user}", postgres.socket_dir().display());
-    Ok((postgres, url))
+async fn committed(db: &mut PgConnection) -> Result<i64, Failure> {
+    let (count,): (i64,) =
+        sqlx::query_as("select xact_commit + xact_rollback from pg_stat_database where datname = current_database()")
+            .fetch_one(db)
+            .await?;
+    Ok(count)
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sqlx::PgPool;
 use wasmtime::ResourceLimiter;
 
 use super::files::{Downloads, Uploads};
@@ -21,6 +20,7 @@ use crate::model::execution::LogLine;
 use crate::model::grant::Need;
 use crate::model::quota::Limits;
 use crate::service::Services;
+use crate::store::ScriptDb;
 
 /// What the invocation's host calls act on.
 #[derive(Debug, Clone)]
@@ -61,7 +61,7 @@ impl Reach {
     }
 
     /// The database as scripts reach it: through connections of their own, with statements bounded in time.
-    pub fn script_db(&self) -> &PgPool {
+    pub fn script_db(&self) -> &ScriptDb {
         &self.services.script_db
     }
 

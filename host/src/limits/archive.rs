@@ -41,9 +41,8 @@ pub const ARCHIVE_PIECES_HELD: usize = 8;
 /// Exports, and imports, under way on one node.
 pub const ARCHIVE_EXPORTS_AT_ONCE: usize = 2;
 pub const ARCHIVE_IMPORTS_AT_ONCE: usize = 2;
-/// What an export waits for its place, ms, and how often it looks meanwhile: whoever hung up has his until that is noticed.
+/// What an export waits for its place, ms.
 pub const ARCHIVE_EXPORT_WAIT_MS: u64 = 2_000;
-pub const ARCHIVE_EXPORT_LOOK_MS: u64 = 20;
 /// One export, and one import, ms: each holds a transaction open.
 pub const ARCHIVE_EXPORT_MS: u64 = 3_600_000;
 pub const ARCHIVE_IMPORT_MS: u64 = 3_600_000;

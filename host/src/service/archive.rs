@@ -15,14 +15,13 @@ mod pack;
 mod unpack;
 mod unplaced;
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep};
 
 use crate::error::{Error, Kind, Result};
+use crate::fair::{Ask, Fair, Place, Size};
 use crate::id::AppId;
 use crate::limits;
 
@@ -34,82 +33,65 @@ pub use self::unpack::{Source, source};
 /// How many may be under way on a node: each holds a connection to the database and a thread.
 #[derive(Debug)]
 pub struct Places {
-    exports: Arc<Semaphore>,
+    exports: Fair,
     imports: Arc<Semaphore>,
-    /// Apps that are being exported.
-    exporting: Arc<Mutex<HashSet<AppId>>>,
-}
-
-/// One export's place; given back when it is dropped.
-#[derive(Debug)]
-struct Exporting {
-    app: AppId,
-    all: Arc<Mutex<HashSet<AppId>>>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Drop for Exporting {
-    fn drop(&mut self) {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.app);
-    }
 }
 
 impl Default for Places {
     fn default() -> Self {
         Self {
-            exports: Arc::new(Semaphore::new(limits::ARCHIVE_EXPORTS_AT_ONCE)),
+            exports: Fair::new(&[Size { places: limits::ARCHIVE_EXPORTS_AT_ONCE, kept_bytes: 0 }], 0),
             imports: Arc::new(Semaphore::new(limits::ARCHIVE_IMPORTS_AT_ONCE)),
-            exporting: Arc::default(),
         }
     }
 }
 
 impl Places {
-    /// A place after a short wait.
-    async fn export_soon(&self, app: AppId) -> Result<Exporting> {
-        let until = Instant::now() + Duration::from_millis(limits::ARCHIVE_EXPORT_WAIT_MS);
-        loop {
-            match self.export(app) {
-                Err(_) if Instant::now() < until => sleep(Duration::from_millis(limits::ARCHIVE_EXPORT_LOOK_MS)).await,
-                place => return place,
-            }
-        }
-    }
-
-    /// One app takes one of them at a time: its admins leave room for others'.
-    fn export(&self, app: AppId) -> Result<Exporting> {
-        let place = take(&self.exports, "as many apps as may are being exported just now; try again later")?;
-        if !self.exporting.lock().unwrap_or_else(PoisonError::into_inner).insert(app) {
-            return Err(Error::new(Kind::Overloaded, "overloaded", "this app is being exported just now; try again later"));
-        }
-        Ok(Exporting { app, all: self.exporting.clone(), _place: place })
+    /// One app takes one of them at a time: its admins leave room for others'. It waits a moment: whoever hung up has his until
+    /// that is noticed.
+    async fn export(&self, app: AppId, wait: Duration) -> Result<Place> {
+        let ask = Ask { app, class: 0, bytes: 0, held_max: 1, weight: limits::WEIGHT_DEFAULT };
+        self.exports.enter(ask, wait).await.map_err(|_| {
+            overloaded(match self.exports.of_app(ask.class, app) {
+                (0, _) => "as many apps as may are being exported just now; try again later",
+                _ => "this app is being exported just now; try again later",
+            })
+        })
     }
 
     fn import(&self) -> Result<OwnedSemaphorePermit> {
-        take(&self.imports, "as many apps as may are being imported just now; try again later")
+        let place = Arc::clone(&self.imports).try_acquire_owned();
+        place.map_err(|_| overloaded("as many apps as may are being imported just now; try again later"))
     }
 }
 
-/// 503 rather than a wait: what is under way may take minutes.
-fn take(places: &Arc<Semaphore>, full: &'static str) -> Result<OwnedSemaphorePermit> {
-    Arc::clone(places).try_acquire_owned().map_err(|_| Error::new(Kind::Overloaded, "overloaded", full))
+/// 503 rather than a long wait: what is under way may take minutes.
+fn overloaded(message: &'static str) -> Error {
+    Error::new(Kind::Overloaded, "overloaded", message)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn one_more_than_may_is_refused_at_once() {
+    #[tokio::test]
+    async fn one_more_than_may_is_refused() {
         let places = Places::default();
-        let app = |n| AppId(uuid::Uuid::from_u128(n));
-        let mut held: Vec<_> = (1..=limits::ARCHIVE_EXPORTS_AT_ONCE as u128).map(|n| places.export(app(n)).unwrap()).collect();
-        assert_eq!(places.export(app(99)).unwrap_err().kind, Kind::Overloaded);
+        let export = |n| places.export(AppId(uuid::Uuid::from_u128(n)), Duration::ZERO);
+        let mut held = Vec::new();
+        for app in 1..=limits::ARCHIVE_EXPORTS_AT_ONCE as u128 {
+            held.push(export(app).await.unwrap());
+        }
+        let refused = export(99).await.unwrap_err();
+        assert_eq!(refused.kind, Kind::Overloaded);
+        assert!(refused.message.starts_with("as many apps"), "{refused}");
         held.pop();
-        assert_eq!(places.export(app(1)).unwrap_err().kind, Kind::Overloaded, "one app takes one place");
-        held.push(places.export(app(99)).unwrap());
+        let refused = export(1).await.unwrap_err();
+        assert_eq!(refused.kind, Kind::Overloaded);
+        assert!(refused.message.starts_with("this app"), "one app takes one place: {refused}");
+        held.push(export(99).await.unwrap());
         drop(held);
-        drop(places.export(app(1)).unwrap());
+        drop(export(1).await.unwrap());
         let held: Vec<_> = (0..limits::ARCHIVE_IMPORTS_AT_ONCE).map(|_| places.import().unwrap()).collect();
         assert_eq!(places.import().unwrap_err().kind, Kind::Overloaded);
         drop(held);
@@ -118,9 +100,9 @@ mod tests {
     #[tokio::test]
     async fn an_export_waits_a_moment_for_the_one_before_it() {
         let (places, app) = (Places::default(), AppId(uuid::Uuid::nil()));
-        let held = places.export(app).unwrap();
-        assert_eq!(places.export(app).unwrap_err().kind, Kind::Overloaded);
-        let (place, ()) = tokio::join!(places.export_soon(app), async { drop(held) });
+        let held = places.export(app, Duration::ZERO).await.unwrap();
+        assert_eq!(places.export(app, Duration::ZERO).await.unwrap_err().kind, Kind::Overloaded);
+        let (place, ()) = tokio::join!(places.export(app, Duration::from_secs(60)), async { drop(held) });
         drop(place.unwrap());
     }
 }

@@ -24,9 +24,9 @@ use crate::model::docs::{
 use crate::model::event::{Op, Origin, Source};
 use crate::model::page::{Page, PageQuery, check_limit, text_cursor};
 use crate::model::text;
-use crate::store;
 use crate::store::docs::Spot;
 use crate::store::docs::search::Ground;
+use crate::store::{self, ScriptDb};
 
 /// Who writes, and over which state of the document.
 #[derive(Clone, Copy)]
@@ -90,9 +90,12 @@ async fn make(
     Ok(document)
 }
 
-pub async fn get(db: &PgPool, app: AppId, collection: &str, id: &str) -> Result<Option<Document>> {
+pub async fn get(db: &ScriptDb, app: AppId, collection: &str, id: &str) -> Result<Option<Document>> {
     let spot = spot(app, collection, id)?;
-    Ok(store::docs::get(&mut *db.acquire().await?, spot).await?)
+    let mut db = db.acquire().await?;
+    let document = store::docs::get(&mut db, spot).await?;
+    db.done();
+    Ok(document)
 }
 
 /// Puts `data` (JSON text) in place of the document's. `None` when there is no such document. With `if_revision`, 409 when the
@@ -201,7 +204,7 @@ pub async fn collections(s: &Services, app: AppId, query: &PageQuery) -> Result<
 
 /// A page of what the filter (JSON text) matches. `limit` stands beside the filter or, as `$limit`, inside it.
 pub async fn find(
-    db: &PgPool,
+    db: &ScriptDb,
     app: AppId,
     collection: &str,
     filter: &[u8],
@@ -227,7 +230,7 @@ pub async fn search(
 }
 
 async fn found(
-    db: &PgPool,
+    db: &ScriptDb,
     app: AppId,
     collection: &str,
     filter: &[u8],
@@ -242,32 +245,37 @@ async fn found(
 }
 
 /// The first document that the filter (JSON text) matches.
-pub async fn find_one(db: &PgPool, app: AppId, collection: &str, filter: &[u8]) -> Result<Option<Document>> {
+pub async fn find_one(db: &ScriptDb, app: AppId, collection: &str, filter: &[u8]) -> Result<Option<Document>> {
     text::collection(collection)?;
     let found = Find::read_for_one(filter)?;
     let query = Query { filter: found.filter, sort: found.sort.unwrap_or_else(Sort::by_id), after: None, limit: 1 };
     let ground = Ground { app, collection };
-    let scan = store::docs::search::page(&mut *db.acquire().await?, ground, &query, 1, 0).await.map_err(unfinished)?;
+    let mut db = db.acquire().await?;
+    let scan = store::docs::search::page(&mut db, ground, &query, 1, 0).await.map_err(unfinished)?;
+    db.done();
     Ok(scan.items.into_iter().next().map(|(document, _)| document))
 }
 
 /// How many documents the filter (JSON text) matches.
-pub async fn count(db: &PgPool, app: AppId, collection: &str, filter: &[u8]) -> Result<u64> {
+pub async fn count(db: &ScriptDb, app: AppId, collection: &str, filter: &[u8]) -> Result<u64> {
     text::collection(collection)?;
     let found = Find::read_for_count(filter)?;
     let ground = Ground { app, collection };
-    store::docs::search::count(&mut *db.acquire().await?, ground, &found.filter).await.map_err(unfinished)
+    let mut db = db.acquire().await?;
+    let count = store::docs::search::count(&mut db, ground, &found.filter).await.map_err(unfinished)?;
+    db.done();
+    Ok(count)
 }
 
 /// Documents in the order of their ids.
-pub async fn list(db: &PgPool, app: AppId, collection: &str, cursor: Option<&str>, limit: u32) -> Result<Page<Document>> {
+pub async fn list(db: &ScriptDb, app: AppId, collection: &str, cursor: Option<&str>, limit: u32) -> Result<Page<Document>> {
     text::collection(collection)?;
     page(db, app, collection, Filter::everything(), Sort::by_id(), cursor, limit).await
 }
 
 /// A page ends early rather than hold more than `DOCS_PAGE_BYTES_MAX` bytes of data, but holds one document if there is one.
 async fn page(
-    db: &PgPool,
+    db: &ScriptDb,
     app: AppId,
     collection: &str,
     filter: Filter,
@@ -284,6 +292,7 @@ async fn page(
     let rows = i64::from(limit) + 1;
     let scan =
         store::docs::search::page(&mut db, Ground { app, collection }, &query, rows, bytes_max).await.map_err(unfinished)?;
+    db.done();
     Ok(query.sort.page(scan.items, scan.found, limit))
 }
 

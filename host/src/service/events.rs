@@ -204,6 +204,7 @@ pub(super) async fn append(s: &Services, by: Option<&Principal>, event: &NewEven
     let mut db = s.script_db.acquire().await.map_err(refusal)?;
     let doubt = s.events.doubt();
     store::events::append(&mut db, event).await.map_err(refusal)?;
+    db.done();
     doubt.settle(true);
     Ok(())
 }

@@ -214,7 +214,9 @@ pub async fn update(
 /// What is known of a file, if it is there.
 pub async fn head(s: &Services, app: AppId, collection: &str, name: &str) -> Result<Option<Metadata>> {
     files::check_place(collection, name)?;
-    let file = store::files::get(&mut *s.script_db.acquire().await?, app, collection, name).await?;
+    let mut db = s.script_db.acquire().await?;
+    let file = store::files::get(&mut db, app, collection, name).await?;
+    db.done();
     Ok(file.map(|file| file.metadata))
 }
 
@@ -230,7 +232,9 @@ pub async fn open(
     files::check_place(collection, name)?;
     let mut missing = None;
     for _ in 0..limits::FILE_OPEN_ATTEMPTS_MAX {
-        let found = store::files::get(&mut *s.script_db.acquire().await?, app, collection, name).await?;
+        let mut db = s.script_db.acquire().await?;
+        let found = store::files::get(&mut db, app, collection, name).await?;
+        db.done();
         let Some(File { metadata, blob }) = found else { return Ok(None) };
         let of = Version { app, file: metadata.id, blob: blob.id };
         if missing == Some(of.blob) {

@@ -35,13 +35,19 @@ use crate::store;
 /// The entry's value, revision and expiry, if it is there.
 pub async fn get(s: &Services, app: AppId, collection: &str, key: &str) -> Result<Option<Stored>> {
     check_place(collection, key)?;
-    Ok(store::kv::get(&mut *s.script_db.acquire().await?, s.now(), app, collection, key).await?)
+    let mut db = s.script_db.acquire().await?;
+    let found = store::kv::get(&mut db, s.now(), app, collection, key).await?;
+    db.done();
+    Ok(found)
 }
 
 /// Whether the entry is there.
 pub async fn has(s: &Services, app: AppId, collection: &str, key: &str) -> Result<bool> {
     check_place(collection, key)?;
-    Ok(store::kv::has(&mut *s.script_db.acquire().await?, s.now(), app, collection, key).await?)
+    let mut db = s.script_db.acquire().await?;
+    let is_there = store::kv::has(&mut db, s.now(), app, collection, key).await?;
+    db.done();
+    Ok(is_there)
 }
 
 /// Writes the entry, over what is there; what that was. Its expiry is that of `options` alone.
@@ -69,6 +75,7 @@ pub async fn set(
         doubt.settle(write.told);
         let found = write.before.as_ref().map_or(0, |before| before.revision);
         if write.written.is_some() {
+            db.done();
             s.kv_expiry.note(expires_at);
             return Ok(write.before);
         }
@@ -105,6 +112,7 @@ pub async fn increment(
         };
         let sum = base.checked_add(by).ok_or_else(|| sum_too_large(base, by))?;
         if write.written.is_some() {
+            db.done();
             return Ok((write.before, sum));
         }
         check_value(sum.to_string().len(), s.quota(app).kv_value_bytes as usize)?;
@@ -120,6 +128,7 @@ pub async fn delete(s: &Services, app: AppId, origin: Origin, collection: &str, 
     let mut db = s.script_db.acquire().await?;
     let doubt = s.events.doubt();
     let (before, told) = store::kv::delete(&mut db, now, app, collection, key, &told).await?;
+    db.done();
     doubt.settle(told);
     Ok(before)
 }
@@ -134,6 +143,7 @@ pub async fn list(s: &Services, app: AppId, collection: &str, query: Query) -> R
     let mut db = s.script_db.acquire().await?;
     // One entry more than the page says that more follow.
     let scan = store::kv::list(&mut db, s.now(), app, collection, &span, i64::from(limit) + 1, bytes_max).await?;
+    db.done();
     let found = scan.found;
     let mut items = scan.items;
     items.truncate(usize::try_from(limit).unwrap_or(usize::MAX));

@@ -101,7 +101,7 @@ async fn again_if<'a, T>(may: impl Fn(&Error) -> bool, work: impl Fn() -> BoxFut
 pub struct Services {
     pub db: PgPool,
     /// What scripts do goes through connections of their own.
-    pub script_db: PgPool,
+    pub script_db: store::ScriptDb,
     pub clock: Clock,
     pub routing: Routing,
     /// Every app answers at `{slug}.{apps_domain}`.

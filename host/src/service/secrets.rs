@@ -22,7 +22,9 @@ use crate::vault::DataKey;
 /// The value, if it is there.
 pub async fn get(s: &Services, app: AppId, name: &str) -> Result<Option<Secret>> {
     check_name(name)?;
-    let found = store::secrets::get(&mut *s.script_db.acquire().await?, app, name).await?;
+    let mut db = s.script_db.acquire().await?;
+    let found = store::secrets::get(&mut db, app, name).await?;
+    db.done();
     let Some((sealed, key)) = found else { return Ok(None) };
     Ok(Some(s.vault.unwrap(&key)?.open(app, name, &sealed)?))
 }

@@ -41,6 +41,7 @@ pub mod members;
 pub mod queues;
 pub mod routes;
 pub mod routing;
+mod script_db;
 pub mod scripts;
 pub mod secrets;
 pub mod sessions;
@@ -52,6 +53,8 @@ pub mod storage;
 pub mod triggers;
 pub mod usage;
 pub mod users;
+
+pub use self::script_db::{Lent, ScriptDb};
 
 /// What is done whole or not at all.
 pub type Tx = Transaction<'static, Postgres>;
@@ -75,11 +78,11 @@ pub async fn connect(options: PgConnectOptions) -> Result<PgPool> {
 ///
 /// A call that its deadline ends leaves its connection busy until the database has answered; in a pool of their own
 /// such connections take nothing from the platform.
-pub fn for_scripts(db: &PgPool) -> PgPool {
+pub fn for_scripts(db: &PgPool) -> ScriptDb {
     let statement_ms = limits::DATABASE_SCRIPT_STATEMENT_MS.to_string();
     let options = PgConnectOptions::clone(&db.connect_options());
     let options = options.application_name("picloud scripts").options([("statement_timeout", statement_ms)]);
-    pool(limits::DATABASE_SCRIPT_CONNECTIONS_MAX).connect_lazy_with(options)
+    ScriptDb::of(pool(limits::DATABASE_SCRIPT_CONNECTIONS_MAX).connect_lazy_with(options))
 }
 
 fn pool(connections_max: u32) -> PgPoolOptions {

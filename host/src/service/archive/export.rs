@@ -36,7 +36,7 @@ use crate::store::Tx;
 /// 404; 503 when too many are under way; 422 `limit_reached` for an app that no archive holds. What goes wrong later comes in
 /// place of the next piece.
 pub async fn export(s: &Arc<Services>, by: Option<&Principal>, app: AppId) -> Result<Packed> {
-    let place = s.archives.export_soon(app).await?;
+    let place = s.archives.export(app, Duration::from_millis(limits::ARCHIVE_EXPORT_WAIT_MS)).await?;
     let mut tx = store::begin_snapshot(&s.db).await?;
     let contents = Contents::read(s, &mut tx, app).await?;
     note(s, by, &contents).await?;

@@ -2,15 +2,20 @@
 
 use std::fs;
 
-use crate::support::Failure;
+use super::Failure;
 
-/// Resident memory of a process and of all that it started, MiB. What they share counts in each.
+/// Resident memory of a process, MiB.
 pub(crate) fn resident_mib(pid: u32) -> Result<f64, Failure> {
-    sum_mib(pid, &|pid| Ok(field(&format!("/proc/{pid}/status"), "VmRSS:")? / 1024.0))
+    Ok(field(&format!("/proc/{pid}/status"), "VmRSS:")? / 1024.0)
+}
+
+/// The same of it and of all that it started. What they share counts in each.
+pub(crate) fn resident_of_all_mib(pid: u32) -> Result<f64, Failure> {
+    sum_mib(pid, &resident_mib)
 }
 
 /// The same with what they share counted once: PostgreSQL's processes have most of theirs in common.
-pub(crate) fn proportional_mib(pid: u32) -> Result<f64, Failure> {
+pub(crate) fn proportional_of_all_mib(pid: u32) -> Result<f64, Failure> {
     sum_mib(pid, &|pid| Ok(field(&format!("/proc/{pid}/smaps_rollup"), "Pss:")? / 1024.0))
 }
 

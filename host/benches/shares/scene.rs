@@ -1,19 +1,16 @@
-//! Where figures are taken: a database, a node of its own for each figure, apps on it; and how they are told.
+//! Where a figure is taken: a node of its own with apps on it; and how it is told.
 
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
-use tempfile::TempDir;
 
 use super::load::{BROKEN, Load, Storm, Target, measure};
-use crate::support::Failure;
 use crate::support::figures::{Spread, Table, count, significant};
-use crate::support::{self, Client, Node};
-
-/// What a neighbour asks for.
-pub(crate) const HELLO: &str = r#"#{ statusCode: 200, body: #{ hello: ctx.request.path, n: 40 + 2 } }"#;
+use crate::support::ground::Ground;
+use crate::support::scripts::HELLO;
+use crate::support::{Client, Failure, Node, id};
 
 /// How long everything takes.
 #[derive(Debug, Clone, Copy)]
@@ -28,34 +25,6 @@ impl Scale {
     pub(crate) fn of(is_quick: bool) -> Self {
         let (rounds, seconds) = if is_quick { (1, 2) } else { (3, 5) };
         Self { is_quick, rounds, time: Duration::from_secs(seconds) }
-    }
-}
-
-/// A PostgreSQL, and a directory for nodes on it.
-pub(crate) struct Ground {
-    dir: TempDir,
-    postgres: picloud::postgres::Server,
-    url: String,
-    scale: Scale,
-}
-
-impl Ground {
-    pub(crate) async fn open(scale: Scale) -> Result<Self, Failure> {
-        let dir = tempfile::Builder::new().prefix("picloud-bench").tempdir()?;
-        let (postgres, url) = support::postgres(dir.path()).await?;
-        Ok(Self { dir, postgres, url, scale })
-    }
-
-    /// A fresh node for a figure.
-    pub(crate) async fn scene(&self, figure: &'static str) -> Result<Scene, Failure> {
-        let (node, _) = Node::start(self.dir.path(), &self.url).await?;
-        let client = Client::login(&node).await?;
-        let db = PgConnection::connect_with(&self.postgres.connect_options()).await?;
-        Ok(Scene { node, client, db: Some(db), figure, scale: self.scale })
-    }
-
-    pub(crate) async fn close(self) {
-        self.postgres.stop().await;
     }
 }
 
@@ -77,11 +46,17 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn id(&self) -> Result<uuid::Uuid, Failure> {
-        Ok(self.value["id"].as_str().unwrap_or_default().parse()?)
+        id(&self.value)
     }
 }
 
 impl Scene {
+    pub(crate) async fn open(ground: &Ground, scale: Scale, figure: &'static str) -> Result<Self, Failure> {
+        let (node, _) = ground.start().await?;
+        let client = Client::login(&node).await?;
+        Ok(Self { node, client, db: Some(ground.connect().await?), figure, scale })
+    }
+
     pub(crate) async fn app(&self, name: &str) -> Result<App, Failure> {
         let slug = format!("{}-{name}", self.figure);
         let value = self.client.post("/api/v1/admin/apps", json!({ "slug": slug, "name": slug })).await?;
@@ -121,19 +96,14 @@ impl Scene {
         self.set_quota(app, quota).await
     }
 
-    /// What the node says of itself.
-    pub(crate) async fn status(&self) -> Result<Value, Failure> {
-        self.client.get("/api/v1/admin/node").await
-    }
-
-    /// Until nothing runs any more, and memory has stopped to move.
+    /// Waits until nothing runs any more and memory has stopped to move; the node's, MiB.
     pub(crate) async fn settle(&self) -> Result<f64, Failure> {
         let mut resident = self.node.resident_mib()?;
         for _ in 0..30 {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            let (status, before) = (self.status().await?, resident);
+            self.client.settled(Duration::from_secs(1)).await?;
+            let before = resident;
             resident = self.node.resident_mib()?;
-            if status["running"] == 0 && status["recorder"]["queued"] == 0 && (resident - before).abs() < 0.5 {
+            if (resident - before).abs() < 0.5 {
                 break;
             }
         }

@@ -91,14 +91,15 @@ impl Ingress {
         let step = decide(&self.services.routing.current(), &parts);
         let (decision, mark) = match step {
             Step::Decided(decision) => (decision, Mark::default()),
-            Step::Preview(asked) => self.preview(request_id, asked, &parts).await,
-            Step::Split(asked) => self.split(request_id, asked, &parts).await,
+            // What not every request needs is in boxes: what a future may come to hold, it always has room for.
+            Step::Preview(asked) => Box::pin(self.preview(request_id, asked, &parts)).await,
+            Step::Split(asked) => Box::pin(self.split(request_id, asked, &parts)).await,
         };
         let (app, mut response) = match decision {
             Decision::Answer { app, response } => (app, response),
             Decision::Refuse { app, refusal } => (app, refusal.answer(request_id)),
             Decision::TakeMail { app, trigger } => {
-                let response = self.take_mail(request_id, &app, trigger, &parts, body).await;
+                let response = Box::pin(self.take_mail(request_id, &app, trigger, &parts, body)).await;
                 (Some(app), response)
             }
             Decision::Run(target) => {
@@ -124,10 +125,7 @@ impl Ingress {
         let Target { app, of, script, dispatch_mode, params, rest, reads_log } = target;
         let request = exchange::request(parts, params, rest, body);
         if dispatch_mode == DispatchMode::Async {
-            return match self.let_in_to_store(&app).await {
-                Ok(_statement) => self.accept(request_id, &script, &request).await,
-                Err(refusal) => refusal.answer(request_id),
-            };
+            return Box::pin(self.accept(request_id, &app, &script, &request)).await;
         }
         let execution_id = ExecutionId::at(self.services.clock.now());
         let call = Call { execution_id, request_id, script, invocation_type: InvocationType::Http, request, delivered: None };
@@ -167,7 +165,7 @@ impl Ingress {
         let Some(token) = values.filter_map(credentials::platform_token).next() else { return Some(false) };
         let _place = self.readers.try_acquire().ok()?;
         let may = service::access::may_read_log(&self.services, token, app.app_id);
-        let may = timeout(Duration::from_millis(limits::READER_LOOKUP_MS), may).await.ok()?;
+        let may = Box::pin(timeout(Duration::from_millis(limits::READER_LOOKUP_MS), may)).await.ok()?;
         let warn = |error: &Error| tracing::warn!(%error, cause = ?error.source, "a token could not be looked up");
         may.inspect_err(warn).ok()
     }
@@ -218,7 +216,11 @@ impl Ingress {
     }
 
     /// Stores the call and tells where its execution will be found.
-    async fn accept(&self, request_id: RequestId, script: &Deployed, request: &CallRequest) -> Response {
+    async fn accept(&self, request_id: RequestId, app: &AppTable, script: &Deployed, request: &CallRequest) -> Response {
+        let _statement = match self.let_in_to_store(app).await {
+            Ok(place) => place,
+            Err(refusal) => return refusal.answer(request_id),
+        };
         let origin = Origin { request_id, depth: 0 };
         let script = (script.app_id, script.script_id);
         let accepted = service::invocations::accept(&self.services, Source::Http, script, origin, request).await;

@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use self::lanes::{Class, Lanes, Owner};
@@ -365,7 +366,17 @@ impl Inner {
         (ended, place)
     }
 
-    async fn program(&self, script: &Deployed, of: &Of) -> Result<Arc<Program>, Error> {
+    async fn program(&self, script: &Deployed, of: &Of, within: Duration) -> Result<Result<Arc<Program>, Error>, Elapsed> {
+        if let Of::Active = of
+            && let Some(program) = self.programs.held(script)
+        {
+            return Ok(Ok(program));
+        }
+        // In a box of its own: whatever a future may come to hold, every call moves about.
+        Box::pin(timeout(within, self.load(script, of))).await
+    }
+
+    async fn load(&self, script: &Deployed, of: &Of) -> Result<Arc<Program>, Error> {
         match of {
             Of::Active => self.programs.get(&self.services, &self.sandbox, script).await,
             Of::Stored => self.programs.get_stored(&self.services, &self.sandbox, script).await,
@@ -391,7 +402,7 @@ impl Inner {
             Of::Active => time,
             Of::Stored | Of::Deployment(_) => time.max(Duration::from_millis(limits::SNAPSHOT_WAIT_MS)),
         };
-        let program = match timeout(loading, self.program(&script, &of)).await {
+        let program = match self.program(&script, &of, loading).await {
             Ok(Ok(program)) => program,
             Ok(Err(error)) if error.kind == ErrorKind::Overloaded => {
                 let failure = Failure::new(FailureCode::Overloaded, "the script is still being made ready");

@@ -53,6 +53,11 @@ impl Programs {
         self.cache.len()
     }
 
+    /// The version's program, if it is held.
+    pub(super) fn held(&self, script: &Deployed) -> Option<Arc<Program>> {
+        self.cache.get(&key(script))
+    }
+
     /// The version's program; loaded once however many ask at a time. A stored image that is missing or refused (the
     /// component changed, the row is damaged) is made anew and stored; failing that, the program runs without one.
     pub(super) async fn get(&self, services: &Services, sandbox: &Sandbox, script: &Deployed) -> Result<Arc<Program>, Error> {

@@ -17,7 +17,7 @@ say = @printf '\033[1m%s\033[0m\n' '$(1)'
 DASHBOARD_SOURCES := $(shell find dashboard -path dashboard/node_modules -prune -o -path dashboard/build -prune \
 	-o -path dashboard/.svelte-kit -prune -o -path dashboard/tests -prune -o -path dashboard/screenshots -prune -o -path dashboard/test-results -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help setup build run test test-dashboard test-pages test-host test-schema test-aarch64 fuzz bench lint dashboard sqlx
+.PHONY: help setup build run test test-dashboard test-pages test-host test-schema test-aarch64 counts fuzz bench lint dashboard sqlx
 
 help: ## this list
 	@printf 'PiCloud\n\n'
@@ -58,6 +58,11 @@ test-schema: setup dashboard ## the API of a running server against its document
 
 test-aarch64: dashboard ## the core of the tests on 64-bit ARM, under qemu (slow; not part of `make test`)
 	@./.ci/test-aarch64 $(ARGS)
+
+counts: setup dashboard ## instructions of one request and one delivery, held against .ci/counts.json: make counts ARGS=--write
+	@./.ci/setup counts
+	@cargo test $(CARGO_FLAGS) --quiet -p picloud --test it --no-run # brings the binary
+	@./.ci/with-postgres ./.ci/counts $(ARGS)
 
 TARGET ?=
 SECONDS ?= 20

@@ -105,7 +105,8 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    tokio::spawn(task.instrument(tracing::debug_span!("task", name)))
+    // In its box before anything is put around it: wrapping a future copies it whole.
+    tokio::spawn(Box::pin(task).instrument(tracing::debug_span!("task", name)))
 }
 
 struct Signals {

@@ -11,7 +11,8 @@ use std::task::{Context, Poll};
 use futures_util::FutureExt as _;
 use futures_util::future::CatchUnwind;
 
-type Work<F> = Pin<Box<CatchUnwind<AssertUnwindSafe<F>>>>;
+/// In its box before anything is put around it: wrapping a future copies it whole.
+type Work<F> = CatchUnwind<AssertUnwindSafe<Pin<Box<F>>>>;
 
 /// Resolves to what the work came to, or to nothing when it panicked.
 pub struct Unstoppable<F: Future<Output: Send> + Send + 'static> {
@@ -20,7 +21,7 @@ pub struct Unstoppable<F: Future<Output: Send> + Send + 'static> {
 
 impl<F: Future<Output: Send> + Send + 'static> Unstoppable<F> {
     pub fn new(work: F) -> Self {
-        Self { work: Some(Box::pin(AssertUnwindSafe(work).catch_unwind())) }
+        Self { work: Some(AssertUnwindSafe(Box::pin(work)).catch_unwind()) }
     }
 }
 
@@ -29,7 +30,7 @@ impl<F: Future<Output: Send> + Send + 'static> Future for Unstoppable<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(work) = &mut self.work else { return Poll::Ready(None) };
-        let done: Poll<Result<F::Output, Box<dyn Any + Send>>> = work.as_mut().poll(cx);
+        let done: Poll<Result<F::Output, Box<dyn Any + Send>>> = work.poll_unpin(cx);
         done.map(|done| {
             self.work = None;
             done.ok()

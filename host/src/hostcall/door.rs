@@ -66,7 +66,7 @@ where
     };
     let done = match reach.statement().await {
         Ok(place) => {
-            let work = work(reach);
+            let work = Box::pin(work(reach));
             let done = Unstoppable::new(async move {
                 let done = work.await;
                 drop(place);

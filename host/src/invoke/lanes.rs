@@ -61,7 +61,8 @@ struct Shared {
     express: Mutex<Express>,
 }
 
-type Work<F> = Pin<Box<CatchUnwind<AssertUnwindSafe<F>>>>;
+/// In its box before anything is put around it: wrapping a future copies it whole.
+type Work<F> = CatchUnwind<AssertUnwindSafe<Pin<Box<F>>>>;
 
 /// Work that begins where it is waited for, goes on in a lane when it takes long, and ends even when nobody waits any more.
 /// Resolves to what it came to, or to nothing when it panicked.
@@ -101,7 +102,7 @@ impl Lanes {
     /// Work of `owner` that somebody waits for: its first moments are spent where it is waited for, unless the app has had its part.
     pub(super) fn pace<F: Future<Output: Send> + Send + 'static>(&self, owner: Owner, work: F) -> Paced<F> {
         let lanes = self.shared.clone();
-        let work: Work<F> = Box::pin(AssertUnwindSafe(work).catch_unwind());
+        let work: Work<F> = AssertUnwindSafe(Box::pin(work)).catch_unwind();
         let begins_here = owner.class == Class::Request && lock(&lanes.express).admit(owner.app, Instant::now());
         let state = if begins_here { State::Here(work) } else { State::Away(lanes.send(owner, work)) };
         Paced { state, owner, lanes, taken: Duration::ZERO }
@@ -182,7 +183,7 @@ impl<F: Future<Output: Send> + Send + 'static> Future for Paced<F> {
             match &mut this.state {
                 State::Here(work) => {
                     let began = Instant::now();
-                    let polled = work.as_mut().poll(cx);
+                    let polled = work.poll_unpin(cx);
                     this.taken += began.elapsed();
                     if let Poll::Ready(done) = polled {
                         this.state = State::Over;

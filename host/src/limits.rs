@@ -399,6 +399,8 @@ pub const PREPARATION_WAIT_MS: u64 = 10_000;
 
 /// Executions recorded and not yet written; further ones are dropped and counted.
 pub const RECORD_QUEUE_EXECUTIONS_MAX: usize = 8_192;
+/// Calls that found no place and have a record, of one node and second; more are counted alone.
+pub const RECORD_REFUSALS_PER_S_MAX: u32 = 100;
 /// Log bytes held by records not yet written; a record past it loses its lines, counted.
 pub const RECORD_QUEUE_LOG_BYTES_MAX: usize = 16 << 20;
 /// Executions written in one batch.

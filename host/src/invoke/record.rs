@@ -18,7 +18,7 @@ use serde::Serialize;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use self::worker::Worker;
-use crate::limits::{RECORD_BATCH_EXECUTIONS_MAX, RECORD_QUEUE_EXECUTIONS_MAX};
+use crate::limits::{RECORD_BATCH_EXECUTIONS_MAX, RECORD_QUEUE_EXECUTIONS_MAX, RECORD_REFUSALS_PER_S_MAX};
 use crate::model::execution::{Execution, FailureCode};
 use crate::model::usage::{Counted, Meter};
 use crate::service::Services;
@@ -59,6 +59,8 @@ struct Counts {
     apart: Mutex<Meter>,
     /// There is some.
     counted: Notify,
+    /// The second in which a call found no place last, and how many did in it.
+    refusals: Mutex<(i64, u32)>,
     /// Who waits for what is in the queue.
     asking: AtomicUsize,
     /// What is in the queue is to be written now, rather than in a moment.
@@ -81,10 +83,17 @@ impl Recorder {
     }
 
     /// Hands a record over; never waits. What its app's allowance refused is counted and has no record: there may be any number.
+    /// Of what found no place, the first of each second have one (`RECORD_REFUSALS_PER_S_MAX`): past capacity, refusals must not
+    /// take what answers need.
     pub(super) fn record(&self, mut execution: Execution) {
         let counts = &self.counts;
-        if execution.error.as_ref().is_some_and(|failure| failure.code == FailureCode::RateLimited) {
-            return counts.count_apart(&execution);
+        match execution.error.as_ref().map(|failure| failure.code) {
+            Some(FailureCode::RateLimited) => return counts.count_apart(&execution),
+            Some(FailureCode::Overloaded) if !counts.keep_refusal(execution.started_at.timestamp()) => {
+                self.services.follow.lost(execution.app_id, Lost { records: 1, lines: 0 });
+                return counts.count_apart(&execution);
+            }
+            _ => {}
         }
         let bytes = log_bytes(&execution);
         if bytes > 0 && counts.queued_log_bytes.load(Ordering::Relaxed) + bytes > self.log_bytes_max {
@@ -175,6 +184,16 @@ impl Counts {
         }
     }
 
+    /// Whether one more call that found no place in that second has a record.
+    fn keep_refusal(&self, second: i64) -> bool {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        if refusals.0 != second {
+            *refusals = (second, 0);
+        }
+        refusals.1 = refusals.1.saturating_add(1);
+        refusals.1 <= RECORD_REFUSALS_PER_S_MAX
+    }
+
     /// Counts an invocation whose record does not come to the worker.
     fn count_apart(&self, execution: &Execution) {
         let is_first = {
@@ -207,4 +226,18 @@ fn leave_lines_out(execution: &mut Execution) {
     let lines = u32::try_from(execution.logs.len()).unwrap_or(u32::MAX);
     execution.logs_dropped = execution.logs_dropped.saturating_add(lines);
     execution.logs = Vec::new();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_calls_that_found_no_place_so_many_have_a_record_in_each_second() {
+        let counts = Counts::default();
+        for second in [1, 2] {
+            assert!((0..RECORD_REFUSALS_PER_S_MAX).all(|_| counts.keep_refusal(second)), "{second}");
+            assert!(!counts.keep_refusal(second), "{second}");
+        }
+    }
 }

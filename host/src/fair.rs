@@ -4,16 +4,21 @@
 //! of places and of memory, so however many take what they can, another still finds some; one that weighs w may hold
 //! w / (w + 100) of it. Who finds none waits; what is given back goes to the tenant that holds the least for its weight.
 //!
+//! Whoever is given a place while he waits may come to run much later: on a busy machine, everything else that is ready stands
+//! before him. Until then the next one of the same app who asks, and runs already, takes that place over, and he waits on.
+//!
 //! Places are of several classes. Each class has its own number; the memory is one, of which a part is kept for each class:
 //! no class can keep another from running.
+
+mod seat;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use self::seat::{Seat, Seated, Waits};
 use crate::id::AppId;
 use crate::limits::{
     ADMISSION_QUEUE_MAX, ADMISSION_QUEUE_PER_APP_MAX, ADMISSION_RETRY_MS, ADMISSION_WAIT_MS, RETRY_AFTER_S_MAX, WEIGHT_DEFAULT,
@@ -72,7 +77,7 @@ pub struct Status {
 
 enum Asked {
     Granted(Place),
-    Waits(oneshot::Receiver<Place>),
+    Waits(Waits),
     Full,
 }
 
@@ -106,13 +111,15 @@ struct App {
     /// The number of the last place that it was given.
     served: u64,
     waiters: VecDeque<Waiter>,
+    /// Those that were given a place lately, and may not have taken it up yet.
+    given: VecDeque<Waiter>,
 }
 
 #[derive(Debug)]
 struct Waiter {
     ask: Ask,
     since: Instant,
-    grant: oneshot::Sender<Place>,
+    seat: Arc<Seat>,
 }
 
 impl Fair {
@@ -137,10 +144,11 @@ impl Fair {
             Asked::Full => return Err(self.full(ask)),
             Asked::Waits(granted) => granted,
         };
-        // A waiter that gives up leaves its end of the channel closed: whoever gives places out passes it by.
-        match timeout(wait, granted).await {
-            Ok(Ok(place)) => Ok(place),
-            _ => {
+        // A waiter that gives up leaves its seat: whoever gives places out passes it by.
+        match timeout(wait, granted.place()).await {
+            Ok(place) => Ok(place),
+            Err(_) => {
+                drop(granted);
                 {
                     let mut state = lock(&self.state);
                     if let Some(class) = state.classes.get_mut(ask.class) {
@@ -160,11 +168,7 @@ impl Fair {
         loop {
             match self.ask(ask) {
                 Asked::Granted(place) => return place,
-                Asked::Waits(granted) => {
-                    if let Ok(place) = granted.await {
-                        return place;
-                    }
-                }
+                Asked::Waits(granted) => return granted.place().await,
                 Asked::Full => tokio::time::sleep(Duration::from_millis(ADMISSION_RETRY_MS)).await,
             }
         }
@@ -202,6 +206,9 @@ impl Fair {
             state.take(&ask);
             return Asked::Granted(Place { ask, since: Instant::now(), state: self.state.clone() });
         }
+        if let Some(place) = state.take_over(&ask) {
+            return Asked::Granted(place);
+        }
         let Some(class) = state.classes.get_mut(ask.class) else { return Asked::Full };
         // Who stopped waiting stands in nobody's way.
         class.forget_gone_waiters(ask.app);
@@ -210,10 +217,10 @@ impl Fair {
             class.refused += 1;
             return Asked::Full;
         }
-        let (grant, granted) = oneshot::channel();
+        let seat = Arc::new(Seat::default());
         class.waiting += 1;
-        class.apps.entry(ask.app).or_default().waiters.push_back(Waiter { ask, since: Instant::now(), grant });
-        Asked::Waits(granted)
+        class.apps.entry(ask.app).or_default().waiters.push_back(Waiter { ask, since: Instant::now(), seat: seat.clone() });
+        Asked::Waits(Waits::at(seat))
     }
 
     /// As many holders as are before it, at the pace of late.
@@ -239,14 +246,16 @@ fn grant(shared: &Arc<Mutex<State>>) {
     let mut grants = Vec::new();
     {
         let mut state = lock(shared);
-        while let Some(Waiter { ask, grant, .. }) = state.next_waiter() {
+        while let Some(waiter) = state.next_waiter() {
+            let ask = waiter.ask;
             state.take(&ask);
-            grants.push((grant, Place { ask, since: Instant::now(), state: shared.clone() }));
+            grants.push((waiter.seat.clone(), Place { ask, since: Instant::now(), state: shared.clone() }));
+            state.note_given(waiter);
         }
     }
     // A grant to a waiter that has just gone comes back as a place dropped here, outside the lock.
-    for (grant, place) in grants {
-        drop(grant.send(place));
+    for (seat, place) in grants {
+        drop(seat.give(place));
     }
 }
 
@@ -288,7 +297,47 @@ impl State {
     /// Whether calls of the app wait already: none goes before them.
     fn has_waiters(&self, ask: &Ask) -> bool {
         let app = self.classes.get(ask.class).and_then(|class| class.apps.get(&ask.app));
-        app.is_some_and(|app| app.waiters.iter().any(|waiter| !waiter.grant.is_closed()))
+        app.is_some_and(|app| app.waiters.iter().any(|waiter| !waiter.seat.is_gone()))
+    }
+
+    /// The place of one of the app's who was given it and has not taken it up: he waits again, before all others of the app.
+    fn take_over(&mut self, ask: &Ask) -> Option<Place> {
+        let class = self.classes.get_mut(ask.class)?;
+        let app = class.apps.get_mut(&ask.app)?;
+        let mut on_their_way = 0;
+        while let Some(waiter) = app.given.iter().rev().nth(on_their_way) {
+            if waiter.ask.bytes < ask.bytes || waiter.ask.weight != ask.weight {
+                return None;
+            }
+            let place = waiter.seat.take(Seated::Waits);
+            if place.is_none() && !waiter.seat.is_gone() {
+                // Its place is being brought.
+                on_their_way += 1;
+                continue;
+            }
+            let waiter = app.given.remove(app.given.len() - 1 - on_their_way)?;
+            if let Some(mut place) = place {
+                place.since = Instant::now();
+                app.waiters.push_front(waiter);
+                class.waiting += 1;
+                return Some(place);
+            }
+        }
+        None
+    }
+
+    /// Remembers who was given a place, and forgets who has taken it up.
+    fn note_given(&mut self, waiter: Waiter) {
+        let Some(class) = self.classes.get_mut(waiter.ask.class) else { return };
+        let places = class.size.places;
+        let given = &mut class.apps.entry(waiter.ask.app).or_default().given;
+        while given.front().is_some_and(|first| first.seat.is_gone()) {
+            given.pop_front();
+        }
+        if given.len() > places {
+            given.retain(|waiter| !waiter.seat.is_gone());
+        }
+        given.push_back(waiter);
     }
 
     fn take(&mut self, ask: &Ask) {
@@ -351,14 +400,14 @@ impl Class {
     fn forget_gone_waiters(&mut self, app: AppId) {
         let Some(waiter) = self.apps.get_mut(&app) else { return };
         let before = waiter.waiters.len();
-        waiter.waiters.retain(|waiter| !waiter.grant.is_closed());
+        waiter.waiters.retain(|waiter| !waiter.seat.is_gone());
         self.waiting -= before - waiter.waiters.len();
         self.forget_if_gone(app);
     }
 
     fn forget_gone_fronts(&mut self) {
         for app in self.apps.values_mut() {
-            while app.waiters.front().is_some_and(|waiter| waiter.grant.is_closed()) {
+            while app.waiters.front().is_some_and(|waiter| waiter.seat.is_gone()) {
                 app.waiters.pop_front();
                 self.waiting -= 1;
             }

@@ -1,4 +1,5 @@
 use super::*;
+use futures_util::FutureExt as _;
 use uuid::Uuid;
 
 const WAIT: Duration = Duration::from_millis(50);
@@ -104,11 +105,11 @@ async fn a_place_that_is_given_back_goes_to_the_app_that_holds_the_least() {
     let fair = places(4);
     let mut first = take_all(&fair, ask(1)).await;
     let _others = (take_all(&fair, ask(2)).await, take_all(&fair, ask(3)).await);
-    let (Asked::Waits(mut greedy), Asked::Waits(mut newcomer)) = (fair.ask(ask(1)), fair.ask(ask(4))) else {
+    let (Asked::Waits(greedy), Asked::Waits(newcomer)) = (fair.ask(ask(1)), fair.ask(ask(4))) else {
         panic!("every place is taken")
     };
     first.pop();
-    assert!(greedy.try_recv().is_err() && newcomer.try_recv().is_ok());
+    assert!(greedy.place().now_or_never().is_none() && newcomer.place().now_or_never().is_some());
 }
 
 #[tokio::test]
@@ -145,4 +146,44 @@ async fn one_app_cannot_fill_the_queue() {
     };
     let (_, refused_at_once) = tokio::join!(waiting, one_more);
     assert!(refused_at_once);
+}
+
+#[tokio::test]
+async fn a_place_that_was_given_to_one_who_does_not_run_yet_is_the_next_ones_of_his_app() {
+    let (fair, long) = (places(2), Duration::from_secs(60));
+    let held = [fair.enter(ask(1), long).await.unwrap(), fair.enter(ask(2), long).await.unwrap()];
+    let mut sleeps = Box::pin(fair.enter(ask(1), long));
+    assert!((&mut sleeps).now_or_never().is_none());
+    drop(held);
+    assert_eq!((fair.status(0).running, fair.of_app(0, ask(1).app)), (1, (1, 0)), "given, and not taken up");
+    let runs = fair.enter(ask(1), long).now_or_never().unwrap().unwrap();
+    assert_eq!((fair.status(0).running, fair.of_app(0, ask(1).app)), (1, (1, 1)), "he waits again");
+    assert!((&mut sleeps).now_or_never().is_none());
+    drop(runs);
+    drop(sleeps.await.unwrap());
+    assert_eq!((fair.status(0).running, fair.status(0).waiting), (0, 0));
+}
+
+#[tokio::test]
+async fn what_was_given_to_an_app_is_no_other_apps_and_no_smaller_place_is_taken_over() {
+    let (fair, long) = (Fair::new(&[Size { places: 1, kept_bytes: 0 }], 100), Duration::from_secs(60));
+    let of = |number, bytes| Ask { bytes, ..ask(number) };
+    let held = fair.enter(of(1, 10), long).await.unwrap();
+    let mut sleeps = Box::pin(fair.enter(of(1, 10), long));
+    assert!((&mut sleeps).now_or_never().is_none());
+    drop(held);
+    for other in [of(2, 10), of(1, 11)] {
+        assert!(fair.enter(other, Duration::ZERO).await.is_err(), "{other:?}");
+    }
+    let taken = sleeps.await.unwrap();
+    assert!(fair.enter(of(1, 10), Duration::ZERO).await.is_err(), "he runs");
+    drop(taken);
+    // Who was given a place and goes leaves it to the next.
+    let held = fair.enter(of(1, 10), long).await.unwrap();
+    let (mut first, mut second) = (Box::pin(fair.enter(of(1, 10), long)), Box::pin(fair.enter(of(1, 10), long)));
+    assert!((&mut first).now_or_never().is_none() && (&mut second).now_or_never().is_none());
+    drop(held);
+    drop(first);
+    drop(second.await.unwrap());
+    assert_eq!((fair.status(0).running, fair.status(0).waiting, fair.bytes_held()), (0, 0, 0));
 }

@@ -10,6 +10,14 @@ fn owner(number: u128, class: Class, weight: u32) -> Owner {
     Owner { app: AppId(Uuid::from_u128(number)), class, weight }
 }
 
+/// Takes of the processor what work may take of the common threads.
+fn compute() {
+    let began = processor_ns();
+    while processor_ns() - began < EXPRESS_US * 1_000 {
+        std::hint::spin_loop();
+    }
+}
+
 fn idle() -> Runnable {
     let (runnable, task) = async_task::spawn(std::future::ready(()), drop::<Runnable>);
     task.detach();
@@ -158,7 +166,7 @@ async fn long_work_goes_on_in_a_lane_and_its_answer_comes_back() {
     let here = std::thread::current().id();
     let work = async {
         for _ in 0..4 {
-            std::thread::sleep(Duration::from_micros(EXPRESS_US));
+            compute();
             tokio::task::yield_now().await;
         }
         // Timers and tasks of the runtime work in a lane.
@@ -168,6 +176,21 @@ async fn long_work_goes_on_in_a_lane_and_its_answer_comes_back() {
     };
     let (thread, name) = lanes.pace(owner(1, Class::Request, 100), work).await.unwrap();
     assert!(thread != here && name.is_some_and(|name| name.starts_with("lane ")));
+}
+
+#[tokio::test]
+async fn a_thread_that_is_pushed_aside_takes_no_more_for_it() {
+    let lanes = Lanes::start(1).unwrap();
+    let here = std::thread::current().id();
+    let work = async {
+        for _ in 0..4 {
+            std::thread::sleep(Duration::from_micros(EXPRESS_US));
+            tokio::task::yield_now().await;
+        }
+        std::thread::current().id()
+    };
+    assert_eq!(lanes.pace(owner(1, Class::Request, 100), work).await, Some(here));
+    assert!(lock(&lanes.shared.express).apps.values().all(|taken| taken.usual_us < EXPRESS_LONG_US));
 }
 
 #[tokio::test]

@@ -121,17 +121,19 @@ async fn records_past_the_queue_are_counted() {
     let mut blocker = app.database.connect().await;
     run(&mut blocker, "BEGIN; LOCK TABLE executions IN ACCESS EXCLUSIVE MODE").await;
     let most = limits::RECORD_QUEUE_EXECUTIONS_MAX + limits::RECORD_BATCH_EXECUTIONS_MAX;
-    let mut calls = 0;
+    // Of those that are refused on a busy machine, only some have a record.
+    let (mut calls, mut asked) = (0, 0);
     let dropped = async || app.get("/admin/node").await.expect(200).json()["recorder"]["dropped"].as_u64().expect("a number");
     while dropped().await == 0 {
         assert!(calls <= most + 400, "{calls} records wait");
         let burst = (0..400).map(|_| shop.get("/x"));
         for reply in futures_util::future::join_all(burst).await {
             assert!([200, 503].contains(&reply.status), "{}", reply.text());
+            calls += usize::from(reply.status == 200);
         }
-        calls += 400;
+        asked += 400;
     }
-    assert!(calls + 400 >= limits::RECORD_QUEUE_EXECUTIONS_MAX, "dropped after {calls}");
+    assert!(asked + 400 >= limits::RECORD_QUEUE_EXECUTIONS_MAX, "dropped after {asked}");
     run(&mut blocker, "ROLLBACK").await;
     let node = eventually("the queue is written", Duration::from_secs(20), async || {
         let node = app.get("/admin/node").await.json();
@@ -140,10 +142,13 @@ async fn records_past_the_queue_are_counted() {
     .await;
     let (written, dropped) =
         (node["recorder"]["written"].as_u64().expect("a number"), node["recorder"]["dropped"].as_u64().expect("a number"));
-    assert_eq!(written + dropped, calls as u64, "every call is written or counted: {node}");
+    assert!(
+        (calls..=asked).contains(&((written + dropped) as usize)),
+        "every call is written or counted: {calls} {asked} {node}"
+    );
     let used = app.get("/admin/apps/shop/usage?period=day").await.expect(200).json();
     let counted: u64 = used["items"].as_array().expect("items").iter().filter_map(|item| item["calls"].as_u64()).sum();
-    assert_eq!(counted, calls as u64, "usage counts what has no record");
+    assert_eq!(counted, asked as u64, "usage counts what has no record");
 }
 
 #[tokio::test]

@@ -204,6 +204,7 @@ fn fixed_ones() -> Vec<Limit> {
         fixed("password_bytes", "bytes", PASSWORD_BYTES_MAX, "a password"),
         fixed("session_idle_s", "s", SESSION_IDLE_S, "a session ends this long after its last use"),
         fixed("admission_wait_ms", "ms", ADMISSION_WAIT_MS, "how long an invocation waits for a place before 503"),
+        fixed("backlog_ms", "ms", BACKLOG_MS, "how long a request may wait for a thread before some are answered 503 at once"),
     ]
 }
 

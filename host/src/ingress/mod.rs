@@ -51,7 +51,7 @@ use crate::invoke::{Invoker, Snapshot};
 use crate::limits;
 use crate::model::event::{Origin, Source};
 use crate::model::execution::FailureCode;
-use crate::model::invocation::{Answer, Call, Deployed, InvocationType, Request as CallRequest};
+use crate::model::invocation::{Answer, Call, Deployed, Identity, InvocationType, Request as CallRequest};
 use crate::model::route::{AppTable, Directory, DispatchMode, Lookup, PathFault};
 use crate::service::{self, Services, mail_in};
 use deployment::Mark;
@@ -116,6 +116,13 @@ impl Ingress {
     }
 
     async fn run(&self, request_id: RequestId, target: Target, parts: &Parts, body: Body) -> Response {
+        let execution_id = ExecutionId::at(self.services.clock.now());
+        let call = Identity::of_request(execution_id, request_id, target.script.clone());
+        if let Err(refused) = self.invoker.let_in(call) {
+            let mut response = Refusal::of(FailureCode::Overloaded).after(refused.retry_after).answer(request_id);
+            insert_id(response.headers_mut(), EXECUTION_ID, &execution_id.0);
+            return response;
+        }
         // The permit is held until the script has answered.
         let bytes_max = target.script.limits.request_body_bytes as usize;
         let (_bytes, body) = match self.take_body(&target.app, parts, body, bytes_max).await {
@@ -127,7 +134,6 @@ impl Ingress {
         if dispatch_mode == DispatchMode::Async {
             return Box::pin(self.accept(request_id, &app, &script, &request)).await;
         }
-        let execution_id = ExecutionId::at(self.services.clock.now());
         let call = Call { execution_id, request_id, script, invocation_type: InvocationType::Http, request, delivered: None };
         let (ended, place) = self.invoker.run_and_keep(call, of).await;
         let reads_log = match reads_log {

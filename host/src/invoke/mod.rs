@@ -1,6 +1,6 @@
 //! The only caller of the sandbox: who may run now, where, with the programs it holds ready, and the record of what was run.
 //!
-//! `deploy` puts an app into another state, `lanes` is where long work goes on, `nested` runs scripts for scripts, `programs`
+//! `backlog` turns calls away while the threads are behind, `deploy` puts an app into another state, `lanes` is where long work goes on, `nested` runs scripts for scripts, `programs`
 //! holds prepared scripts, `publish` prepares new ones, `record` writes what happened behind the answers, `snapshots` has
 //! deployments ready beside the one that runs. Places and memory are shared by `crate::fair`, rates of requests and fuel are
 //! `service::allowances`.
@@ -10,6 +10,7 @@
 //! does must not hang on a stranger's patience. All instances together never need more memory than the pool has for them.
 //! A crash loses records that were not yet written, never an acknowledged write of a script.
 
+mod backlog;
 pub mod deploy;
 mod import;
 mod lanes;
@@ -27,6 +28,7 @@ use serde::Serialize;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
+use self::backlog::Backlog;
 use self::lanes::{Class, Lanes, Owner};
 use self::programs::Programs;
 use self::publish::Turns;
@@ -37,8 +39,8 @@ use crate::fair::{Ask, Fair, Full, Place, Size};
 use crate::hostcall::{Caller, Reach, Scripts};
 use crate::id::AppId;
 use crate::limits::{self, ADMISSION_WAIT_MS};
-use crate::model::execution::{Execution, Failure, FailureCode, Outcome, Usage};
-use crate::model::invocation::{Call, Deployed, Ended, InvocationType};
+use crate::model::execution::{Failure, FailureCode, Outcome, Usage};
+use crate::model::invocation::{Call, Deployed, Ended, Identity, InvocationType};
 use crate::model::quota::Quota;
 use crate::model::script::Limits;
 use crate::sandbox::probe::Pool;
@@ -67,6 +69,7 @@ struct Inner {
     /// Places of what is prepared.
     preparations: Fair,
     lanes: Lanes,
+    backlog: Backlog,
     scripts: Arc<Scripts>,
     programs: Programs,
     snapshots: Snapshots,
@@ -122,14 +125,29 @@ impl Invoker {
         let places = Fair::new(&pool.sizes(), pool.memory_bytes);
         let preparations = Fair::new(&[Size { places: pool.preparations, kept_bytes: 0 }], 0);
         let lanes = Lanes::start(pool.lanes).map_err(Error::internal)?;
+        let backlog = Backlog::start().map_err(Error::internal)?;
         let recorder = Recorder::start(services.clone(), pool.log_queue_bytes);
         let inner = Arc::new_cyclic(|inner| {
             let scripts = Arc::new(nested::scripts(inner));
             let (programs, snapshots, turns) = (Programs::new(pool.programs_bytes), Snapshots::new(), Turns::default());
             let sandbox = sandbox.clone();
-            Inner { services, sandbox, places, preparations, lanes, scripts, programs, snapshots, turns, recorder }
+            Inner { services, sandbox, places, preparations, lanes, backlog, scripts, programs, snapshots, turns, recorder }
         });
         Ok(Self { inner })
+    }
+
+    /// Turns a call of the script away, and records that, while the node is too far behind to begin it. Nothing was done for it.
+    ///
+    /// # Errors
+    /// What became of the call.
+    pub fn let_in(&self, call: Identity) -> Result<(), Ended> {
+        let inner = &self.inner;
+        if inner.backlog.admit(call.script.app_id, inner.services.quota(call.script.app_id).weight) {
+            return Ok(());
+        }
+        let refused = Refused::Full(Full { retry_after: Duration::from_secs(1) }).ended(false);
+        inner.recorder.record(call.recorded(inner.services.clock.now(), &refused));
+        Err(refused)
     }
 
     /// Runs a script once and records it. The caller may stop waiting; the invocation goes on.
@@ -195,7 +213,7 @@ impl Invoker {
             places_per_app: admission.places_per_app,
             running: admission.running,
             waiting: admission.waiting,
-            refused: admission.refused,
+            refused: admission.refused + inner.backlog.refused(),
             event_places: events.places,
             events_running: events.running,
             events_waiting: events.waiting,
@@ -334,35 +352,15 @@ impl Inner {
         let (caller, place) = self.enter(&call.script, quota, way).await;
         let started_at = self.services.clock.now();
         let is_event = call.invocation_type == InvocationType::Event;
-        let (execution_id, request_id, script, delivered) =
-            (call.execution_id, call.request_id, call.script.clone(), call.delivered.clone());
+        let identity = call.identity();
         let (ended, place) = match place {
             Ok(place) => (self.admitted(call, caller, of, is_watched.then(Instant::now)).await, Some(place)),
             Err(refused) => (refused.ended(is_event), None),
         };
         if ended.usage.fuel > 0 {
-            self.services.allowances.burn(script.app_id, quota, self.services.clock.now(), ended.usage.fuel);
+            self.services.allowances.burn(identity.script.app_id, quota, self.services.clock.now(), ended.usage.fuel);
         }
-        self.recorder.record(Execution {
-            id: execution_id,
-            app_id: script.app_id,
-            script_id: script.script_id,
-            version: script.version,
-            request_id,
-            event_id: delivered.as_ref().map(|delivered| delivered.event_id),
-            trigger_id: delivered.as_ref().and_then(|delivered| delivered.trigger_id),
-            attempt: delivered.as_ref().map(|delivered| delivered.attempt),
-            outcome: ended.outcome,
-            status: match &ended.result {
-                Ok(answer) => answer.status,
-                Err(failure) => failure.code.status(),
-            },
-            usage: ended.usage,
-            error: ended.result.as_ref().err().cloned(),
-            started_at,
-            logs: ended.logs.clone(),
-            logs_dropped: ended.logs_dropped,
-        });
+        self.recorder.record(identity.recorded(started_at, &ended));
         (ended, place)
     }
 

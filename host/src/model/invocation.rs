@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use crate::id::{AppId, EventId, ExecutionId, RequestId, ScriptId, TriggerId};
 use crate::model::event::Event;
-use crate::model::execution::{Failure, LogLine, Outcome, Usage};
+use crate::model::execution::{Execution, Failure, LogLine, Outcome, Usage};
 use crate::model::script::{Kind, Limits};
 
 /// The version of a script that answers now, as every plane needs it; shared, never changed.
@@ -109,6 +111,18 @@ pub struct Call {
     pub delivered: Option<Delivered>,
 }
 
+impl Call {
+    pub fn identity(&self) -> Identity {
+        let delivered = self.delivered.as_ref();
+        Identity {
+            event_id: delivered.map(|delivered| delivered.event_id),
+            trigger_id: delivered.and_then(|delivered| delivered.trigger_id),
+            attempt: delivered.map(|delivered| delivered.attempt),
+            ..Identity::of_request(self.execution_id, self.request_id, self.script.clone())
+        }
+    }
+}
+
 /// What is known of a run that the pipeline of events makes.
 #[derive(Debug, Clone)]
 pub struct Delivered {
@@ -120,6 +134,48 @@ pub struct Delivered {
     pub depth: u32,
     /// What the script sees of it; none where it sees the request of a call that nobody waits for.
     pub event: Option<Event>,
+}
+
+/// What a record says of a call whatever became of it.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub execution_id: ExecutionId,
+    pub request_id: RequestId,
+    pub script: Arc<Deployed>,
+    pub event_id: Option<EventId>,
+    pub trigger_id: Option<TriggerId>,
+    pub attempt: Option<u32>,
+}
+
+impl Identity {
+    /// Of a request on the data plane.
+    pub fn of_request(execution_id: ExecutionId, request_id: RequestId, script: Arc<Deployed>) -> Self {
+        Self { execution_id, request_id, script, event_id: None, trigger_id: None, attempt: None }
+    }
+
+    /// The record of the call that began then and ended so.
+    pub fn recorded(self, started_at: DateTime<Utc>, ended: &Ended) -> Execution {
+        Execution {
+            id: self.execution_id,
+            app_id: self.script.app_id,
+            script_id: self.script.script_id,
+            version: self.script.version,
+            request_id: self.request_id,
+            event_id: self.event_id,
+            trigger_id: self.trigger_id,
+            attempt: self.attempt,
+            outcome: ended.outcome,
+            status: match &ended.result {
+                Ok(answer) => answer.status,
+                Err(failure) => failure.code.status(),
+            },
+            usage: ended.usage,
+            error: ended.result.as_ref().err().cloned(),
+            started_at,
+            logs: ended.logs.clone(),
+            logs_dropped: ended.logs_dropped,
+        }
+    }
 }
 
 /// A script's answer, checked: `status` is 100..=999 less 1xx, header names and values are legal HTTP.

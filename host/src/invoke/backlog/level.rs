@@ -1,0 +1,266 @@
+//! How many calls each app may begin until the next look: the same for all by weight (the level), so that they are together as
+//! many as the node can serve. An app that calls less than the level loses nothing (max-min fairness, by filling up like water).
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::id::AppId;
+use crate::limits::{BACKLOG_CROWDED_MS, BACKLOG_LOOK_MS, BACKLOG_MS, BACKLOG_PATIENCE_MS, CROWD_MS, WEIGHT_DEFAULT};
+
+/// Looks in a row that have to find a node behind before any call is refused, and in time before none is any more.
+const PATIENCE_LOOKS: u32 = (BACKLOG_PATIENCE_MS / BACKLOG_LOOK_MS) as u32;
+/// Looks in which others were there lately.
+const CROWD_LOOKS: u32 = (CROWD_MS / BACKLOG_LOOK_MS) as u32;
+const BOUND: Duration = Duration::from_millis(BACKLOG_MS);
+const BOUND_CROWDED: Duration = Duration::from_millis(BACKLOG_CROWDED_MS);
+/// Of what was begun, what may be begun until the next look: at the least where the node is far behind, and where it is in time.
+const LEAST: f64 = 0.7;
+const MORE: f64 = 1.05;
+/// How strongly being behind by as much again as it may be cuts that.
+const CUT: f64 = 0.2;
+
+#[derive(Debug)]
+pub(super) struct Level {
+    state: State,
+    /// Looks in a row that found the node behind, or in time again.
+    looks: u32,
+    /// Looks in a row that found no more than one app.
+    alone: u32,
+    /// Of the apps that called since the last look.
+    apps: HashMap<AppId, Calls>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum State {
+    /// Nothing is counted.
+    Open,
+    /// The node may be behind for too long: calls are counted, and begun.
+    Counting,
+    /// So many are begun until the next look, and of an app of the default weight at most `each`.
+    Refusing { calls: f64, each: f64 },
+}
+
+#[derive(Debug)]
+struct Calls {
+    came: u32,
+    begun: u32,
+    weight: u32,
+}
+
+impl Default for Level {
+    fn default() -> Self {
+        Self { state: State::Open, looks: 0, alone: CROWD_LOOKS, apps: HashMap::new() }
+    }
+}
+
+impl Level {
+    /// Counts a call, and says whether it is begun. The first of an app since the last look always is.
+    pub(super) fn admit(&mut self, app: AppId, weight: u32) -> bool {
+        let calls = self.apps.entry(app).or_insert(Calls { came: 0, begun: 0, weight });
+        calls.came = calls.came.saturating_add(1);
+        let may = match self.state {
+            State::Open | State::Counting => true,
+            State::Refusing { each, .. } => calls.begun == 0 || f64::from(calls.begun) < each * share(weight),
+        };
+        calls.begun += u32::from(may);
+        may
+    }
+
+    /// What is to be done until the next look, by how far the node is behind; whether calls have to be counted for it.
+    pub(super) fn look(&mut self, delay: Duration) -> bool {
+        let bound = self.bound();
+        let (behind, may_be_behind) = (delay.as_secs_f64() / bound.as_secs_f64(), delay > BOUND_CROWDED);
+        let (came, begun) = self.apps.values().fold((0, 0), |(came, begun), calls| (came + calls.came, begun + calls.begun));
+        self.state = match self.state {
+            State::Open | State::Counting if !may_be_behind => State::Open,
+            State::Open => {
+                self.looks = 0;
+                State::Counting
+            }
+            State::Counting => {
+                self.looks = if behind > 1.0 { self.looks + 1 } else { 0 };
+                if self.looks < PATIENCE_LOOKS || begun == 0 { State::Counting } else { self.refuse(f64::from(begun), behind) }
+            }
+            State::Refusing { calls, .. } => {
+                self.looks = if behind > 1.0 || came > begun { 0 } else { self.looks + 1 };
+                if self.looks >= PATIENCE_LOOKS { State::Open } else { self.refuse(calls, behind) }
+            }
+        };
+        // Keeps its room: the next look counts as many.
+        self.apps.clear();
+        self.state != State::Open
+    }
+
+    /// How far behind is too far: where other apps would wait behind those of one, less.
+    fn bound(&mut self) -> Duration {
+        self.alone = if self.apps.len() > 1 { 0 } else { self.alone.saturating_add(1) };
+        if self.alone < CROWD_LOOKS { BOUND_CROWDED } else { BOUND }
+    }
+
+    fn refuse(&self, calls: f64, behind: f64) -> State {
+        let change = if behind > 1.0 { (1.0 - CUT * (behind - 1.0)).max(LEAST) } else { MORE };
+        let came: f64 = self.apps.values().map(|calls| f64::from(calls.came)).sum();
+        // Nothing is saved up while few come.
+        let calls = (calls * change).clamp(1.0, came.max(calls));
+        State::Refusing { calls, each: self.level(calls) }
+    }
+
+    /// The level at which apps that call as they did begin `calls` together.
+    fn level(&self, calls: f64) -> f64 {
+        let mut apps: Vec<(f64, f64)> =
+            self.apps.values().map(|calls| (f64::from(calls.came) / share(calls.weight), share(calls.weight))).collect();
+        apps.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let most = apps.last().map_or(0.0, |(wanted, _)| *wanted);
+        let (mut left, mut weight) = (calls, apps.iter().map(|(_, weight)| weight).sum::<f64>());
+        for (wanted, of) in apps {
+            if wanted * weight >= left {
+                return left / weight;
+            }
+            left -= wanted * of;
+            weight -= of;
+        }
+        // All that came may come again, and a newcomer may begin as much.
+        most.max(calls)
+    }
+}
+
+fn share(weight: u32) -> f64 {
+    f64::from(weight.max(1)) / f64::from(WEIGHT_DEFAULT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn app(number: u128) -> AppId {
+        AppId(Uuid::from_u128(number))
+    }
+
+    fn behind() -> Duration {
+        BOUND + Duration::from_millis(1)
+    }
+
+    fn in_time() -> Duration {
+        BOUND_CROWDED
+    }
+
+    /// Calls as many times for each app as is said, by turns; how many of each are begun.
+    fn call(level: &mut Level, apps: &[(u128, u32, u32)]) -> Vec<u32> {
+        let mut begun = vec![0; apps.len()];
+        let most = apps.iter().map(|(_, _, calls)| *calls).max().unwrap_or(0);
+        for turn in 0..most {
+            for (index, (number, weight, calls)) in apps.iter().enumerate() {
+                if turn < *calls {
+                    begun[index] += u32::from(level.admit(app(*number), *weight));
+                }
+            }
+        }
+        begun
+    }
+
+    /// One that refuses, after so many calls in the last look.
+    fn refusing(apps: &[(u128, u32, u32)]) -> Level {
+        let mut level = Level::default();
+        for _ in 0..=PATIENCE_LOOKS {
+            call(&mut level, apps);
+            level.look(behind());
+        }
+        assert!(matches!(level.state, State::Refusing { .. }));
+        level
+    }
+
+    #[test]
+    fn nobody_is_refused_until_the_node_was_behind_for_long_enough() {
+        let mut level = Level::default();
+        for looks in [PATIENCE_LOOKS, PATIENCE_LOOKS, PATIENCE_LOOKS + 1] {
+            for _ in 0..looks {
+                assert_eq!(call(&mut level, &[(1, 100, 500)]), [500], "{looks}");
+                assert!(level.look(behind()));
+            }
+            if looks == PATIENCE_LOOKS {
+                assert!(!level.look(in_time()), "in time once begins anew");
+            }
+        }
+        assert!(call(&mut level, &[(1, 100, 500)])[0] < 500);
+    }
+
+    #[test]
+    fn a_node_far_behind_begins_less_each_time_and_never_nothing() {
+        let mut level = refusing(&[(1, 100, 1_000)]);
+        let mut before = 1_000;
+        for _ in 0..100 {
+            let begun = call(&mut level, &[(1, 100, 1_000)])[0];
+            assert!(begun <= 2 || begun < before, "{begun} after {before}");
+            before = begun;
+            level.look(behind() * 10);
+        }
+        assert_eq!(before, 1, "the first of an app is always begun");
+    }
+
+    #[test]
+    fn in_time_again_it_begins_more_until_nobody_is_refused_for_long_enough() {
+        let mut level = refusing(&[(1, 100, 1_000)]);
+        let mut looks = 0;
+        call(&mut level, &[(1, 100, 1_000)]);
+        while level.look(in_time()) {
+            call(&mut level, &[(1, 100, 1_000)]);
+            looks += 1;
+            assert!(looks < 1_000);
+        }
+        assert!(looks >= PATIENCE_LOOKS);
+        assert_eq!(call(&mut level, &[(1, 100, 1_000)]), [1_000]);
+    }
+
+    #[test]
+    fn who_calls_little_is_not_refused_for_those_who_call_much() {
+        let apps = [(1, 100, 1_000), (2, 100, 20), (3, 100, 5)];
+        let mut level = refusing(&apps);
+        for delay in [behind() * 2, behind() * 9, in_time(), behind() * 3, in_time(), in_time()] {
+            call(&mut level, &apps);
+            level.look(delay);
+            let begun = call(&mut level, &apps);
+            assert!(begun[0] < 1_000 && begun[1..] == [20, 5], "{begun:?}");
+        }
+    }
+
+    #[test]
+    fn of_two_that_call_much_one_of_twice_the_weight_begins_twice_as_much() {
+        let apps = [(1, 100, 900), (2, 200, 900)];
+        let mut level = refusing(&apps);
+        for _ in 0..5 {
+            call(&mut level, &apps);
+            level.look(behind() * 3);
+        }
+        let begun = call(&mut level, &apps);
+        assert!(begun[0] < 900 && begun[1].abs_diff(2 * begun[0]) <= 2, "{begun:?}");
+    }
+
+    #[test]
+    fn alone_an_app_may_be_further_behind_than_beside_others() {
+        for (delay, alone, beside) in [
+            (BOUND_CROWDED, false, false),
+            (BOUND_CROWDED + Duration::from_millis(1), false, true),
+            (BOUND, false, true),
+            (BOUND + Duration::from_millis(1), true, true),
+        ] {
+            for (apps, is_refused) in [(&[(1, 100, 500)][..], alone), (&[(1, 100, 500), (2, 100, 1)], beside)] {
+                let mut level = Level::default();
+                for _ in 0..PATIENCE_LOOKS * 3 {
+                    call(&mut level, apps);
+                    level.look(delay);
+                }
+                assert_eq!(call(&mut level, apps)[0] < 500, is_refused, "{delay:?} {apps:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_level_fills_up_to_what_may_be_begun() {
+        let mut level = Level::default();
+        call(&mut level, &[(1, 100, 10), (2, 100, 100), (3, 100, 1_000)]);
+        for (calls, each) in [(30.0, 10.0), (15.0, 5.0), (110.0, 50.0), (310.0, 200.0), (1_110.0, 1_000.0)] {
+            assert!((level.level(calls) - each).abs() < 1e-6, "{calls}: {}", level.level(calls));
+        }
+    }
+}

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use ipnet::IpNet;
 use zeroize::Zeroizing;
 
 /// Where state is kept when nothing says otherwise, relative to the working directory.
@@ -131,6 +132,20 @@ pub struct Settings {
     /// Example: https://cloud.example.org
     #[arg(long, env = "PICLOUD_PUBLIC_BASE_URL", value_name = "URL", value_parser = parse_base_url, help_heading = "Listening")]
     pub public_base_url: Option<String>,
+
+    /// Reverse proxies on other machines that are believed about who called: addresses or networks, with commas between them.
+    ///
+    /// The caller is then the last address of their X-Forwarded-For that is not one of them. A proxy on this machine is believed
+    /// anyway; from everybody else such headers are taken out. Example: 10.0.0.5,172.16.0.0/12
+    #[arg(
+        long,
+        env = "PICLOUD_TRUSTED_PROXIES",
+        value_name = "NETWORKS",
+        value_delimiter = ',',
+        value_parser = parse_network,
+        help_heading = "Listening"
+    )]
+    pub trusted_proxies: Vec<IpNet>,
 
     /// A file to write once both planes answer: {"data":"http://…","admin":"http://…","pid":n}
     #[arg(long, value_name = "PATH", help_heading = "Listening")]
@@ -276,6 +291,17 @@ fn parse_base_url(text: &str) -> Result<String, String> {
     }
 }
 
+/// An address, or a network as address/bits.
+fn parse_network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    match network.map(|network| network.trunc()) {
+        Some(network) if network.prefix_len() > 0 => Ok(network),
+        Some(_) => Err("that is everybody: name the proxies".to_owned()),
+        None => Err("write an address or a network, for example 10.0.0.5 or 172.16.0.0/12".to_owned()),
+    }
+}
+
 fn parse_count(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count @ 1..=65_536) => Ok(count),
@@ -306,6 +332,21 @@ mod tests {
         }
         let (longest, longer) = ("a".repeat(63), "a".repeat(64));
         assert!(parse_domain(&longest).is_ok() && parse_domain(&longer).is_err());
+    }
+
+    #[test]
+    fn networks_of_proxies_are_read_or_refused() {
+        for (text, network) in [
+            ("10.0.0.5", "10.0.0.5/32"),
+            (" 172.16.9.9/12", "172.16.0.0/12"),
+            ("2001:db8::1", "2001:db8::1/128"),
+            ("0.0.0.0/1", "0.0.0.0/1"),
+        ] {
+            assert_eq!(parse_network(text).unwrap().to_string(), network);
+        }
+        for wrong in ["", "proxy", "10.0.0.0/33", "0.0.0.0/0", "::/0", "10.0.0.5:80"] {
+            assert!(parse_network(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

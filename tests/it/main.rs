@@ -92,6 +92,7 @@ mod wire;
 // The process.
 mod binary;
 mod boards;
+mod caddy;
 mod cli;
 mod determinism;
 mod rotation;

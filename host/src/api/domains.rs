@@ -11,9 +11,11 @@ use super::answer::{Created, NoContent, Tagged};
 use super::error::Answer;
 use super::etag::IfMatch;
 use super::gate::Caller;
-use super::query::{OfApp, Path, Query};
+use super::query::{Given, OfApp, Parameter, Parameters, Path, Query};
 use super::{Api, List, body};
+use crate::error::{Error, Kind, Result};
 use crate::id::{AppId, DomainId, UserId};
+use crate::limits;
 use crate::model::domain::{Domain, Method, State as DomainState};
 use crate::model::page::PageQuery;
 use crate::service;
@@ -66,6 +68,33 @@ struct HttpProof {
     url: String,
     /// What with.
     body: String,
+}
+
+/// A name for which a proxy may get a certificate.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "CertifiedName", example = json!({ "domain": "shop.example.com" }))]
+pub(super) struct CertifiedJson {
+    domain: String,
+}
+
+/// `domain`.
+#[derive(Debug)]
+pub(super) struct AskedName(String);
+
+impl Parameters for AskedName {
+    fn describe() -> Vec<Parameter> {
+        let schema = json!({ "type": "string", "minLength": 1, "maxLength": limits::ROUTE_HOST_CHARS_MAX });
+        vec![Parameter::new("domain", "The name; it has to be given.", schema)]
+    }
+
+    fn read(given: &mut Given) -> Result<Self> {
+        let domain = given.take::<String>("domain", "a host name")?.unwrap_or_default();
+        if domain.is_empty() || domain.len() > limits::ROUTE_HOST_CHARS_MAX {
+            let most = limits::ROUTE_HOST_CHARS_MAX;
+            return Err(Error::invalid("domain", format!("domain is a host name of 1 to {most} characters")));
+        }
+        Ok(Self(domain))
+    }
 }
 
 /// A domain to be claimed.
@@ -148,6 +177,15 @@ pub(super) async fn get(
     Path((_, id)): Path<(String, DomainId)>,
 ) -> Answer<Tagged<DomainJson>> {
     Ok(DomainJson::tagged(service::domains::get(&api.services, app.id, id).await?))
+}
+
+/// Asked by the proxy in front for every name that it has no certificate for: answered from memory.
+pub(super) async fn ask(State(api): State<Api>, Query(AskedName(domain)): Query<AskedName>) -> Answer<Json<CertifiedJson>> {
+    if api.config.is_at(&domain) || api.services.routing.current().has_certificate(&domain) {
+        return Ok(Json(CertifiedJson { domain }));
+    }
+    let message = "neither an app that has proven to own this name answers there, nor the administration";
+    Err(Error::new(Kind::NotFound, "not_found", message).into())
 }
 
 /// Looks for the proof now.

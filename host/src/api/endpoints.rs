@@ -45,6 +45,7 @@ pub(super) fn table() -> Vec<Endpoint> {
         get   ("/version",                                                       Public,                  node::version,              "Names product, SDK, API, schema and component versions."),
         get   ("/api/v1/openapi.json",                                           Public,                  openapi::serve,             "Gives this document."),
         get   ("/api/v1/limits",                                                 Public,                  limits::list,               "Lists the bounds that hold here, with their units."),
+        get   ("/api/v1/tls/ask",                                                Public,                  domains::ask,               "Says whether the proxy in front may get a certificate for a name.").or(&[404]),
         get   ("/api/v1/admin/node",                                             Instance(InstanceAdmin), node::status,               "Says what this node does now and what it has dropped."),
 
         post  ("/api/v1/admin/auth/login",                                       Public,                  sessions::login,            "Logs in: a token, as a bearer and as the session cookie.").or(&[401, 429, 503]),
@@ -223,7 +224,10 @@ mod tests {
     #[test]
     fn what_strangers_may_call_is_this_list() {
         let public: Vec<_> = table().into_iter().filter(|e| e.rule == Public).map(|e| e.path).collect();
-        assert_eq!(public, ["/healthz", "/version", "/api/v1/openapi.json", "/api/v1/limits", "/api/v1/admin/auth/login"]);
+        assert_eq!(
+            public,
+            ["/healthz", "/version", "/api/v1/openapi.json", "/api/v1/limits", "/api/v1/tls/ask", "/api/v1/admin/auth/login"]
+        );
     }
 
     #[test]

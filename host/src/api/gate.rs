@@ -71,9 +71,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Whence {
 }
 
 fn origin(parts: &Parts) -> Origin {
-    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-    let forwarded = parts.headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
-    let address = peer.map(|peer| access::caller_address(peer, forwarded));
+    let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(caller)| caller.ip());
     Origin { address, request_id: parts.extensions.get::<RequestId>().copied() }
 }
 

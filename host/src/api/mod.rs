@@ -96,6 +96,12 @@ impl Config {
         }
     }
 
+    /// Whether this plane is reached at that host name.
+    fn is_at(&self, host: &str) -> bool {
+        let url = self.public_base_url.as_deref().and_then(|url| url::Url::parse(url).ok());
+        url.is_some_and(|url| url.host_str().is_some_and(|own| own.eq_ignore_ascii_case(host.trim_end_matches('.'))))
+    }
+
     fn is_https(&self) -> bool {
         self.public_base_url.as_deref().and_then(|url| url.get(..8)).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
     }
@@ -192,6 +198,18 @@ mod tests {
         ] {
             let config = Config { public_base_url: public.map(str::to_owned), data_port };
             assert_eq!(config.app_url("a.localhost"), url, "{public:?} {data_port:?}");
+        }
+    }
+
+    #[test]
+    fn this_plane_is_at_the_host_of_its_url_and_at_no_other() {
+        let at = |public: Option<&str>, host| Config { public_base_url: public.map(str::to_owned), data_port: None }.is_at(host);
+        for host in ["cloud.example", "Cloud.Example", "cloud.example."] {
+            assert!(at(Some("https://cloud.example:8443"), host), "{host}");
+            assert!(!at(None, host), "{host}");
+        }
+        for host in ["", "example", "x.cloud.example", "cloud.example:8443"] {
+            assert!(!at(Some("https://cloud.example:8443"), host), "{host}");
         }
     }
 }

@@ -11,13 +11,14 @@ use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{ConnectInfo, Request};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use hyper::body::{Frame, Incoming, SizeHint};
 use tower::Service;
 
 use super::head;
 use super::places::Progress;
+use crate::model::proxies::{FORWARDING, Proxies};
 
 /// An answer's body, on its way until it is dropped.
 pub(super) struct Giving {
@@ -34,10 +35,11 @@ struct Arriving {
 /// The answer was handed over, or will never be, once this is dropped.
 struct Answering(Arc<Progress>);
 
-/// Has the plane answer. The head was read a moment ago.
+/// Has the plane answer. The head was read a moment ago. What the plane sees as the peer is who called, where proxies say that;
+/// where none is believed, their headers are taken out.
 pub(super) fn exchange<P>(
     mut plane: P,
-    peer: SocketAddr,
+    (proxies, peer): (&Proxies, SocketAddr),
     progress: Arc<Progress>,
     request: hyper::Request<Incoming>,
 ) -> impl Future<Output = io::Result<Response<Giving>>> + Send + use<P>
@@ -50,7 +52,7 @@ where
     let answering = Answering(progress.clone());
     let judged = head::judge(&parts);
     let answer = (begun && judged.is_ok()).then(|| {
-        parts.extensions.insert(ConnectInfo(peer));
+        parts.extensions.insert(ConnectInfo(caller(proxies, peer, &mut parts.headers)));
         let body = if is_whole { Body::empty() } else { Body::new(Arriving { body, progress: progress.clone() }) };
         plane.call(Request::from_parts(parts, body))
     });
@@ -70,6 +72,19 @@ where
         }
         Ok(response.map(|body| Giving { body, _answering: answering }))
     }
+}
+
+/// Who called; nothing that others say of it is left.
+fn caller(proxies: &Proxies, peer: SocketAddr, headers: &mut HeaderMap) -> SocketAddr {
+    if !proxies.has(peer.ip()) {
+        for name in FORWARDING {
+            headers.remove(name);
+        }
+        return peer;
+    }
+    let forwarded = headers.get_all("x-forwarded-for").iter().map(|value| value.to_str().unwrap_or_default());
+    let address = proxies.caller(peer.ip(), forwarded);
+    if address == peer.ip().to_canonical() { peer } else { SocketAddr::new(address, 0) }
 }
 
 impl Drop for Answering {

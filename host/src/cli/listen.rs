@@ -33,6 +33,7 @@ use super::failure::{Exit, Failure, Result};
 use super::places::{Full, Places, Policy};
 use crate::ingress::Ingress;
 use crate::limits;
+use crate::model::proxies::Proxies;
 use crate::shutdown::{self, Shutdown};
 
 /// Both planes' listeners.
@@ -74,11 +75,17 @@ impl Listeners {
 
     /// Serves until `shutdown` drains; a connection's running request is finished first. Each plane has at most so many
     /// `connections`, fewer where the process may not open as many files.
-    pub(super) fn serve(self, data: Ingress, admin: Router, connections: usize, shutdown: &Shutdown) -> Serving {
+    pub(super) fn serve(
+        self,
+        (data, admin): (Ingress, Router),
+        proxies: &Arc<Proxies>,
+        connections: usize,
+        shutdown: &Shutdown,
+    ) -> Serving {
         let policy = Policy::of(connections_within(connections, getrlimit(Resource::Nofile).current));
         let mut planes = JoinSet::new();
-        let data = serve("data plane", self.data, data, policy, shutdown.clone());
-        let admin = serve("control plane", self.admin, admin, policy, shutdown.clone());
+        let data = serve("data plane", self.data, data, (policy, proxies.clone()), shutdown.clone());
+        let admin = serve("control plane", self.admin, admin, (policy, proxies.clone()), shutdown.clone());
         planes.spawn(async move { ("data plane", data.await) });
         planes.spawn(async move { ("control plane", admin.await) });
         Serving { planes }
@@ -196,7 +203,13 @@ async fn bind(address: SocketAddr, what: &str, setting: &str) -> Result<TcpListe
 }
 
 /// Serves every connection on a task of its own, each with its own clone of `plane`; resolves when all are done.
-async fn serve<P>(name: &'static str, mut listener: TcpListener, plane: P, policy: Policy, shutdown: Shutdown) -> io::Result<()>
+async fn serve<P>(
+    name: &'static str,
+    mut listener: TcpListener,
+    plane: P,
+    (policy, proxies): (Policy, Arc<Proxies>),
+    shutdown: Shutdown,
+) -> io::Result<()>
 where
     P: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
 {
@@ -212,7 +225,9 @@ where
             // Waits a while when the process is out of files, rather than spin.
             accepted = Listener::accept(&mut listener) => accepted,
         };
-        let place = match places.take(peer.ip()) {
+        // A proxy brings everybody, as one on this machine does.
+        let counted = if proxies.has(peer.ip()) { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { peer.ip() };
+        let place = match places.take(counted) {
             Ok(place) => place,
             Err(full) => {
                 turned_away.one(full, peer);
@@ -225,8 +240,8 @@ where
         }
         let progress = place.progress().clone();
         let connection = Connection::new(stream, place, large_heads.clone(), shutdown.clone(), Patience::default());
-        let (plane, of_exchanges) = (plane.clone(), progress.clone());
-        let answer = service_fn(move |request| exchange(plane.clone(), peer, of_exchanges.clone(), request));
+        let (plane, of_exchanges, proxies) = (plane.clone(), progress.clone(), proxies.clone());
+        let answer = service_fn(move |request| exchange(plane.clone(), (&proxies, peer), of_exchanges.clone(), request));
         let served = connections.watch(server.serve_connection(TokioIo::new(connection), answer));
         shutdown::spawn("connection", async move {
             tokio::select! {

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::{DATA_DIR_SYSTEM, Settings};
 use crate::ingress::Ingress;
 use crate::invoke::Invoker;
+use crate::model::proxies::Proxies;
 use crate::sandbox::Sandbox;
 use crate::sandbox::probe::Probe;
 use crate::service::Services;
@@ -223,7 +224,8 @@ async fn assemble(
     let addresses = listeners.addresses;
     let config = api::Config { public_base_url: settings.public_base_url.clone(), data_port: Some(addresses.data.port()) };
     let planes = (Ingress::new(services.clone(), invoker.clone()), api::router(services.clone(), invoker.clone(), config));
-    let serving = listeners.serve(planes.0, planes.1, invoker.pool().connections, shutdown);
+    let proxies = Arc::new(Proxies::new(settings.trusted_proxies.clone()));
+    let serving = listeners.serve(planes, &proxies, invoker.pool().connections, shutdown);
     addresses.answer().await?;
     Ok(Running { services, invoker, workers, serving, addresses, owner, first_start })
 }

@@ -4,8 +4,8 @@
 //!   longest; where every one has begun to ask, of the one whose request has been on its way for the longest. A request that
 //!   is there whole keeps its connection until its answer is taken. Where all are so, the newcomer is turned away.
 //! - One address holds a part of the places, so that it takes several to fill a plane. An address is what one network is
-//!   given: of IPv6 that is a /64. Loopback is not counted: a reverse proxy on this machine brings everybody. One on another
-//!   machine has its part like anybody, which is more than such a proxy keeps open.
+//!   given: of IPv6 that is a /64. Loopback is not counted: a reverse proxy on this machine brings everybody, as do those
+//!   of `PICLOUD_TRUSTED_PROXIES`.
 //! - How far a connection has come is one atomic word: a request takes no lock. Only those who come and go do, and a plane
 //!   that is full is looked through once for as many newcomers as there are connections to look at (`CONNECTIONS_LOOKED_AT`
 //!   each): what a newcomer costs does not grow with the plane.

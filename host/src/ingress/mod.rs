@@ -58,7 +58,7 @@ use deployment::Mark;
 use refusal::Refusal;
 
 /// The data plane as one service. A clone is a handle. Scripts learn who called from the request's
-/// `ConnectInfo<SocketAddr>`.
+/// `ConnectInfo<SocketAddr>`: the caller, not a proxy.
 #[derive(Clone)]
 pub struct Ingress {
     services: Arc<Services>,

@@ -27,6 +27,7 @@ pub mod listing;
 pub mod member;
 pub mod page;
 pub mod preview;
+pub mod proxies;
 pub mod queue;
 pub mod quota;
 pub mod restriction;

@@ -53,6 +53,7 @@ pub(crate) const TABLE: &[(&str, &str, Right)] = &[
     ("GET",    "/version",                                                      Anybody),
     ("GET",    "/api/v1/openapi.json",                                          Anybody),
     ("GET",    "/api/v1/limits",                                                Anybody),
+    ("GET",    "/api/v1/tls/ask",                                               Anybody),
     ("GET",    "/api/v1/admin/node",                                            Instance(INSTANCE_ADMIN)),
 
     ("POST",   "/api/v1/admin/auth/login",                                      Anybody),

@@ -6,10 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::{ConnectInfo, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
 use picloud::clock::Clock;
 use picloud::egress::{self, Network, Own};
 use picloud::ingress::Ingress;
 use picloud::invoke::Invoker;
+use picloud::model::proxies::Proxies;
 use picloud::sandbox::Sandbox;
 use picloud::sandbox::probe::Probe;
 use picloud::service::{self, Services};
@@ -145,8 +149,17 @@ pub(crate) async fn compiled() -> std::path::PathBuf {
 async fn serve(router: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
+    let router = router.layer(from_fn(seen));
     tokio::spawn(async move { axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await });
     format!("http://{address}")
+}
+
+/// What a plane sees as the peer is who called, as behind the listeners of a node.
+async fn seen(ConnectInfo(peer): ConnectInfo<SocketAddr>, mut request: Request, next: Next) -> Response {
+    let forwarded = request.headers().get_all("x-forwarded-for").iter().map(|value| value.to_str().unwrap_or_default());
+    let caller = Proxies::default().caller(peer.ip(), forwarded);
+    request.extensions_mut().insert(ConnectInfo(SocketAddr::new(caller, peer.port())));
+    next.run(request).await
 }
 
 /// Brings a database to this build's schema.

@@ -123,6 +123,16 @@ impl Directory {
         Some((app, host))
     }
 
+    /// Whether a proxy may get a certificate for the name when somebody asks for it: one under which an app answers, or is sent on,
+    /// and that nobody but us or its owner can have any number of. Names below those of the apps domain, and of previews, are not.
+    pub fn has_certificate(&self, host: &str) -> bool {
+        let Some(host) = normalize_host(host) else { return false };
+        match host.strip_suffix(self.suffix.as_str()) {
+            Some(slug) => self.apps.contains_key(slug) || self.former_slugs.contains_key(slug),
+            None => self.app(&host).is_some(),
+        }
+    }
+
     /// Where a request is sent on whose `Host` names a slug that an app had before: the app, and its name now in place of the old
     /// one, labels in front kept. `None` for a name that would be longer than the DNS allows.
     pub fn moved(&self, host: &str) -> Option<(&Arc<AppTable>, String)> {

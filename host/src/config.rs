@@ -2,12 +2,16 @@
 //!
 //! A flag wins over its variable, the variable over the default. Values are checked here, before anything starts.
 
+mod backup;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use zeroize::Zeroizing;
+
+pub use self::backup::Backup;
 
 /// Where state is kept when nothing says otherwise, relative to the working directory.
 pub const DATA_DIR_DEFAULT: &str = ".picloud";
@@ -96,6 +100,9 @@ pub struct Settings {
     /// Default: the newest of /usr/lib/postgresql/*/bin, then PATH. Example: /opt/pg17/bin
     #[arg(long, env = "PICLOUD_POSTGRES_BIN", value_name = "DIR", help_heading = "Data")]
     pub postgres_bin: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub backup: Backup,
 
     /// Where scripts answer (the data plane); port 0 takes a free one, which is printed.
     ///

@@ -20,6 +20,7 @@ pub mod blobs;
 pub mod egress;
 pub mod fair;
 pub mod postgres;
+pub mod repository;
 pub mod store;
 pub mod vault;
 pub mod wit;

@@ -2,6 +2,7 @@
 
 mod access;
 mod archive;
+mod backup;
 mod client;
 mod connections;
 mod deployments;
@@ -18,6 +19,7 @@ mod usage;
 
 pub use self::access::*;
 pub use self::archive::*;
+pub use self::backup::*;
 pub use self::client::*;
 pub use self::connections::*;
 pub use self::deployments::*;

@@ -11,7 +11,7 @@ use crate::support::{repository, repository_files};
 const LAYERS: [&[&str]; 9] = [
     &["error", "id", "clock", "limits", "config", "telemetry", "shutdown", "unstoppable", "walls"],
     &["model"],
-    &["wit", "auth", "store", "postgres", "vault", "egress", "fair", "blobs"],
+    &["wit", "auth", "store", "postgres", "vault", "egress", "fair", "blobs", "repository"],
     &["service"],
     &["hostcall"],
     &["sandbox"],

@@ -15,6 +15,7 @@
 //! that gives up does not make room for one more.
 
 mod reader;
+mod restored;
 mod upload;
 
 use std::collections::HashSet;
@@ -34,6 +35,7 @@ use crate::limits;
 use crate::model::files::{Blob, Range};
 
 pub use self::reader::{Piece, ReadError, Reader};
+pub use self::restored::{Restored, Returned, remove_volume};
 pub use self::upload::{Placed, Upload};
 
 const DIRECTORY: &str = "files";
@@ -100,13 +102,29 @@ impl Blobs {
             Ok((files.open_dir(&name)?, was_there))
         });
         let (dir, was_there) = opened.await.map_err(io::Error::other)??;
+        Ok((Self::of(dir), was_there))
+    }
+
+    /// The same where it is there already, for who only reads: nothing is made.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    pub async fn open_existing(data_dir: &Path, volume: VolumeId) -> io::Result<Option<Self>> {
+        let path = data_dir.join(DIRECTORY).join(volume.to_string());
+        let opened = spawn_blocking(move || match Dir::open_ambient_dir(&path, ambient_authority()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => opened.map(Some),
+        });
+        Ok(opened.await.map_err(io::Error::other)??.map(Self::of))
+    }
+
+    fn of(dir: Dir) -> Self {
         let volume = Volume { dir, live: Mutex::default(), leftovers: Notify::new() };
-        let blobs = Self {
+        Self {
             volume: Arc::new(volume),
             writing: Arc::new(Semaphore::new(limits::FILE_WRITES_AT_ONCE)),
             reading: Arc::new(Semaphore::new(limits::FILE_READS_AT_ONCE)),
-        };
-        Ok((blobs, was_there))
+        }
     }
 
     /// Begins a blob of `app`; dropped before it is kept, nothing of it remains.

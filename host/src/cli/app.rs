@@ -1,6 +1,6 @@
 //! `picloud app`: an app into one file, and one file into a new app. Works beside nodes, or alone.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use super::failure::{Exit, Failure, Result, exit_of};
 use super::node::open_sandbox;
 use super::operator::Operator;
-use super::terminal::{print, print_json, say, table};
+use super::terminal::{end_of_progress, in_place, mebibytes, print, print_json, say, table};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::error::{self, Error, Kind};
@@ -282,26 +282,6 @@ fn counted(counts: &Counts) -> Vec<(&'static str, String)> {
     ]
 }
 
-#[allow(clippy::cast_precision_loss, reason = "for people")]
-fn mebibytes(bytes: u64) -> String {
-    format!("{:.1} MiB", bytes as f64 / limits::MIB as f64)
-}
-
-/// One line on a terminal, written over by the next; nothing elsewhere.
-fn in_place(line: &str) {
-    let mut out = io::stderr().lock();
-    if out.is_terminal() {
-        let _ = write!(out, "\r\u{1b}[K{line}").and_then(|()| out.flush());
-    }
-}
-
-fn end_of_progress() {
-    let mut out = io::stderr().lock();
-    if out.is_terminal() {
-        let _ = writeln!(out);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -334,6 +314,5 @@ mod tests {
     #[test]
     fn a_refused_archive_is_the_callers_and_a_failure_is_ours() {
         assert_eq!(refusal("x", &Error::invalid("slug", "no")).into_line(), "x: no");
-        assert_eq!(mebibytes(3 << 19), "1.5 MiB");
     }
 }

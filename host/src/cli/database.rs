@@ -29,7 +29,7 @@ pub(super) enum Plan {
     Running(Box<PgConnectOptions>),
 }
 
-/// A migrated database with its pool; the private PostgreSQL with it, when there is one.
+/// A database with its pool; the private PostgreSQL with it, when there is one.
 #[derive(Debug)]
 pub(super) struct Database {
     pub(super) pool: PgPool,
@@ -67,8 +67,24 @@ pub(super) fn plan(source: Source, data_dir: &Path, settings: &Settings) -> Resu
     })
 }
 
+/// What becomes of the schema that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Schema {
+    Brought,
+    Left,
+}
+
 /// Starts or reaches the database and brings it to this binary's schema.
 pub(super) async fn open(plan: Plan) -> Result<Database> {
+    open_with(plan, Schema::Brought).await
+}
+
+/// Starts or reaches the database and leaves it as it is, whatever its schema.
+pub(super) async fn open_as_it_is(plan: Plan) -> Result<Database> {
+    open_with(plan, Schema::Left).await
+}
+
+async fn open_with(plan: Plan, schema: Schema) -> Result<Database> {
     let (options, server, shown) = match plan {
         Plan::External(options) => {
             let shown = describe(&options);
@@ -84,7 +100,9 @@ pub(super) async fn open(plan: Plan) -> Result<Database> {
     };
     let opened = async {
         let pool = store::connect(options).await?;
-        store::migrate(&pool).await?;
+        if schema == Schema::Brought {
+            store::migrate(&pool).await?;
+        }
         Ok(pool)
     };
     match opened.await {

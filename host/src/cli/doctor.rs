@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use super::backup;
 use super::data_dir;
 use super::database::{self, Source};
 use super::failure::Failure;
@@ -12,8 +13,9 @@ use super::node;
 use super::terminal::{print, print_json, table};
 use super::walls::{self, Wall};
 use crate::config::Settings;
+use crate::model::backup::SnapshotId;
 use crate::sandbox::probe::{Pool, Probe};
-use crate::{egress, postgres, sandbox};
+use crate::{egress, postgres, repository, sandbox};
 
 #[derive(Debug, Serialize)]
 struct Report {
@@ -24,6 +26,8 @@ struct Report {
     database: Database,
     sandbox: Artifact,
     mail: Mail,
+    /// Where backups are made by schedule, or looked after.
+    backups: Option<Backups>,
     /// What stands between a script and the machine; one that is down is no reason not to start.
     walls: Vec<Wall>,
     /// What stands in the way of a start, each in one line with how to mend it.
@@ -73,6 +77,16 @@ struct Mail {
     from: Option<String>,
 }
 
+#[derive(Debug, Serialize)]
+struct Backups {
+    directory: String,
+    /// None: a node makes none by itself.
+    schedule: Option<String>,
+    newest: Option<SnapshotId>,
+    /// What went wrong last, or is wrong now. No reason not to start.
+    trouble: Option<String>,
+}
+
 /// Exit code 0 when a node could start, 1 when something stands in the way.
 pub(super) fn run(settings: &Settings, json: bool) -> ExitCode {
     let report = match examine(settings) {
@@ -109,6 +123,10 @@ fn examine(settings: &Settings) -> Result<Report, Failure> {
         relay: smtp.as_ref().map(egress::smtp::Settings::shown),
         from: smtp.as_ref().and_then(|smtp| smtp.from().map(str::to_owned)),
     };
+    let backups = backups(settings).unwrap_or_else(|failure| {
+        problems.push(failure.into_line());
+        None
+    });
     let used_by = exists.then(|| data_dir::holder(&path)).flatten();
     let walls = walls::examine(database.account.as_deref(), used_by.as_deref().and_then(|pid| pid.parse().ok()));
     Ok(Report {
@@ -119,6 +137,7 @@ fn examine(settings: &Settings) -> Result<Report, Failure> {
         database,
         sandbox,
         mail,
+        backups,
         walls,
         problems,
     })
@@ -142,6 +161,26 @@ fn private(settings: &Settings, data_dir: &Path, problems: &mut Vec<String>) -> 
         version: found.map(|found| found.version),
         account: account.ok().flatten().map(|account| account.name),
     }
+}
+
+/// What can be known without their passphrase.
+fn backups(settings: &Settings) -> Result<Option<Backups>, Failure> {
+    let plan = backup::plan(settings)?;
+    if settings.backup.backup_dir.is_none() {
+        return Ok(None);
+    }
+    let directory = backup::directory_of(settings, None)?;
+    let names = repository::snapshots(&directory).map_err(|error| error.to_string());
+    let noted = repository::State::read(&directory);
+    let noted =
+        noted.trouble().map(|failure| format!("failed at {}: {}", failure.at.format("%Y-%m-%d %H:%M UTC"), failure.message));
+    let missing = (plan.is_some() && !repository::is_there(&directory)).then(|| "the directory holds no backups yet".to_owned());
+    Ok(Some(Backups {
+        schedule: plan.map(|plan| format!("{} {}", plan.schedule.as_str(), plan.schedule.timezone())),
+        trouble: noted.or_else(|| names.as_ref().err().cloned()).or(missing),
+        newest: names.ok().and_then(|mut names| names.pop()),
+        directory: directory.display().to_string(),
+    }))
 }
 
 fn artifact(pool: &Pool, data_dir: &Path, problems: &mut Vec<String>) -> Artifact {
@@ -208,6 +247,8 @@ fn describe(report: &Report) -> String {
     if let Some(from) = &report.mail.from {
         rows.push(("mail sender", from.clone()));
     }
+    let none = || "none are made (PICLOUD_BACKUP_DIR, PICLOUD_BACKUP_SCHEDULE)".to_owned();
+    rows.push(("backups", report.backups.as_ref().map_or_else(none, told_of_backups)));
     let (state, walls) = (table(&rows), table(&walls::rows(&report.walls)));
     let version = report.version;
     let mut text = format!("PiCloud {version}\n\nFound\n{machine}\nChosen\n{chosen}\nState\n{state}\nWalls\n{walls}\n");
@@ -220,6 +261,13 @@ fn describe(report: &Report) -> String {
         }
     }
     text
+}
+
+fn told_of_backups(backups: &Backups) -> String {
+    let newest = backups.newest.as_ref().map_or_else(|| "none yet".to_owned(), |id| format!("newest {id}"));
+    let when = backups.schedule.as_deref().map_or_else(|| "no schedule".to_owned(), |schedule| format!("at {schedule}"));
+    let trouble = backups.trouble.as_ref().map(|trouble| format!("   TROUBLE: {trouble}")).unwrap_or_default();
+    format!("{} ({when}, {newest}){trouble}", backups.directory)
 }
 
 /// In the largest unit that leaves at least one.

@@ -1,7 +1,7 @@
 //! The commands: they read the settings, put a node together from the layers below, and end it in order.
 //!
 //! `node` is the composition root of `dev` and `serve`, with `data_dir`, `database` and `listen` for its parts and
-//! `seed` for what a first start finds; `admin`, `app`, `audit`, `keys`, `doctor`, `precompile`, `settings` and `version` do one
+//! `seed` for what a first start finds; `admin`, `app`, `audit`, `backup`, `keys`, `doctor`, `precompile`, `settings` and `version` do one
 //! thing and end. `client` asks a node over its public API, wherever it is; `local` runs scripts and tests without one. `failure`
 //! gives every way to fail one line and an exit code; `terminal` is what people see.
 //!
@@ -13,6 +13,7 @@
 mod admin;
 mod app;
 mod audit;
+mod backup;
 mod client;
 mod connection;
 mod data_dir;
@@ -110,6 +111,14 @@ enum Command {
         #[command(subcommand)]
         command: App,
     },
+    /// Back up the whole instance, and look after the backups.
+    Backup {
+        #[command(subcommand)]
+        command: backup::Backup,
+    },
+    /// Make an instance of a backup.
+    #[command(after_help = backup::RESTORE_EXAMPLES)]
+    Restore(backup::Restore),
     /// The log of every change that was made through the platform: list it; check it.
     Audit {
         #[command(subcommand)]
@@ -267,6 +276,12 @@ pub fn main() -> ExitCode {
         }
         Command::App { command: App::Import { file, slug, name, json, settings } } => {
             on_runtime(settings.told_by_command(), move |settings| app::import(settings, file, Wanted { slug, name }, json))
+        }
+        Command::Backup { command } => {
+            on_runtime(command.settings().told_by_command(), move |settings| backup::run(settings, command))
+        }
+        Command::Restore(asked) => {
+            on_runtime(asked.settings().told_by_command(), move |settings| backup::restore(settings, asked))
         }
         Command::Audit { command: Audit::Verify { expect, json, settings } } => {
             on_runtime(settings.told_by_command(), move |settings| audit::verify(settings, expect, json))

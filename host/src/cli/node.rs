@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::backup;
 use super::client::{Beside, Found};
 use super::data_dir::{self, Access, DataDir};
 use super::database::{self, Database, Source};
@@ -141,7 +142,7 @@ async fn start(settings: &Settings, mode: Mode, shutdown: &Shutdown) -> std::res
         )
         .into());
     }
-    let smtp = smtp(settings)?;
+    let (smtp, _) = (smtp(settings)?, backup::plan(settings)?);
     let path = data_dir::locate(settings)?;
     if settings.data_dir.is_none() && path.as_os_str() == DATA_DIR_SYSTEM {
         say(&format!("PostgreSQL does not run as root and cannot reach this directory, so the data is in {DATA_DIR_SYSTEM}"));
@@ -219,6 +220,9 @@ async fn assemble(
     shutdown::spawn("kv expiry", service::kv::expiry::follow(services.clone(), shutdown.clone()));
     shutdown::spawn("files", service::files::sweep::follow(services.clone(), shutdown.clone()));
     shutdown::spawn("following", service::follow::work(services.clone(), shutdown.clone()));
+    if let Some(plan) = backup::plan(settings)? {
+        shutdown::spawn("backups", service::backup::follow(services.clone(), plan, shutdown.clone()));
+    }
     let company = if database.is_private() { Company::Alone } else { Company::Others };
     let workers = Workers::start(services.clone(), invoker.clone(), company, shutdown).await.map_err(failed)?;
     let addresses = listeners.addresses;

@@ -18,6 +18,17 @@ pub(super) struct Operator {
 impl Operator {
     /// The data directory and the database that a node with these settings has: its own, or those of the node that runs.
     pub(super) async fn open(settings: &Settings) -> Result<Self> {
+        let (data_dir, plan) = Self::find(settings)?;
+        Ok(Self { data_dir, database: database::open(plan).await? })
+    }
+
+    /// The same, with the schema of the database left as it is: also that of a node of another version.
+    pub(super) async fn open_as_it_is(settings: &Settings) -> Result<Self> {
+        let (data_dir, plan) = Self::find(settings)?;
+        Ok(Self { data_dir, database: database::open_as_it_is(plan).await? })
+    }
+
+    fn find(settings: &Settings) -> Result<(DataDir, Plan)> {
         let path = data_dir::locate(settings)?;
         let missing = |what: &str| {
             let at = path.display();
@@ -39,8 +50,7 @@ impl Operator {
                 None => (database::plan(Source::Embedded, &path, settings)?, Access::Exclusive),
             },
         };
-        let data_dir = DataDir::open(path.clone(), access)?;
-        Ok(Self { data_dir, database: database::open(plan).await? })
+        Ok((DataDir::open(path.clone(), access)?, plan))
     }
 
     /// The platform without its planes, its workers and the files.

@@ -35,7 +35,7 @@ pub(super) fn run(settings: &Settings, matches: Option<&ArgMatches>, json: bool)
 }
 
 fn rows(settings: &Settings, matches: Option<&ArgMatches>) -> Vec<Row> {
-    let secret = ["database_url", "admin_password", "secret_key", "smtp_url"];
+    let secret = ["database_url", "admin_password", "secret_key", "smtp_url", "backup_passphrase"];
     let command = Settings::augment_args(clap::Command::new("config"));
     command
         .get_arguments()
@@ -72,6 +72,11 @@ fn value(settings: &Settings, id: &str) -> Option<String> {
         "worker_threads" => settings.worker_threads.map(|n| n.to_string()),
         "event_interval" => Some(settings.event_interval.to_string()),
         "seccomp" => Some(settings.seccomp.as_str().to_owned()),
+        "backup_dir" => path(&settings.backup.backup_dir),
+        "backup_schedule" => settings.backup.backup_schedule.clone(),
+        "backup_timezone" => Some(settings.backup.backup_timezone.clone()),
+        "backup_keep" => Some(settings.backup.backup_keep.clone()),
+        "backup_key_file" => path(&settings.backup.backup_key_file),
         "log" => Some(settings.log.clone()),
         _ => None,
     }

@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use crate::limits;
+
 /// A line of progress, on standard error.
 pub(super) fn say(line: &str) {
     let mut out = io::stderr().lock();
@@ -22,6 +24,27 @@ pub(super) fn progress(done: u64, total: u64) {
         let end = if done >= total { "\n" } else { "" };
         let _ = write!(out, "\r{done} of {total}{end}").and_then(|()| out.flush());
     }
+}
+
+/// One line on a terminal, written over by the next; nothing elsewhere.
+pub(super) fn in_place(line: &str) {
+    let mut out = io::stderr().lock();
+    if out.is_terminal() {
+        let _ = write!(out, "\r\u{1b}[K{line}").and_then(|()| out.flush());
+    }
+}
+
+/// Goes on below such lines.
+pub(super) fn end_of_progress() {
+    let mut out = io::stderr().lock();
+    if out.is_terminal() {
+        let _ = writeln!(out);
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "for people")]
+pub(super) fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / limits::MIB as f64)
 }
 
 /// The result, on standard output. A reader that went away is no failure of ours.
@@ -52,6 +75,11 @@ pub(super) fn coloured() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_are_told_in_mebibytes() {
+        assert_eq!(mebibytes(3 << 19), "1.5 MiB");
+    }
 
     #[test]
     fn columns_line_up() {

@@ -5,6 +5,7 @@ pub mod api_key;
 pub mod app;
 pub mod archive;
 pub mod audit;
+pub mod backup;
 pub mod collection;
 pub mod dead_letter;
 pub mod delivery;

@@ -202,12 +202,13 @@ pub async fn update(
     store::files::update(&mut tx, app, &change.collection, &file).await.map_err(store::refusal)?;
     let (after, before_it) = (Some(&file.metadata), Some(&before.metadata));
     let told = tell(&mut tx, s.now(), app, origin, &change.collection, Op::Update, after, before_it).await?;
+    let may_remove = store::backup::may_remove_blobs(&mut tx).await?;
     placed.committing();
     let heard = s.events.doubt();
     tx.commit().await?;
     placed.keep();
     heard.settle(told);
-    blobs(s)?.remove(app, before.blob.id).await;
+    remove(s, app, before.blob.id, may_remove).await?;
     Ok(Changed { now: file.metadata, before: before.metadata })
 }
 
@@ -274,14 +275,25 @@ pub async fn delete(s: &Services, app: AppId, origin: Origin, collection: &str, 
 }
 
 /// Commits what deleted a file, and removes its bytes.
-async fn end(s: &Services, tx: store::Tx, app: AppId, deleted: Option<File>, told: bool) -> Result<Option<Metadata>> {
+async fn end(s: &Services, mut tx: store::Tx, app: AppId, deleted: Option<File>, told: bool) -> Result<Option<Metadata>> {
+    let may_remove = deleted.is_some() && store::backup::may_remove_blobs(&mut tx).await?;
     let (doubt, heard) = (blobs(s)?.doubt(), s.events.doubt());
     tx.commit().await?;
     doubt.settle();
     heard.settle(told);
     let Some(File { metadata, blob }) = deleted else { return Ok(None) };
-    blobs(s)?.remove(app, blob.id).await;
+    remove(s, app, blob.id, may_remove).await?;
     Ok(Some(metadata))
+}
+
+/// Removes bytes that no row names any more; while a backup may still read them, a sweep does it later.
+async fn remove(s: &Services, app: AppId, blob: BlobId, may_remove: bool) -> Result<()> {
+    if may_remove {
+        blobs(s)?.remove(app, blob).await;
+    } else {
+        drop(blobs(s)?.doubt());
+    }
+    Ok(())
 }
 
 /// Files whose names begin with the prefix, in bytewise order; a page's `cursor` is the next query's `after`.
@@ -313,8 +325,15 @@ async fn tell(
 /// Removes the bytes of an app that is gone, behind the answer; what a crash leaves of them is swept at the next start.
 pub(super) fn forget_app(s: &Services, app: AppId) {
     let Ok(blobs) = blobs(s) else { return };
-    let blobs = blobs.clone();
+    let (blobs, db) = (blobs.clone(), s.db.clone());
     crate::shutdown::spawn("files of a deleted app", async move {
+        let may_remove = match db.acquire().await {
+            Ok(mut db) => store::backup::may_remove_blobs(&mut db).await,
+            Err(error) => Err(error),
+        };
+        if !matches!(may_remove, Ok(true)) {
+            return drop(blobs.doubt());
+        }
         if let Err(error) = blobs.remove_app(app).await {
             tracing::warn!(app.id = %app, %error, "the files of a deleted app could not be removed; the next start tries again");
         }

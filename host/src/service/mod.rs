@@ -35,6 +35,7 @@ pub mod api_keys;
 pub mod apps;
 pub mod archive;
 pub mod audit;
+pub mod backup;
 mod collections;
 pub mod dead_letters;
 pub mod deliveries;

@@ -11,6 +11,14 @@ const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 /// From 1970-01-01 to 2000-01-01, where PostgreSQL counts from, µs.
 const EPOCH_US: i64 = 946_684_800_000_000;
 
+/// What ends a stream.
+pub(super) const END: [u8; 2] = (-1_i16).to_be_bytes();
+
+/// What begins one: no flags, no header extension.
+pub(super) fn header() -> Vec<u8> {
+    [SIGNATURE, &[0; 8]].concat()
+}
+
 /// A buffer of rows. Each row: `row`, then exactly as many fields.
 pub(super) struct Rows {
     bytes: Vec<u8>,
@@ -20,9 +28,7 @@ impl Rows {
     /// A buffer that begins a stream.
     pub(super) fn new() -> Self {
         let mut bytes = Vec::with_capacity(limits::COPY_CHUNK_BYTES + limits::LOG_LINE_BYTES_MAX);
-        bytes.extend_from_slice(SIGNATURE);
-        // No flags, no header extension.
-        bytes.extend_from_slice(&[0; 8]);
+        bytes.extend_from_slice(&header());
         Self { bytes }
     }
 
@@ -91,7 +97,7 @@ impl Rows {
 
     /// Sends the rest and ends the stream.
     pub(super) async fn finish(mut self, mut to: PgCopyIn<&mut PgConnection>) -> sqlx::Result<()> {
-        self.bytes.extend_from_slice(&(-1_i16).to_be_bytes());
+        self.bytes.extend_from_slice(&END);
         to.send(self.bytes.as_slice()).await?;
         to.finish().await.map(drop)
     }

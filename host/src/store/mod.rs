@@ -19,6 +19,7 @@ use crate::unstoppable::Unstoppable;
 pub mod apps;
 pub mod archive;
 pub mod audit;
+pub mod backup;
 mod copy;
 pub mod data_keys;
 pub mod dead_letters;

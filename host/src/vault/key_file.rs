@@ -47,6 +47,15 @@ impl KeyFile {
         }
     }
 
+    /// Makes the file, where there is none, of keys that are there already.
+    pub(super) fn make(&self, ring: &Keyring) -> Result<()> {
+        let _lock = self.lock()?;
+        match self.read_if_there()? {
+            Some(_) => Err(self.unusable("was made meanwhile; repeat")),
+            None => self.write(ring),
+        }
+    }
+
     pub(super) fn read(&self) -> Result<Keyring> {
         self.read_if_there()?.ok_or_else(|| self.unusable("is gone; bring it back from a backup"))
     }
@@ -59,7 +68,7 @@ impl KeyFile {
         Ok(ring)
     }
 
-    fn read_if_there(&self) -> Result<Option<Keyring>> {
+    pub(super) fn read_if_there(&self) -> Result<Option<Keyring>> {
         let file = match File::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -13,6 +13,7 @@
 //!
 //! Crashes: the file is replaced whole. A key file that was not made to the end is none.
 
+mod copies;
 mod key_file;
 mod keyring;
 mod links;
@@ -30,6 +31,7 @@ use crate::config::Hidden;
 use crate::id::{AppId, DataKeyId};
 use crate::model::secret::{Secret, WrappedKey};
 
+pub use copies::KeyCopy;
 pub use key_file::NAME as KEY_FILE;
 
 use key_file::KeyFile;

@@ -7,6 +7,7 @@
 //! to it), and of other apps what no row names once it is `FILE_LEFTOVER_S` old by the time in its id: no invocation lives as
 //! long, so nobody is about to name it. What this process writes just now is left alone whatever the clock says, because
 //! clocks jump. Nodes that share the directory may sweep at once.
+//! While a backup is made nothing whole goes: it may read what rows named when it began.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -54,7 +55,9 @@ pub async fn sweep(s: &Services, now: DateTime<Utc>) -> Result<Swept> {
 /// Removes what is left of an app that is not there, unless an import may be about to commit it; whether it did.
 async fn remove_absent(s: &Services, blobs: &Blobs, app: AppId) -> Result<bool> {
     let mut tx = store::begin(&s.db).await?;
-    let is_gone = store::archive::no_import(&mut tx).await? && store::files::apps(&mut tx, &[app.0]).await?.is_empty();
+    let is_gone = store::archive::no_import(&mut tx).await?
+        && store::files::apps(&mut tx, &[app.0]).await?.is_empty()
+        && store::backup::may_remove_blobs(&mut tx).await?;
     if is_gone {
         blobs.remove_app(app).await.map_err(super::disk)?;
     }
@@ -72,7 +75,13 @@ async fn sweep_app(s: &Services, blobs: &Blobs, app: AppId, now: DateTime<Utc>, 
         for batch in whole.chunks(limits::FILE_SWEEP_BATCH_MAX) {
             let ids: Vec<_> = batch.iter().map(|found| found.blob.0).collect();
             let named: HashSet<_> = store::files::named(&mut *s.db.acquire().await?, app, &ids).await?.into_iter().collect();
-            for found in batch.iter().filter(|found| !named.contains(&found.blob)) {
+            let leftovers: Vec<_> = batch.iter().filter(|found| !named.contains(&found.blob)).collect();
+            // Asked after the rows: what a backup that began before may still read stays until the next sweep.
+            if !leftovers.is_empty() && !store::backup::may_remove_blobs(&mut *s.db.acquire().await?).await? {
+                swept.young += leftovers.len();
+                continue;
+            }
+            for found in leftovers {
                 judge(blobs, app, *found, now, swept).await;
             }
         }

@@ -47,6 +47,7 @@ mod ticks;
 mod triggers;
 // The planes.
 mod archive;
+mod backup;
 mod bad_input;
 mod bounds;
 mod browse;

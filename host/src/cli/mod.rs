@@ -359,6 +359,12 @@ mod tests {
             "PICLOUD_SECRET_KEY",
             "PICLOUD_SMTP_URL",
             "PICLOUD_SMTP_FROM",
+            "PICLOUD_BACKUP_DIR",
+            "PICLOUD_BACKUP_SCHEDULE",
+            "PICLOUD_BACKUP_TIMEZONE",
+            "PICLOUD_BACKUP_KEEP",
+            "PICLOUD_BACKUP_PASSPHRASE",
+            "PICLOUD_BACKUP_KEY_FILE",
         ] {
             assert!(help.contains(&format!("env: {name}")), "{name} is missing:\n{help}");
         }

@@ -32,6 +32,7 @@ pub struct Verified {
 
 #[derive(Debug, Serialize)]
 pub struct Damage {
+    /// The first that needs it; others may.
     pub snapshot: SnapshotId,
     pub what: String,
 }

@@ -4,7 +4,7 @@
 //! credential's scopes leave of it, and the app that the credential is bound to. The two tables of roles, [`grants`] and
 //! [`app_grants`], are all there is: every finer right is one of the seven scopes on an endpoint.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use crate::id::{ApiKeyId, AppId, RequestId, SessionId, UserId};
 use crate::model::delivery::Registrant;

@@ -38,6 +38,7 @@ mod kv;
 mod limits;
 mod members;
 mod node;
+mod nodes;
 mod openapi;
 mod previews;
 mod query;
@@ -60,6 +61,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::Method;
 use axum::middleware::from_fn_with_state;
+use axum::routing::get;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
@@ -126,6 +128,18 @@ pub fn router(services: Arc<Services>, invoker: Arc<Invoker>, config: Config) ->
     router
         .method_not_allowed_fallback(error::method_not_allowed)
         .fallback(dashboard::serve)
+        .layer(from_fn_with_state(api.clone(), edge::wrap))
+        .with_state(api)
+}
+
+/// What is left of the plane on a node that does not administrate: whether it works, and what it is.
+pub fn bare_router(services: Arc<Services>, invoker: Arc<Invoker>) -> Router {
+    let api = Api { services, invoker, config: Arc::default() };
+    Router::new()
+        .route("/healthz", get(node::healthz))
+        .route("/version", get(node::version))
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .fallback(error::no_administration)
         .layer(from_fn_with_state(api.clone(), edge::wrap))
         .with_state(api)
 }

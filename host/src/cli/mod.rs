@@ -344,6 +344,9 @@ mod tests {
             "PICLOUD_SECRET_KEY",
             "PICLOUD_SMTP_URL",
             "PICLOUD_SMTP_FROM",
+            "PICLOUD_ROLES",
+            "PICLOUD_NODE_NAME",
+            "PICLOUD_DRAIN_DELAY_MS",
         ] {
             assert!(help.contains(&format!("env: {name}")), "{name} is missing:\n{help}");
         }

@@ -14,9 +14,10 @@ use super::seed::{self, FirstStart, Owner, Visit};
 use super::terminal::{print, say, table};
 use super::walls;
 use crate::clock::Clock;
-use crate::config::{DATA_DIR_SYSTEM, Settings};
+use crate::config::{DATA_DIR_SYSTEM, Roles, Settings};
 use crate::ingress::Ingress;
 use crate::invoke::Invoker;
+use crate::model::node::is_name;
 use crate::sandbox::Sandbox;
 use crate::sandbox::probe::Probe;
 use crate::service::Services;
@@ -63,7 +64,7 @@ struct Running {
 pub(super) async fn run(settings: Settings, mode: Mode, beside: Option<Beside>) -> Result<()> {
     let began = Instant::now();
     let shutdown = Shutdown::new();
-    shutdown.follow_signals().map_err(|e| Failure::new(Exit::Other, format!("no signal handlers: {e}")))?;
+    shutdown.follow_signals(delay(&settings)?).map_err(|e| Failure::new(Exit::Other, format!("no signal handlers: {e}")))?;
     // Behind the second wall no file can be asked for any more.
     let files = beside.map(Beside::find).transpose()?.flatten();
     let ready_file = settings.ready_file.as_deref().map(ReadyFile::prepare).transpose()?;
@@ -71,7 +72,10 @@ pub(super) async fn run(settings: Settings, mode: Mode, beside: Option<Beside>) 
         biased;
         started = start(&settings, mode, &shutdown) => started,
         // What was begun is dropped; PostgreSQL is told to end.
-        () = shutdown.draining() => return Ok(()),
+        () = shutdown.leaving() => {
+            shutdown.drain();
+            return Ok(());
+        }
     };
     let mut node = match started {
         Ok(node) => node,
@@ -102,7 +106,7 @@ pub(super) async fn run(settings: Settings, mode: Mode, beside: Option<Beside>) 
         visit.end(&node.running.services).await;
     }
     // Planes end on the same signal that wakes this task: whichever is seen first, it was asked for.
-    let ended = if shutdown.phase() == shutdown::Phase::Running { ended } else { Ok(()) };
+    let ended = if shutdown.is_leaving() { Ok(()) } else { ended };
     drop(ready_file);
     node.end(&shutdown).await;
     ended
@@ -140,6 +144,8 @@ async fn start(settings: &Settings, mode: Mode, shutdown: &Shutdown) -> std::res
         )
         .into());
     }
+    let roles = roles(settings, mode, &source)?;
+    let name = name(settings)?;
     let smtp = smtp(settings)?;
     let path = data_dir::locate(settings)?;
     if settings.data_dir.is_none() && path.as_os_str() == DATA_DIR_SYSTEM {
@@ -160,7 +166,8 @@ async fn start(settings: &Settings, mode: Mode, shutdown: &Shutdown) -> std::res
         Mode::Dev => Ipv4Addr::LOCALHOST,
         Mode::Serve { .. } => Ipv4Addr::UNSPECIFIED,
     };
-    let listeners = Listeners::bind(settings.bind_or(IpAddr::V4(default)), settings.admin_bind).await?;
+    let data = roles.ingress.then(|| settings.bind_or(IpAddr::V4(default)));
+    let listeners = Listeners::bind(data, settings.admin_bind).await?;
     // A task of its own: compiling it must not hold up the database, nor a signal.
     let sandbox = shutdown::spawn("sandbox", open_sandbox(settings.max_concurrent_executions, data_dir.path().to_owned()));
     let sandbox = async { sandbox.await.map_err(|e| Failure::new(Exit::Sandbox, format!("the sandbox: {e}")))? };
@@ -175,7 +182,7 @@ async fn start(settings: &Settings, mode: Mode, shutdown: &Shutdown) -> std::res
         egress: egress(&listeners.addresses, &database),
         smtp,
     };
-    match assemble(settings, mode, (platform, &database), sandbox, listeners, shutdown).await {
+    match assemble(settings, mode, name, (platform, &database), sandbox, listeners, shutdown).await {
         Ok(running) => Ok(Node { data_dir, database, running }),
         Err(failure) => Err(Unstarted { failure, database: Some(database) }),
     }
@@ -200,6 +207,7 @@ pub(super) async fn open_sandbox(places: Option<usize>, data_dir: PathBuf) -> Re
 async fn assemble(
     settings: &Settings,
     mode: Mode,
+    name: String,
     (platform, database): (service::Settings, &Database),
     sandbox: Sandbox,
     listeners: Listeners,
@@ -209,6 +217,8 @@ async fn assemble(
     let data_dir = platform.data_dir.clone();
     let services = Services::connect(database.pool.clone(), Clock::system(), platform).await.map_err(failed)?;
     let services = Arc::new(services);
+    let (roles, addresses) = (settings.roles, listeners.addresses);
+    services.node.introduce(name, roles, addresses.data.map(|data| data.to_string()), addresses.admin.to_string());
     let invoker = Arc::new(Invoker::new(services.clone(), Arc::new(sandbox)).map_err(failed)?);
     let (owner, first_start) = seed::owner(settings, mode, &data_dir, &services).await?;
     if mode == Mode::Dev && owner.is_new() {
@@ -219,13 +229,72 @@ async fn assemble(
     shutdown::spawn("files", service::files::sweep::follow(services.clone(), shutdown.clone()));
     shutdown::spawn("following", service::follow::work(services.clone(), shutdown.clone()));
     let company = if database.is_private() { Company::Alone } else { Company::Others };
-    let workers = Workers::start(services.clone(), invoker.clone(), company, shutdown).await.map_err(failed)?;
-    let addresses = listeners.addresses;
-    let config = api::Config { public_base_url: settings.public_base_url.clone(), data_port: Some(addresses.data.port()) };
-    let planes = (Ingress::new(services.clone(), invoker.clone()), api::router(services.clone(), invoker.clone(), config));
-    let serving = listeners.serve(planes.0, planes.1, invoker.pool().connections, shutdown);
+    let workers = match roles.workers {
+        true => Workers::start(services.clone(), invoker.clone(), company, shutdown).await.map_err(failed)?,
+        false => Workers::elsewhere(services.clone(), shutdown),
+    };
+    let administration = match roles.api {
+        true => {
+            let data_port = addresses.data.map(|data| data.port());
+            let config = api::Config { public_base_url: settings.public_base_url.clone(), data_port };
+            api::router(services.clone(), invoker.clone(), config)
+        }
+        false => api::bare_router(services.clone(), invoker.clone()),
+    };
+    let ingress = Ingress::new(services.clone(), invoker.clone());
+    let serving = listeners.serve(ingress, administration, invoker.pool().connections, shutdown);
     addresses.answer().await?;
+    if company == Company::Others {
+        shutdown::spawn("listing", service::nodes::attend(services.clone(), shutdown.clone()));
+    }
+    shutdown::spawn("leaving", tell_of_leaving(services.clone(), shutdown.clone()));
     Ok(Running { services, invoker, workers, serving, addresses, owner, first_start })
+}
+
+/// What the node is to do. One alone with its database has to do everything.
+fn roles(settings: &Settings, mode: Mode, source: &Source) -> Result<Roles> {
+    if settings.roles != Roles::ALL && (mode == Mode::Dev || matches!(source, Source::Embedded)) {
+        let missing: Vec<_> = Roles::WORDS.into_iter().filter(|word| settings.roles.words().all(|has| has != *word)).collect();
+        return Err(Failure::new(
+            Exit::Usage,
+            format!(
+                "--roles leaves out {}, which nobody else could do here: it is for `serve` with a DATABASE_URL that other nodes have too",
+                missing.join(", ")
+            ),
+        ));
+    }
+    Ok(settings.roles)
+}
+
+/// What the node is called: as set, else as the machine is.
+fn name(settings: &Settings) -> Result<String> {
+    match &settings.node_name {
+        Some(name) if is_name(name) => Ok(name.clone()),
+        Some(_) => Err(Failure::new(
+            Exit::Usage,
+            format!("PICLOUD_NODE_NAME: write letters, digits, `.`, `_` and `-`, {} at most", limits::NODE_NAME_BYTES_MAX),
+        )),
+        None => {
+            let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+            Ok(if is_name(&machine) { machine } else { "node".to_owned() })
+        }
+    }
+}
+
+/// How long the node goes on after it was told to end.
+fn delay(settings: &Settings) -> Result<Duration> {
+    match settings.drain_delay_ms {
+        ms @ ..=limits::DRAIN_DELAY_MS_MAX => Ok(Duration::from_millis(ms)),
+        _ => Err(Failure::new(
+            Exit::Usage,
+            format!("PICLOUD_DRAIN_DELAY_MS: write milliseconds, {} at most", limits::DRAIN_DELAY_MS_MAX),
+        )),
+    }
+}
+
+async fn tell_of_leaving(services: Arc<Services>, shutdown: Shutdown) {
+    shutdown.leaving().await;
+    services.node.leave();
 }
 
 /// The mail relay as the settings name it, if they do.
@@ -236,7 +305,8 @@ pub(super) fn smtp(settings: &Settings) -> Result<Option<egress::smtp::Settings>
 
 /// The world, but for what is this node's own: its listeners, and the database where it is reached through the network.
 fn egress(addresses: &Addresses, database: &Database) -> egress::Settings {
-    let mut own = egress::Own { sockets: vec![addresses.data, addresses.admin], names: Vec::new() };
+    let sockets = addresses.data.into_iter().chain([addresses.admin]).collect();
+    let mut own = egress::Own { sockets, names: Vec::new() };
     let options = database.pool.connect_options();
     let (host, port) = (options.get_host(), options.get_port());
     let by_file = options.get_socket().is_some() || host.starts_with('/');
@@ -250,16 +320,21 @@ fn egress(addresses: &Addresses, database: &Database) -> egress::Settings {
 
 impl Node {
     async fn greet(&self, settings: &Settings, mode: Mode, began: Instant, files: Option<&Found>) {
-        tracing::info!(data = %self.running.addresses.data, admin = %self.running.addresses.admin, took_ms = began.elapsed().as_millis(), "ready");
+        let (node, took_ms) = (self.running.services.node.node(), began.elapsed().as_millis());
+        tracing::info!(node.name, roles = %node.roles, data = node.data, admin = node.admin, took_ms, "ready");
         if self.running.owner == Owner::Missing {
             tracing::warn!("nobody owns this instance yet: start once with PICLOUD_ADMIN_PASSWORD set to make the first owner");
         }
-        let mut rows = vec![
-            ("apps", format!("{}/", self.running.addresses.app_url("{slug}", &settings.apps_domain))),
-            ("administration", format!("{}/", self.running.addresses.admin_url())),
-            ("database", self.database.shown.clone()),
-            ("data directory", self.data_dir.path().display().to_string()),
-        ];
+        let addresses = &self.running.addresses;
+        let apps = addresses.app_url("{slug}", &settings.apps_domain);
+        let mut rows: Vec<_> = apps.map(|url| ("apps", format!("{url}/"))).into_iter().collect();
+        let admin = if node.roles.api { "administration" } else { "health" };
+        let path = if node.roles.api { "" } else { "healthz" };
+        rows.push((admin, format!("{}/{path}", addresses.admin_url())));
+        if node.roles != Roles::ALL {
+            rows.push(("roles", node.roles.words().collect::<Vec<_>>().join(", ")));
+        }
+        rows.extend([("database", self.database.shown.clone()), ("data directory", self.data_dir.path().display().to_string())]);
         if mode == Mode::Dev {
             rows.extend(self.running.owner.rows(settings));
             rows.extend(files.map(|files| ("applied on save", files.shown.clone())));
@@ -301,6 +376,12 @@ impl Node {
         let records = self.running.invoker.close();
         if tokio::time::timeout(grace, records).await.is_err() {
             tracing::warn!("the last execution records could not be written in time");
+        }
+        if !self.database.is_private() {
+            let left = service::nodes::leave(&self.running.services);
+            if !matches!(tokio::time::timeout(Duration::from_millis(limits::GIVE_BACK_MS), left).await, Ok(Ok(()))) {
+                tracing::warn!("this node could not be struck out of the list; it is shown as gone for a while");
+            }
         }
         self.database.close().await;
         tracing::info!(took_ms = began.elapsed().as_millis(), "stopped");

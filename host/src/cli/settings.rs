@@ -66,6 +66,9 @@ fn value(settings: &Settings, id: &str) -> Option<String> {
         "apps_domain" => Some(settings.apps_domain.clone()),
         "public_base_url" => settings.public_base_url.clone(),
         "ready_file" => path(&settings.ready_file),
+        "roles" => Some(settings.roles.to_string()),
+        "node_name" => settings.node_name.clone(),
+        "drain_delay_ms" => Some(settings.drain_delay_ms.to_string()),
         "smtp_from" => settings.smtp_from.clone(),
         "admin_username" => Some(settings.admin_username().to_owned()),
         "max_concurrent_executions" => settings.max_concurrent_executions.map(|n| n.to_string()),
@@ -108,7 +111,7 @@ mod tests {
 
     #[test]
     fn every_setting_has_a_row_and_every_plain_one_its_value() {
-        let given: [(&str, &str); 13] = [
+        let given: [(&str, &str); 16] = [
             ("--data-dir", "/d"),
             ("--postgres-bin", "/pg"),
             ("--bind", "127.0.0.1:1"),
@@ -116,6 +119,9 @@ mod tests {
             ("--apps-domain", "example.org"),
             ("--public-base-url", "https://example.org"),
             ("--ready-file", "/r"),
+            ("--roles", "api,workers"),
+            ("--node-name", "pi-2"),
+            ("--drain-delay-ms", "5000"),
             ("--smtp-from", "cloud@example.org"),
             ("--admin-username", "ada"),
             ("--max-concurrent-executions", "7"),

@@ -25,6 +25,7 @@ pub mod invocation;
 pub mod kv;
 pub mod listing;
 pub mod member;
+pub mod node;
 pub mod page;
 pub mod preview;
 pub mod queue;

@@ -79,6 +79,11 @@ impl Events {
         self.others.notify_one();
     }
 
+    /// Has the workers of other nodes look.
+    pub fn tell_of_more(&self) {
+        self.others.notify_one();
+    }
+
     /// Has every worker of this node look.
     pub fn wake(&self) {
         self.outbox.notify_one();

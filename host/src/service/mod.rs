@@ -56,6 +56,7 @@ pub mod keys;
 pub mod kv;
 pub mod mail_in;
 pub mod members;
+pub mod nodes;
 pub mod previews;
 pub mod queues;
 pub mod quotas;
@@ -104,6 +105,8 @@ pub struct Services {
     pub script_db: store::ScriptDb,
     pub clock: Clock,
     pub routing: Routing,
+    /// What this node is.
+    pub node: nodes::Own,
     /// Every app answers at `{slug}.{apps_domain}`.
     pub apps_domain: String,
     /// Host names that no app may claim: where people reach the control plane.
@@ -165,6 +168,7 @@ impl Services {
     pub fn new(db: PgPool, clock: Clock, settings: Settings) -> Result<Self> {
         Ok(Self {
             script_db: store::for_scripts(&db),
+            node: nodes::Own::at(clock.now().trunc_subsecs(6)),
             db,
             clock,
             routing: Routing::default(),

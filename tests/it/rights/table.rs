@@ -54,6 +54,7 @@ pub(crate) const TABLE: &[(&str, &str, Right)] = &[
     ("GET",    "/api/v1/openapi.json",                                          Anybody),
     ("GET",    "/api/v1/limits",                                                Anybody),
     ("GET",    "/api/v1/admin/node",                                            Instance(INSTANCE_ADMIN)),
+    ("GET",    "/api/v1/admin/nodes",                                           Instance(INSTANCE_ADMIN)),
 
     ("POST",   "/api/v1/admin/auth/login",                                      Anybody),
     ("POST",   "/api/v1/admin/auth/logout",                                     Login),

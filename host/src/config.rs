@@ -202,6 +202,19 @@ pub struct Settings {
     #[arg(long, env = "PICLOUD_DRAIN_DELAY_MS", value_name = "MS", default_value_t = 0, help_heading = "Cluster")]
     pub drain_delay_ms: u64,
 
+    /// What whoever reads /metrics on the control plane has to bring as a bearer token: 16 bytes or more.
+    ///
+    /// Left out, whoever runs on this machine may read it, and nobody else. Example: made by `openssl rand -hex 32`
+    #[arg(
+        long,
+        env = "PICLOUD_METRICS_TOKEN",
+        value_name = "TOKEN",
+        hide_env_values = true,
+        value_parser = parse_hidden,
+        help_heading = "Watching"
+    )]
+    pub metrics_token: Option<Hidden>,
+
     /// The relay through which scripts send mail: smtp:// or smtps://, with a login where it wants one.
     ///
     /// A login is given under TLS only (STARTTLS, or smtps from the first byte) unless ?tls=none is added; ?tls=required asks

@@ -58,6 +58,7 @@ mod files_bounds;
 mod follow;
 mod grants;
 mod health;
+mod metrics;
 mod openapi;
 mod quota;
 mod recording;

@@ -8,8 +8,8 @@ use super::describe::{Described, Operation};
 use super::openapi::schemas::Schemas;
 use super::{
     Api, apps, archive, audit, dead_letters, deployments, docs, domains, execute, executions, files, follow, grants, health,
-    keys, kv, limits, members, node, nodes, openapi, previews, queues, quota, restrictions, routes, scripts, secrets, sessions,
-    splits, test_calls, triggers, usage, users,
+    keys, kv, limits, members, metrics, node, nodes, openapi, previews, queues, quota, restrictions, routes, scripts, secrets,
+    sessions, splits, test_calls, triggers, usage, users,
 };
 use crate::model::access::Rule::{self, App, Instance, LoggedIn, Public, SignedIn, SomeApp};
 use crate::model::access::Scope::{AppAdmin, DomainManage, InstanceAdmin, LogRead, RouteWrite, ScriptRead, ScriptWrite};
@@ -43,6 +43,7 @@ pub(super) fn table() -> Vec<Endpoint> {
     vec![
         get   ("/healthz",                                                       Public,                  node::healthz,              "Says whether this node can work.").or(&[503]),
         get   ("/version",                                                       Public,                  node::version,              "Names product, SDK, API, schema and component versions."),
+        get   ("/metrics",                                                       Public,                  metrics::serve,             "Gives what is measured on this node, as Prometheus reads it."),
         get   ("/api/v1/openapi.json",                                           Public,                  openapi::serve,             "Gives this document."),
         get   ("/api/v1/limits",                                                 Public,                  limits::list,               "Lists the bounds that hold here, with their units."),
         get   ("/api/v1/admin/node",                                             Instance(InstanceAdmin), node::status,               "Says what this node does now and what it has dropped."),
@@ -224,7 +225,10 @@ mod tests {
     #[test]
     fn what_strangers_may_call_is_this_list() {
         let public: Vec<_> = table().into_iter().filter(|e| e.rule == Public).map(|e| e.path).collect();
-        assert_eq!(public, ["/healthz", "/version", "/api/v1/openapi.json", "/api/v1/limits", "/api/v1/admin/auth/login"]);
+        assert_eq!(
+            public,
+            ["/healthz", "/version", "/metrics", "/api/v1/openapi.json", "/api/v1/limits", "/api/v1/admin/auth/login"]
+        );
     }
 
     #[test]

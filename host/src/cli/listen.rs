@@ -9,6 +9,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use axum::Router;
@@ -33,6 +34,7 @@ use super::failure::{Exit, Failure, Result};
 use super::places::{Full, Places, Policy};
 use crate::ingress::Ingress;
 use crate::limits;
+use crate::service::counts::Open;
 use crate::shutdown::{self, Shutdown};
 
 /// The planes' listeners.
@@ -78,14 +80,21 @@ impl Listeners {
 
     /// Serves until `shutdown` drains; a connection's running request is finished first. Each plane has at most so many
     /// `connections`, fewer where the process may not open as many files.
-    pub(super) fn serve(self, data: Ingress, admin: Router, connections: usize, shutdown: &Shutdown) -> Serving {
+    pub(super) fn serve(
+        self,
+        data: Ingress,
+        admin: Router,
+        connections: usize,
+        [data_open, admin_open]: &[Arc<AtomicUsize>; 2],
+        shutdown: &Shutdown,
+    ) -> Serving {
         let policy = Policy::of(connections_within(connections, getrlimit(Resource::Nofile).current));
         let mut planes = JoinSet::new();
         if let Some(listener) = self.data {
-            let data = serve("data plane", listener, data, policy, shutdown.clone());
+            let data = serve("data plane", listener, data, policy, data_open.clone(), shutdown.clone());
             planes.spawn(async move { ("data plane", data.await) });
         }
-        let admin = serve("control plane", self.admin, admin, policy, shutdown.clone());
+        let admin = serve("control plane", self.admin, admin, policy, admin_open.clone(), shutdown.clone());
         planes.spawn(async move { ("control plane", admin.await) });
         Serving { planes }
     }
@@ -203,7 +212,14 @@ async fn bind(address: SocketAddr, what: &str, setting: &str) -> Result<TcpListe
 }
 
 /// Serves every connection on a task of its own, each with its own clone of `plane`; resolves when all are done.
-async fn serve<P>(name: &'static str, mut listener: TcpListener, plane: P, policy: Policy, shutdown: Shutdown) -> io::Result<()>
+async fn serve<P>(
+    name: &'static str,
+    mut listener: TcpListener,
+    plane: P,
+    policy: Policy,
+    open: Arc<AtomicUsize>,
+    shutdown: Shutdown,
+) -> io::Result<()>
 where
     P: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
 {
@@ -235,7 +251,9 @@ where
         let (plane, of_exchanges) = (plane.clone(), progress.clone());
         let answer = service_fn(move |request| exchange(plane.clone(), peer, of_exchanges.clone(), request));
         let served = connections.watch(server.serve_connection(TokioIo::new(connection), answer));
+        let counted = Open::one(&open);
         shutdown::spawn("connection", async move {
+            let _counted = counted;
             tokio::select! {
                 biased;
                 () = poll_fn(|cx| progress.poll_ended(cx)) => tracing::trace!("a connection gave its place to another"),

@@ -345,6 +345,7 @@ mod tests {
             "PICLOUD_SMTP_URL",
             "PICLOUD_SMTP_FROM",
             "PICLOUD_ROLES",
+            "PICLOUD_METRICS_TOKEN",
             "PICLOUD_NODE_NAME",
             "PICLOUD_DRAIN_DELAY_MS",
         ] {

@@ -146,6 +146,10 @@ async fn start(settings: &Settings, mode: Mode, shutdown: &Shutdown) -> std::res
     }
     let roles = roles(settings, mode, &source)?;
     let name = name(settings)?;
+    if settings.metrics_token.as_ref().is_some_and(|token| token.expose().len() < limits::METRICS_TOKEN_BYTES_MIN) {
+        let line = format!("PICLOUD_METRICS_TOKEN: write {} bytes or more", limits::METRICS_TOKEN_BYTES_MIN);
+        return Err(Failure::new(Exit::Usage, line).into());
+    }
     let smtp = smtp(settings)?;
     let path = data_dir::locate(settings)?;
     if settings.data_dir.is_none() && path.as_os_str() == DATA_DIR_SYSTEM {
@@ -233,16 +237,15 @@ async fn assemble(
         true => Workers::start(services.clone(), invoker.clone(), company, shutdown).await.map_err(failed)?,
         false => Workers::elsewhere(services.clone(), shutdown),
     };
-    let administration = match roles.api {
-        true => {
-            let data_port = addresses.data.map(|data| data.port());
-            let config = api::Config { public_base_url: settings.public_base_url.clone(), data_port };
-            api::router(services.clone(), invoker.clone(), config)
-        }
-        false => api::bare_router(services.clone(), invoker.clone()),
+    let config = api::Config {
+        public_base_url: settings.public_base_url.clone(),
+        data_port: addresses.data.map(|data| data.port()),
+        metrics_token: settings.metrics_token.clone(),
     };
+    let router = if roles.api { api::router } else { api::bare_router };
+    let administration = router(services.clone(), invoker.clone(), config);
     let ingress = Ingress::new(services.clone(), invoker.clone());
-    let serving = listeners.serve(ingress, administration, invoker.pool().connections, shutdown);
+    let serving = listeners.serve(ingress, administration, invoker.pool().connections, &services.counts.connections, shutdown);
     addresses.answer().await?;
     if company == Company::Others {
         shutdown::spawn("listing", service::nodes::attend(services.clone(), shutdown.clone()));

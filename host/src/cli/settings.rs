@@ -35,7 +35,7 @@ pub(super) fn run(settings: &Settings, matches: Option<&ArgMatches>, json: bool)
 }
 
 fn rows(settings: &Settings, matches: Option<&ArgMatches>) -> Vec<Row> {
-    let secret = ["database_url", "admin_password", "secret_key", "smtp_url"];
+    let secret = ["database_url", "admin_password", "secret_key", "smtp_url", "metrics_token"];
     let command = Settings::augment_args(clap::Command::new("config"));
     command
         .get_arguments()
@@ -104,6 +104,8 @@ mod tests {
             "hush",
             "--smtp-url",
             "smtp://a:hush@b",
+            "--metrics-token",
+            "hush-hush-hush-hush",
         ]);
         assert!(!format!("{rows:?}").contains("hush"));
         assert!(rows.iter().any(|row| row.setting == "--admin-password" && row.from == "flag" && row.value.is_none()));
@@ -135,6 +137,10 @@ mod tests {
             let row = rows.iter().find(|row| row.setting == name).unwrap();
             assert_eq!((row.value.as_deref(), row.from), (Some(value), "flag"), "{name}");
         }
-        assert_eq!(rows.len(), given.len() + 5, "database url, password, secret key, mail relay and event interval besides");
+        assert_eq!(
+            rows.len(),
+            given.len() + 6,
+            "database url, password, secret key, mail relay, token of metrics and event interval besides"
+        );
     }
 }

@@ -33,7 +33,7 @@ use self::publish::Turns;
 use self::record::Recorder;
 use self::snapshots::Snapshots;
 use crate::error::{Error, Kind as ErrorKind};
-use crate::fair::{Ask, Fair, Full, Place, Size};
+use crate::fair::{Ask, Fair, Full, Place, Size, Status};
 use crate::hostcall::{Caller, Reach, Scripts};
 use crate::id::AppId;
 use crate::limits::{self, ADMISSION_WAIT_MS};
@@ -97,6 +97,16 @@ pub struct NodeStatus {
     /// Prepared scripts held in memory.
     pub programs: usize,
     pub recorder: RecorderStatus,
+}
+
+/// Who waits on this node, and how long they have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queues {
+    /// Of requests, of scripts that other scripts wait for, of events.
+    pub places: [Status; 3],
+    pub lanes: usize,
+    /// What is ready to go on in a lane: for somebody who waits, and for nobody.
+    pub lanes_waiting: [usize; 2],
 }
 
 /// What an app does on this node now.
@@ -204,6 +214,11 @@ impl Invoker {
             programs: inner.programs.len(),
             recorder: inner.recorder.status(),
         }
+    }
+
+    pub fn queues(&self) -> Queues {
+        let places = [REQUESTS, NESTED, EVENTS].map(|class| self.inner.places.status(class));
+        Queues { places, lanes: self.pool().lanes, lanes_waiting: self.inner.lanes.waiting() }
     }
 
     pub fn app_status(&self, app: AppId) -> AppStatus {
@@ -333,7 +348,8 @@ impl Inner {
         let (of, is_watched) = (way.of(), matches!(way, Way::Watched(_)));
         let (caller, place) = self.enter(&call.script, quota, way).await;
         let started_at = self.services.clock.now();
-        let is_event = call.invocation_type == InvocationType::Event;
+        let kind = call.invocation_type;
+        let is_event = kind == InvocationType::Event;
         let (execution_id, request_id, script, delivered) =
             (call.execution_id, call.request_id, call.script.clone(), call.delivered.clone());
         let (ended, place) = match place {
@@ -343,6 +359,8 @@ impl Inner {
         if ended.usage.fuel > 0 {
             self.services.allowances.burn(script.app_id, quota, self.services.clock.now(), ended.usage.fuel);
         }
+        let failed = ended.result.as_ref().err().map(|failure| failure.code);
+        self.services.counts.call(kind, ended.outcome, failed, &ended.usage);
         self.recorder.record(Execution {
             id: execution_id,
             app_id: script.app_id,

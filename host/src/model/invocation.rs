@@ -34,6 +34,20 @@ pub enum InvocationType {
     Event,
 }
 
+impl InvocationType {
+    pub const ALL: [Self; 4] = [Self::Http, Self::Direct, Self::Function, Self::Event];
+
+    /// The word in `ctx.invocation_type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Direct => "direct",
+            Self::Function => "function",
+            Self::Event => "event",
+        }
+    }
+}
+
 /// An HTTP request as a script sees it; platform credentials are already taken out. Written as JSON where it is stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Request {

@@ -36,6 +36,7 @@ pub mod apps;
 pub mod archive;
 pub mod audit;
 mod collections;
+pub mod counts;
 pub mod dead_letters;
 pub mod deliveries;
 pub mod deployments;
@@ -105,6 +106,8 @@ pub struct Services {
     pub script_db: store::ScriptDb,
     pub clock: Clock,
     pub routing: Routing,
+    /// What happened on this node.
+    pub counts: counts::Counts,
     /// What this node is.
     pub node: nodes::Own,
     /// Every app answers at `{slug}.{apps_domain}`.
@@ -168,6 +171,7 @@ impl Services {
     pub fn new(db: PgPool, clock: Clock, settings: Settings) -> Result<Self> {
         Ok(Self {
             script_db: store::for_scripts(&db),
+            counts: counts::Counts::default(),
             node: nodes::Own::at(clock.now().trunc_subsecs(6)),
             db,
             clock,

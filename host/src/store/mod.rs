@@ -38,6 +38,7 @@ pub mod kv;
 pub mod logs;
 pub mod members;
 pub mod nodes;
+pub mod pipeline;
 pub mod queues;
 pub mod routes;
 pub mod routing;

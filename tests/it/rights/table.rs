@@ -51,6 +51,7 @@ impl Right {
 pub(crate) const TABLE: &[(&str, &str, Right)] = &[
     ("GET",    "/healthz",                                                      Anybody),
     ("GET",    "/version",                                                      Anybody),
+    ("GET",    "/metrics",                                                      Anybody),
     ("GET",    "/api/v1/openapi.json",                                          Anybody),
     ("GET",    "/api/v1/limits",                                                Anybody),
     ("GET",    "/api/v1/admin/node",                                            Instance(INSTANCE_ADMIN)),

@@ -82,7 +82,7 @@ async fn plane_of(policy: Policy) -> Plane {
         .route("/slow", get(slow))
         .route("/big", get(|| async { vec![b'x'; BIG] }))
         .route("/body", post(|body: Bytes| async move { body.len().to_string() }));
-    shutdown::spawn("test", serve("test", listener, router, policy, plane.shutdown.clone()));
+    shutdown::spawn("test", serve("test", listener, router, policy, Arc::default(), plane.shutdown.clone()));
     plane
 }
 

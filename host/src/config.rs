@@ -202,6 +202,29 @@ pub struct Settings {
     #[arg(long, env = "PICLOUD_DRAIN_DELAY_MS", value_name = "MS", default_value_t = 0, help_heading = "Cluster")]
     pub drain_delay_ms: u64,
 
+    /// A collector of traces and logs, told over OTLP (HTTP, JSON): /v1/traces and /v1/logs are added.
+    ///
+    /// Left out, nobody is told. Example: http://127.0.0.1:4318
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL", help_heading = "Watching")]
+    pub otlp_endpoint: Option<String>,
+
+    /// Headers for the collector: name=value, with commas between them and values percent-encoded.
+    ///
+    /// Example: authorization=Basic%20…
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_HEADERS",
+        value_name = "HEADERS",
+        hide_env_values = true,
+        value_parser = parse_hidden,
+        help_heading = "Watching"
+    )]
+    pub otlp_headers: Option<Hidden>,
+
+    /// Of traces that no caller began, the part that the collector is told of: 0 to 1.
+    #[arg(long, env = "OTEL_TRACES_SAMPLER_ARG", value_name = "PART", default_value_t = 1.0, help_heading = "Watching")]
+    pub trace_ratio: f64,
+
     /// What whoever reads /metrics on the control plane has to bring as a bearer token: 16 bytes or more.
     ///
     /// Left out, whoever runs on this machine may read it, and nobody else. Example: made by `openssl rand -hex 32`

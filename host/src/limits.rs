@@ -15,6 +15,7 @@ mod nodes;
 mod previews;
 mod quota;
 mod storage;
+mod tracing;
 mod uploads;
 mod usage;
 
@@ -33,6 +34,7 @@ pub use self::nodes::*;
 pub use self::previews::*;
 pub use self::quota::*;
 pub use self::storage::*;
+pub use self::tracing::*;
 pub use self::uploads::*;
 pub use self::usage::*;
 

@@ -45,6 +45,7 @@ mod previews;
 mod queues;
 mod replays;
 mod ticks;
+mod traces;
 mod triggers;
 // The planes.
 mod archive;

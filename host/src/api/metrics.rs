@@ -25,6 +25,7 @@ use super::Api;
 use super::describe::{Content, Input, Operation, Output};
 use super::error::{Answer, Failed};
 use super::openapi::schemas::Schemas;
+use crate::egress::otlp::Told;
 use crate::error::{Error, Kind};
 use crate::fair::Status;
 use crate::invoke::{NodeStatus, Queues, RecorderStatus};
@@ -32,7 +33,7 @@ use crate::model::execution::Outcome;
 use crate::model::invocation::InvocationType;
 use crate::service::counts::{Refused, Settled, TimesRead};
 use crate::store::pipeline::Waiting;
-use crate::{limits, store, walls};
+use crate::{limits, service, walls};
 
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -95,17 +96,13 @@ impl Output for Metrics {
 
 pub(super) async fn serve(_: Watcher, State(api): State<Api>) -> Answer<Metrics> {
     let within = Duration::from_millis(limits::METRICS_DATABASE_MS);
-    let waiting = tokio::time::timeout(within, waiting(&api)).await.ok().flatten();
+    let waiting = tokio::time::timeout(within, service::deliveries::waiting(&api.services)).await;
+    let waiting = waiting.ok().and_then(Result::ok);
     let mut registry = Registry::with_prefix("picloud");
-    registry.register_collector(Box::new(Told(told(&api, waiting))));
+    registry.register_collector(Box::new(Families(told(&api, waiting))));
     let mut text = String::with_capacity(16 << 10);
     text::encode(&mut text, &registry).map_err(Error::internal)?;
     Ok(Metrics(text))
-}
-
-async fn waiting(api: &Api) -> Option<Waiting> {
-    let mut db = api.services.db.acquire().await.ok()?;
-    store::pipeline::waiting(&mut db).await.ok()
 }
 
 /// Things that are measured alike.
@@ -128,9 +125,9 @@ enum Of {
 }
 
 #[derive(Debug)]
-struct Told(Vec<Family>);
+struct Families(Vec<Family>);
 
-impl Collector for Told {
+impl Collector for Families {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         for Family { name, about, of } in &self.0 {
             match of {
@@ -188,6 +185,7 @@ fn told(api: &Api, waiting: Option<Waiting>) -> Vec<Family> {
     told.extend(calls(api));
     told.extend(places(&status, &api.invoker.queues()));
     told.extend(records(&status.recorder));
+    told.extend(api.services.exporter.get().map(|exporter| collector(&exporter.told())).into_iter().flatten());
     told.extend(events(api, waiting));
     told
 }
@@ -295,6 +293,15 @@ fn records(recorder: &RecorderStatus) -> Vec<Family> {
             ),
         ),
         now("records_queued", "Records that wait to be written.", one(recorder.queued as f64)),
+    ]
+}
+
+fn collector(told: &Told) -> Vec<Family> {
+    let lost = [("full", told.dropped as f64), ("refused", told.failed as f64)];
+    vec![
+        count("telemetry_sent", "Spans and log lines that the collector took.", one(told.sent as f64)),
+        count("telemetry_dropped", "Spans and log lines that were lost.", labelled("reason", lost)),
+        now("telemetry_queued", "Spans and log lines that wait to be sent.", one(told.queued as f64)),
     ]
 }
 

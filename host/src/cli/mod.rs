@@ -346,6 +346,7 @@ mod tests {
             "PICLOUD_SMTP_FROM",
             "PICLOUD_ROLES",
             "PICLOUD_METRICS_TOKEN",
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
             "PICLOUD_NODE_NAME",
             "PICLOUD_DRAIN_DELAY_MS",
         ] {

@@ -24,7 +24,7 @@ use crate::service::Services;
 use crate::shutdown::{self, Shutdown};
 use crate::trigger::{Company, Workers};
 use crate::vault::Vault;
-use crate::{api, egress, limits, service};
+use crate::{api, egress, limits, service, telemetry};
 
 const POLL: Duration = Duration::from_millis(10);
 /// Where there is nothing to be applied.
@@ -150,7 +150,7 @@ async fn start(settings: &Settings, mode: Mode, shutdown: &Shutdown) -> std::res
         let line = format!("PICLOUD_METRICS_TOKEN: write {} bytes or more", limits::METRICS_TOKEN_BYTES_MIN);
         return Err(Failure::new(Exit::Usage, line).into());
     }
-    let smtp = smtp(settings)?;
+    let (smtp, otlp) = (smtp(settings)?, otlp(settings)?);
     let path = data_dir::locate(settings)?;
     if settings.data_dir.is_none() && path.as_os_str() == DATA_DIR_SYSTEM {
         say(&format!("PostgreSQL does not run as root and cannot reach this directory, so the data is in {DATA_DIR_SYSTEM}"));
@@ -186,7 +186,7 @@ async fn start(settings: &Settings, mode: Mode, shutdown: &Shutdown) -> std::res
         egress: egress(&listeners.addresses, &database),
         smtp,
     };
-    match assemble(settings, mode, name, (platform, &database), sandbox, listeners, shutdown).await {
+    match assemble(settings, mode, (name, otlp), (platform, &database), sandbox, listeners, shutdown).await {
         Ok(running) => Ok(Node { data_dir, database, running }),
         Err(failure) => Err(Unstarted { failure, database: Some(database) }),
     }
@@ -211,7 +211,7 @@ pub(super) async fn open_sandbox(places: Option<usize>, data_dir: PathBuf) -> Re
 async fn assemble(
     settings: &Settings,
     mode: Mode,
-    name: String,
+    (name, otlp): (String, Option<egress::otlp::Settings>),
     (platform, database): (service::Settings, &Database),
     sandbox: Sandbox,
     listeners: Listeners,
@@ -223,6 +223,9 @@ async fn assemble(
     let services = Arc::new(services);
     let (roles, addresses) = (settings.roles, listeners.addresses);
     services.node.introduce(name, roles, addresses.data.map(|data| data.to_string()), addresses.admin.to_string());
+    if let Some(otlp) = otlp {
+        tell_collector(&services, otlp);
+    }
     let invoker = Arc::new(Invoker::new(services.clone(), Arc::new(sandbox)).map_err(failed)?);
     let (owner, first_start) = seed::owner(settings, mode, &data_dir, &services).await?;
     if mode == Mode::Dev && owner.is_new() {
@@ -306,6 +309,30 @@ pub(super) fn smtp(settings: &Settings) -> Result<Option<egress::smtp::Settings>
     read.transpose().map_err(|line| Failure::new(Exit::Usage, line))
 }
 
+/// The collector of traces and logs as the settings name it, if they do.
+fn otlp(settings: &Settings) -> Result<Option<egress::otlp::Settings>> {
+    let endpoint = settings.otlp_endpoint.as_deref().filter(|endpoint| !endpoint.trim().is_empty());
+    let read = |endpoint| egress::otlp::Settings::read(endpoint, settings.otlp_headers.as_ref(), settings.trace_ratio);
+    endpoint.map(read).transpose().map_err(|line| Failure::new(Exit::Usage, line))
+}
+
+/// From here on the collector is told of this node's log, and of what its scripts do.
+fn tell_collector(services: &Services, settings: egress::otlp::Settings) {
+    let node = services.node.node();
+    let resource = egress::otlp::Resource(vec![
+        ("service.name", "picloud".to_owned()),
+        ("service.version", node.version.clone()),
+        ("service.instance.id", node.id.to_string()),
+        ("host.name", node.name.clone()),
+    ]);
+    let exporter = egress::otlp::Exporter::start(settings, resource);
+    telemetry::pass_on({
+        let (exporter, clock) = (exporter.clone(), services.clock.clone());
+        move |line| exporter.line(clock.now(), line)
+    });
+    let _ = services.exporter.set(exporter);
+}
+
 /// The world, but for what is this node's own: its listeners, and the database where it is reached through the network.
 fn egress(addresses: &Addresses, database: &Database) -> egress::Settings {
     let sockets = addresses.data.into_iter().chain([addresses.admin]).collect();
@@ -379,6 +406,9 @@ impl Node {
         let records = self.running.invoker.close();
         if tokio::time::timeout(grace, records).await.is_err() {
             tracing::warn!("the last execution records could not be written in time");
+        }
+        if let Some(exporter) = self.running.services.exporter.get() {
+            exporter.close().await;
         }
         if !self.database.is_private() {
             let left = service::nodes::leave(&self.running.services);

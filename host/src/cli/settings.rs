@@ -35,7 +35,7 @@ pub(super) fn run(settings: &Settings, matches: Option<&ArgMatches>, json: bool)
 }
 
 fn rows(settings: &Settings, matches: Option<&ArgMatches>) -> Vec<Row> {
-    let secret = ["database_url", "admin_password", "secret_key", "smtp_url", "metrics_token"];
+    let secret = ["database_url", "admin_password", "secret_key", "smtp_url", "metrics_token", "otlp_headers"];
     let command = Settings::augment_args(clap::Command::new("config"));
     command
         .get_arguments()
@@ -67,6 +67,8 @@ fn value(settings: &Settings, id: &str) -> Option<String> {
         "public_base_url" => settings.public_base_url.clone(),
         "ready_file" => path(&settings.ready_file),
         "roles" => Some(settings.roles.to_string()),
+        "otlp_endpoint" => settings.otlp_endpoint.clone(),
+        "trace_ratio" => Some(settings.trace_ratio.to_string()),
         "node_name" => settings.node_name.clone(),
         "drain_delay_ms" => Some(settings.drain_delay_ms.to_string()),
         "smtp_from" => settings.smtp_from.clone(),
@@ -106,6 +108,8 @@ mod tests {
             "smtp://a:hush@b",
             "--metrics-token",
             "hush-hush-hush-hush",
+            "--otlp-headers",
+            "authorization=hush",
         ]);
         assert!(!format!("{rows:?}").contains("hush"));
         assert!(rows.iter().any(|row| row.setting == "--admin-password" && row.from == "flag" && row.value.is_none()));
@@ -113,7 +117,7 @@ mod tests {
 
     #[test]
     fn every_setting_has_a_row_and_every_plain_one_its_value() {
-        let given: [(&str, &str); 16] = [
+        let given: [(&str, &str); 18] = [
             ("--data-dir", "/d"),
             ("--postgres-bin", "/pg"),
             ("--bind", "127.0.0.1:1"),
@@ -122,6 +126,8 @@ mod tests {
             ("--public-base-url", "https://example.org"),
             ("--ready-file", "/r"),
             ("--roles", "api,workers"),
+            ("--otlp-endpoint", "http://127.0.0.1:4318"),
+            ("--trace-ratio", "0.25"),
             ("--node-name", "pi-2"),
             ("--drain-delay-ms", "5000"),
             ("--smtp-from", "cloud@example.org"),
@@ -139,8 +145,8 @@ mod tests {
         }
         assert_eq!(
             rows.len(),
-            given.len() + 6,
-            "database url, password, secret key, mail relay, token of metrics and event interval besides"
+            given.len() + 7,
+            "database url, password, secret key, mail relay, token of metrics, headers and event interval besides"
         );
     }
 }

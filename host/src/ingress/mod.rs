@@ -224,7 +224,7 @@ impl Ingress {
             Ok(place) => place,
             Err(refusal) => return refusal.answer(request_id),
         };
-        let origin = Origin { request_id, depth: 0 };
+        let origin = Origin::of(request_id);
         let script = (script.app_id, script.script_id);
         let accepted = service::invocations::accept(&self.services, Source::Http, script, origin, request).await;
         match accepted {

@@ -18,6 +18,7 @@ mod programs;
 mod publish;
 mod record;
 mod snapshots;
+mod spans;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,6 +42,7 @@ use crate::model::execution::{Execution, Failure, FailureCode, Outcome, Usage};
 use crate::model::invocation::{Call, Deployed, Ended, InvocationType};
 use crate::model::quota::Quota;
 use crate::model::script::Limits;
+use crate::model::trace::Trace;
 use crate::sandbox::probe::Pool;
 use crate::sandbox::{Program, Sandbox};
 use crate::service::Services;
@@ -346,6 +348,7 @@ impl Inner {
 
     async fn run(&self, call: Call, quota: &Quota, way: Way) -> (Ended, Option<Place>) {
         let (of, is_watched) = (way.of(), matches!(way, Way::Watched(_)));
+        let trace = self.trace(&call, &way);
         let (caller, place) = self.enter(&call.script, quota, way).await;
         let started_at = self.services.clock.now();
         let kind = call.invocation_type;
@@ -353,7 +356,7 @@ impl Inner {
         let (execution_id, request_id, script, delivered) =
             (call.execution_id, call.request_id, call.script.clone(), call.delivered.clone());
         let (ended, place) = match place {
-            Ok(place) => (self.admitted(call, caller, of, is_watched.then(Instant::now)).await, Some(place)),
+            Ok(place) => (self.admitted(call, caller, of, trace, is_watched.then(Instant::now)).await, Some(place)),
             Err(refused) => (refused.ended(is_event), None),
         };
         if ended.usage.fuel > 0 {
@@ -361,12 +364,13 @@ impl Inner {
         }
         let failed = ended.result.as_ref().err().map(|failure| failure.code);
         self.services.counts.call(kind, ended.outcome, failed, &ended.usage);
-        self.recorder.record(Execution {
+        let execution = Execution {
             id: execution_id,
             app_id: script.app_id,
             script_id: script.script_id,
             version: script.version,
             request_id,
+            trace_id: trace.map(|trace| trace.id).filter(|id| id.0 != request_id.0),
             event_id: delivered.as_ref().map(|delivered| delivered.event_id),
             trigger_id: delivered.as_ref().and_then(|delivered| delivered.trigger_id),
             attempt: delivered.as_ref().map(|delivered| delivered.attempt),
@@ -380,7 +384,11 @@ impl Inner {
             started_at,
             logs: ended.logs.clone(),
             logs_dropped: ended.logs_dropped,
-        });
+        };
+        if let (Some(exporter), true) = (self.services.exporter.get(), place.is_some()) {
+            spans::tell(exporter, &execution, kind, &script.name, trace);
+        }
+        self.recorder.record(execution);
         (ended, place)
     }
 
@@ -403,7 +411,14 @@ impl Inner {
     }
 
     /// `by` is the script that waits for it, if one does.
-    async fn admitted(&self, mut call: Call, by: Option<Caller>, of: Of, watched_since: Option<Instant>) -> Ended {
+    async fn admitted(
+        &self,
+        mut call: Call,
+        by: Option<Caller>,
+        of: Of,
+        trace: Option<Trace>,
+        watched_since: Option<Instant>,
+    ) -> Ended {
         let started = Instant::now();
         let memory_mb_max = self.sandbox.pool().memory_mb_max;
         if call.script.limits.memory_mb > memory_mb_max {
@@ -439,7 +454,8 @@ impl Inner {
         let is_background = by.map_or(call.delivered.is_some(), |by| by.is_background);
         let (depth, event_depth) = by.map_or((0, event_depth), |by| (by.depth, by.event_depth));
         let (request_id, deadline) = (call.request_id, Instant::now() + time);
-        let caller = Caller { request_id, depth, event_depth, deadline, is_background };
+        let trace = trace.map(|trace| trace.under(call.execution_id));
+        let caller = Caller { request_id, depth, event_depth, deadline, is_background, trace };
         let scripts = match &of {
             Of::Active | Of::Stored => self.scripts.clone(),
             Of::Deployment(of) => of.calls.clone(),

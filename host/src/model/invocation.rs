@@ -7,6 +7,7 @@ use crate::id::{AppId, EventId, ExecutionId, RequestId, ScriptId, TriggerId};
 use crate::model::event::Event;
 use crate::model::execution::{Failure, LogLine, Outcome, Usage};
 use crate::model::script::{Kind, Limits};
+use crate::model::trace;
 
 /// The version of a script that answers now, as every plane needs it; shared, never changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,6 +133,8 @@ pub struct Delivered {
     pub attempt: u32,
     /// Hops of the chain that led here.
     pub depth: u32,
+    /// What it comes of, in a trace that somebody is told of.
+    pub trace: Option<trace::Trace>,
     /// What the script sees of it; none where it sees the request of a call that nobody waits for.
     pub event: Option<Event>,
 }

@@ -39,6 +39,7 @@ pub mod secret;
 pub mod split;
 pub mod storage;
 pub mod text;
+pub mod trace;
 pub mod trigger;
 pub mod usage;
 pub mod user;

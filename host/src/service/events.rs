@@ -244,5 +244,5 @@ fn busy() -> Error {
 
 /// The origin of what begins a chain by itself: a schedule.
 pub(super) fn beginning(now: DateTime<Utc>) -> Origin {
-    Origin { request_id: RequestId::at(now), depth: 0 }
+    Origin::of(RequestId::at(now))
 }

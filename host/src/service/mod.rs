@@ -106,6 +106,8 @@ pub struct Services {
     pub script_db: store::ScriptDb,
     pub clock: Clock,
     pub routing: Routing,
+    /// The way to a collector of traces and logs, where there is one.
+    pub exporter: OnceLock<egress::otlp::Exporter>,
     /// What happened on this node.
     pub counts: counts::Counts,
     /// What this node is.
@@ -171,6 +173,7 @@ impl Services {
     pub fn new(db: PgPool, clock: Clock, settings: Settings) -> Result<Self> {
         Ok(Self {
             script_db: store::for_scripts(&db),
+            exporter: OnceLock::new(),
             counts: counts::Counts::default(),
             node: nodes::Own::at(clock.now().trunc_subsecs(6)),
             db,

@@ -65,6 +65,48 @@ impl Seccomp {
     }
 }
 
+/// What a node does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Roles {
+    /// It answers at the data plane.
+    pub ingress: bool,
+    /// It answers at the control plane.
+    pub api: bool,
+    /// It relays events, fires schedules, attempts deliveries, and sweeps.
+    pub workers: bool,
+}
+
+impl Roles {
+    pub const ALL: Self = Self { ingress: true, api: true, workers: true };
+    /// The word of each.
+    pub const WORDS: [&str; 3] = ["ingress", "api", "workers"];
+
+    pub fn words(self) -> impl Iterator<Item = &'static str> {
+        let has = [self.ingress, self.api, self.workers];
+        Self::WORDS.into_iter().zip(has).filter_map(|(word, has)| has.then_some(word))
+    }
+
+    /// Of these words; others, and none at all, are `None`.
+    pub fn of_words<'w>(words: impl IntoIterator<Item = &'w str>) -> Option<Self> {
+        let mut roles = Self { ingress: false, api: false, workers: false };
+        for word in words {
+            match word {
+                "ingress" => roles.ingress = true,
+                "api" => roles.api = true,
+                "workers" => roles.workers = true,
+                _ => return None,
+            }
+        }
+        (roles.ingress || roles.api || roles.workers).then_some(roles)
+    }
+}
+
+impl std::fmt::Display for Roles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.words().collect::<Vec<_>>().join(","))
+    }
+}
+
 /// The settings, as every command takes them.
 #[derive(Debug, Clone, Args)]
 pub struct Settings {
@@ -157,6 +199,66 @@ pub struct Settings {
     /// A file to write once both planes answer: {"data":"http://…","admin":"http://…","pid":n}
     #[arg(long, value_name = "PATH", help_heading = "Listening")]
     pub ready_file: Option<PathBuf>,
+
+    /// What this node does, where several share a database: ingress (scripts), api (administration), workers (events).
+    ///
+    /// A node without `ingress` has no data plane. One without `api` answers for its health alone where the administration would
+    /// be. Somebody on the database has to have each role. Example: ingress
+    #[arg(
+        long,
+        env = "PICLOUD_ROLES",
+        value_name = "ROLES",
+        value_parser = parse_roles,
+        default_value = "ingress,api,workers",
+        help_heading = "Cluster"
+    )]
+    pub roles: Roles,
+
+    /// What this node is called in the list of nodes. Default: the name of the machine
+    #[arg(long, env = "PICLOUD_NODE_NAME", value_name = "NAME", help_heading = "Cluster")]
+    pub node_name: Option<String>,
+
+    /// Told to end, the node goes on for so long, with /healthz at 503, before it takes nothing new: ms.
+    ///
+    /// So that whatever spreads requests over nodes notices. Example: 10000, where health is asked for every 5 seconds
+    #[arg(long, env = "PICLOUD_DRAIN_DELAY_MS", value_name = "MS", default_value_t = 0, help_heading = "Cluster")]
+    pub drain_delay_ms: u64,
+
+    /// A collector of traces and logs, told over OTLP (HTTP, JSON): /v1/traces and /v1/logs are added.
+    ///
+    /// Left out, nobody is told. Example: http://127.0.0.1:4318
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL", help_heading = "Watching")]
+    pub otlp_endpoint: Option<String>,
+
+    /// Headers for the collector: name=value, with commas between them and values percent-encoded.
+    ///
+    /// Example: authorization=Basic%20…
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_HEADERS",
+        value_name = "HEADERS",
+        hide_env_values = true,
+        value_parser = parse_hidden,
+        help_heading = "Watching"
+    )]
+    pub otlp_headers: Option<Hidden>,
+
+    /// Of traces that no caller began, the part that the collector is told of: 0 to 1.
+    #[arg(long, env = "OTEL_TRACES_SAMPLER_ARG", value_name = "PART", default_value_t = 1.0, help_heading = "Watching")]
+    pub trace_ratio: f64,
+
+    /// What whoever reads /metrics on the control plane has to bring as a bearer token: 16 bytes or more.
+    ///
+    /// Left out, whoever runs on this machine may read it, and nobody else. Example: made by `openssl rand -hex 32`
+    #[arg(
+        long,
+        env = "PICLOUD_METRICS_TOKEN",
+        value_name = "TOKEN",
+        hide_env_values = true,
+        value_parser = parse_hidden,
+        help_heading = "Watching"
+    )]
+    pub metrics_token: Option<Hidden>,
 
     /// The relay through which scripts send mail: smtp:// or smtps://, with a login where it wants one.
     ///
@@ -269,6 +371,12 @@ fn parse_bind(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "write ADDRESS:PORT, for example 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080".to_owned())
 }
 
+/// Words with commas between them.
+fn parse_roles(text: &str) -> Result<Roles, String> {
+    let wrong = || format!("write one or more of {}, with commas between them", Roles::WORDS.join(", "));
+    Roles::of_words(text.split(',').map(str::trim)).ok_or_else(wrong)
+}
+
 /// A host name in lower case, without a dot at the end.
 fn parse_domain(text: &str) -> Result<String, String> {
     let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
@@ -362,6 +470,16 @@ mod tests {
         assert_eq!(parse_base_url("http://[::1]:81").unwrap(), "http://[::1]:81");
         for wrong in ["cloud.example", "https://", "https:///", "https://a/b", "https://u@h", "ftp://a", "https://a?b"] {
             assert!(parse_base_url(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn roles_are_words_in_any_order() {
+        assert_eq!(parse_roles("ingress,api,workers").unwrap(), Roles::ALL);
+        let two = parse_roles("workers, api").unwrap();
+        assert_eq!((two.to_string().as_str(), two.ingress), ("api,workers", false));
+        for wrong in ["", ",", "ingress,", "Ingress", "all", "ingress;api"] {
+            assert!(parse_roles(wrong).is_err(), "{wrong:?}");
         }
     }
 

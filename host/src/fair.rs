@@ -65,7 +65,7 @@ pub struct Fair {
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Status {
     pub places: usize,
     /// What one app may hold where nobody else does.
@@ -73,6 +73,9 @@ pub struct Status {
     pub running: usize,
     pub waiting: usize,
     pub refused: u64,
+    /// Places that were given to who had waited, and how long these had together.
+    pub waits: u64,
+    pub waited: Duration,
 }
 
 enum Asked {
@@ -97,6 +100,8 @@ struct Class {
     bytes_held: u64,
     waiting: usize,
     refused: u64,
+    waits: u64,
+    waited: Duration,
     /// How long a place is held, on average over the last few.
     held_for: Duration,
     /// Apps that hold a place or wait for one.
@@ -131,6 +136,8 @@ impl Fair {
             bytes_held: 0,
             waiting: 0,
             refused: 0,
+            waits: 0,
+            waited: Duration::ZERO,
             held_for: Duration::ZERO,
             apps: HashMap::new(),
         };
@@ -177,7 +184,7 @@ impl Fair {
     pub fn status(&self, class: usize) -> Status {
         let state = lock(&self.state);
         let Some(class) = state.classes.get(class) else {
-            return Status { places: 0, places_per_app: 0, running: 0, waiting: 0, refused: 0 };
+            return Status::default();
         };
         Status {
             places: class.size.places,
@@ -185,6 +192,8 @@ impl Fair {
             running: class.running,
             waiting: class.waiting,
             refused: class.refused,
+            waits: class.waits,
+            waited: class.waited,
         }
     }
 
@@ -329,6 +338,8 @@ impl State {
     /// Remembers who was given a place, and forgets who has taken it up.
     fn note_given(&mut self, waiter: Waiter) {
         let Some(class) = self.classes.get_mut(waiter.ask.class) else { return };
+        class.waits += 1;
+        class.waited = class.waited.saturating_add(waiter.since.elapsed());
         let places = class.size.places;
         let given = &mut class.apps.entry(waiter.ask.app).or_default().given;
         while given.front().is_some_and(|first| first.seat.is_gone()) {

@@ -71,6 +71,8 @@ ids! {
     EventId,
     /// One event for one trigger.
     DeliveryId,
+    /// One start of a node.
+    NodeId,
 }
 
 /// RFC 9562 §5.7. The thread's own generator rather than a system call: each request makes two ids.

@@ -11,9 +11,12 @@ mod events;
 mod follow;
 mod health;
 mod local;
+mod metrics;
+mod nodes;
 mod previews;
 mod quota;
 mod storage;
+mod tracing;
 mod uploads;
 mod usage;
 
@@ -28,9 +31,12 @@ pub use self::events::*;
 pub use self::follow::*;
 pub use self::health::*;
 pub use self::local::*;
+pub use self::metrics::*;
+pub use self::nodes::*;
 pub use self::previews::*;
 pub use self::quota::*;
 pub use self::storage::*;
+pub use self::tracing::*;
 pub use self::uploads::*;
 pub use self::usage::*;
 
@@ -319,8 +325,8 @@ pub const PASSWORD_HASHES_AT_ONCE: usize = 2;
 /// Logins waiting for their hash; one more is refused at once with 503 `overloaded`.
 pub const PASSWORD_HASHES_WAITING_MAX: usize = 64;
 
-/// Connections to the database that one node holds for itself: administration, records, programs.
-pub const DATABASE_CONNECTIONS_MAX: u32 = 8;
+/// Connections to the database that one node holds for itself: administration, records, programs; and those that listen.
+pub const DATABASE_CONNECTIONS_MAX: u32 = 9;
 /// Connections to the database that one node holds for scripts: what hangs in them is not the platform's own.
 pub const DATABASE_SCRIPT_CONNECTIONS_MAX: u32 = 12;
 /// Of these, how many may lie aside for the next statement: transactions find the others.

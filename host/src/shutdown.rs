@@ -1,10 +1,12 @@
 //! How the process ends: one signal drains (accept nothing new, finish what runs), the second stops at once.
 //!
+//! Where a while is set between the two, the first signal only makes the node say that it is leaving, and it drains after that.
 //! Loops and listeners watch `draining`; the composition root waits for what still runs, but not past `stopping`.
 
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -15,6 +17,8 @@ use tracing::Instrument;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     Running,
+    /// Everything goes on, and the node calls itself unfit, so that others are asked instead.
+    Leaving,
     /// Nothing new is begun; what runs may finish.
     Draining,
     /// What still runs is abandoned.
@@ -42,6 +46,11 @@ impl Shutdown {
         *self.phase.borrow()
     }
 
+    /// Say that others are to be asked.
+    pub fn leave(&self) {
+        self.advance(Phase::Leaving);
+    }
+
     /// Begin nothing new, finish what runs.
     pub fn drain(&self) {
         self.advance(Phase::Draining);
@@ -50,6 +59,16 @@ impl Shutdown {
     /// Abandon what runs.
     pub fn stop(&self) {
         self.advance(Phase::Stopping);
+    }
+
+    /// Whether others are to be asked, at least.
+    pub fn is_leaving(&self) -> bool {
+        self.phase() >= Phase::Leaving
+    }
+
+    /// Resolves once the node is leaving (or further); at once when it is.
+    pub async fn leaving(&self) {
+        self.reached(Phase::Leaving).await;
     }
 
     /// Resolves once draining (or stopping) began; at once when it has.
@@ -62,18 +81,35 @@ impl Shutdown {
         self.reached(Phase::Stopping).await;
     }
 
-    /// Turns SIGINT, SIGTERM and SIGHUP into `drain`, then `stop`, then an immediate exit with status 130.
+    /// Turns SIGINT, SIGTERM and SIGHUP into `leave` and, `delay` later, `drain`; then `stop`, then an immediate exit with status 130.
     ///
     /// # Errors
     /// When the system refuses a signal handler.
-    pub fn follow_signals(&self) -> io::Result<()> {
+    pub fn follow_signals(&self, delay: Duration) -> io::Result<()> {
         let mut signals = Signals::new()?;
         let shutdown = self.clone();
         spawn("signals", async move {
             signals.next().await;
-            tracing::info!("stopping: running requests may finish; the same signal again stops at once");
-            shutdown.drain();
-            signals.next().await;
+            shutdown.leave();
+            if !delay.is_zero() {
+                let delay_ms = delay.as_millis();
+                tracing::info!(
+                    delay_ms,
+                    "leaving: /healthz says so, and requests are answered meanwhile; the same signal again stops at once"
+                );
+            }
+            // A node that never began to serve is drained by then.
+            let again = tokio::select! {
+                biased;
+                () = shutdown.draining() => false,
+                () = signals.next() => true,
+                () = tokio::time::sleep(delay) => false,
+            };
+            if !again {
+                tracing::info!("stopping: running requests may finish; the same signal again stops at once");
+                shutdown.drain();
+                signals.next().await;
+            }
             tracing::warn!("stopping at once");
             shutdown.stop();
             signals.next().await;
@@ -141,6 +177,8 @@ mod tests {
     async fn the_phase_only_grows() {
         let shutdown = Shutdown::new();
         assert_eq!(shutdown.phase(), Phase::Running);
+        shutdown.leave();
+        assert!(shutdown.is_leaving() && shutdown.phase() < Phase::Draining);
         shutdown.stop();
         shutdown.drain();
         assert_eq!(shutdown.phase(), Phase::Stopping);

@@ -31,6 +31,7 @@ mod shortener;
 mod stdlib;
 // Events.
 mod chains;
+mod cluster;
 mod dead_letters;
 mod event_shapes;
 mod events_bounds;
@@ -44,6 +45,7 @@ mod previews;
 mod queues;
 mod replays;
 mod ticks;
+mod traces;
 mod triggers;
 // The planes.
 mod archive;
@@ -58,6 +60,7 @@ mod files_bounds;
 mod follow;
 mod grants;
 mod health;
+mod metrics;
 mod openapi;
 mod quota;
 mod recording;

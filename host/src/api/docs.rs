@@ -154,7 +154,7 @@ pub(super) async fn create(
     Extension(request_id): Extension<RequestId>,
     body::Json(new): body::Json<Create>,
 ) -> Answer<Created<DocumentJson>> {
-    let (origin, data) = (Origin { request_id, depth: 0 }, new.data.get().as_bytes());
+    let (origin, data) = (Origin::of(request_id), new.data.get().as_bytes());
     let document = service::docs::create_by_user(&api.services, &by, app.id, origin, &collection, new.id, data).await?;
     let location = format!("/api/v1/admin/apps/{}/docs/{}/{}", app.id, segment(&collection), segment(&document.id));
     Ok(Created { location, tag: Some(document.revision.to_string()), body: DocumentJson::of(document)? })
@@ -178,7 +178,7 @@ pub(super) async fn update(
     if_match: IfMatch,
     body::Json(put): body::Json<Put>,
 ) -> Answer<Tagged<DocumentJson>> {
-    let (origin, data) = (Origin { request_id, depth: 0 }, put.data.get().as_bytes());
+    let (origin, data) = (Origin::of(request_id), put.data.get().as_bytes());
     let aim = Aim { collection: &collection, name: &id, if_match: if_match.tag() };
     DocumentJson::tagged(service::docs::update_by_user(&api.services, &by, app.id, origin, aim, data).await?)
 }
@@ -192,7 +192,7 @@ pub(super) async fn patch(
     if_match: IfMatch,
     body::Json(patch): body::Json<Patch>,
 ) -> Answer<Tagged<DocumentJson>> {
-    let (origin, data) = (Origin { request_id, depth: 0 }, patch.data.get().as_bytes());
+    let (origin, data) = (Origin::of(request_id), patch.data.get().as_bytes());
     let aim = Aim { collection: &collection, name: &id, if_match: if_match.tag() };
     DocumentJson::tagged(service::docs::patch_by_user(&api.services, &by, app.id, origin, aim, data).await?)
 }
@@ -205,7 +205,7 @@ pub(super) async fn delete(
     Extension(request_id): Extension<RequestId>,
     if_match: IfMatch,
 ) -> Answer<NoContent> {
-    let origin = Origin { request_id, depth: 0 };
+    let origin = Origin::of(request_id);
     let aim = Aim { collection: &collection, name: &id, if_match: if_match.tag() };
     service::docs::delete_by_user(&api.services, &by, app.id, origin, aim).await?;
     Ok(NoContent)

@@ -8,8 +8,8 @@ use super::describe::{Described, Operation};
 use super::openapi::schemas::Schemas;
 use super::{
     Api, apps, archive, audit, dead_letters, deployments, docs, domains, execute, executions, files, follow, grants, health,
-    keys, kv, limits, members, node, openapi, previews, queues, quota, restrictions, routes, scripts, secrets, sessions, splits,
-    test_calls, triggers, usage, users,
+    keys, kv, limits, members, metrics, node, nodes, openapi, previews, queues, quota, restrictions, routes, scripts, secrets,
+    sessions, splits, test_calls, triggers, usage, users,
 };
 use crate::model::access::Rule::{self, App, Instance, LoggedIn, Public, SignedIn, SomeApp};
 use crate::model::access::Scope::{AppAdmin, DomainManage, InstanceAdmin, LogRead, RouteWrite, ScriptRead, ScriptWrite};
@@ -43,10 +43,12 @@ pub(super) fn table() -> Vec<Endpoint> {
     vec![
         get   ("/healthz",                                                       Public,                  node::healthz,              "Says whether this node can work.").or(&[503]),
         get   ("/version",                                                       Public,                  node::version,              "Names product, SDK, API, schema and component versions."),
+        get   ("/metrics",                                                       Public,                  metrics::serve,             "Gives what is measured on this node, as Prometheus reads it."),
         get   ("/api/v1/openapi.json",                                           Public,                  openapi::serve,             "Gives this document."),
         get   ("/api/v1/limits",                                                 Public,                  limits::list,               "Lists the bounds that hold here, with their units."),
         get   ("/api/v1/tls/ask",                                                Public,                  domains::ask,               "Says whether the proxy in front may get a certificate for a name.").or(&[404]),
         get   ("/api/v1/admin/node",                                             Instance(InstanceAdmin), node::status,               "Says what this node does now and what it has dropped."),
+        get   ("/api/v1/admin/nodes",                                            Instance(InstanceAdmin), nodes::list,                "Lists the nodes that share the database, and how each is."),
 
         post  ("/api/v1/admin/auth/login",                                       Public,                  sessions::login,            "Logs in: a token, as a bearer and as the session cookie.").or(&[401, 429, 503]),
         post  ("/api/v1/admin/auth/logout",                                      LoggedIn,                sessions::logout,           "Ends the login that asks."),
@@ -226,7 +228,15 @@ mod tests {
         let public: Vec<_> = table().into_iter().filter(|e| e.rule == Public).map(|e| e.path).collect();
         assert_eq!(
             public,
-            ["/healthz", "/version", "/api/v1/openapi.json", "/api/v1/limits", "/api/v1/tls/ask", "/api/v1/admin/auth/login"]
+            [
+                "/healthz",
+                "/version",
+                "/metrics",
+                "/api/v1/openapi.json",
+                "/api/v1/limits",
+                "/api/v1/tls/ask",
+                "/api/v1/admin/auth/login"
+            ]
         );
     }
 

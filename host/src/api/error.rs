@@ -120,6 +120,11 @@ impl IntoResponse for Failed {
 }
 
 /// The answer to a known path with another method; axum adds `Allow`.
+/// What a node that does not administrate says to everything else.
+pub(crate) async fn no_administration() -> Failed {
+    Error::new(Kind::NotFound, "not_found", "this node does not administrate (its roles are without api): ask another one").into()
+}
+
 pub(crate) async fn method_not_allowed() -> Failed {
     Error::new(Kind::MethodNotAllowed, "method_not_allowed", "this path does not answer that method; see the Allow header").into()
 }

@@ -16,6 +16,7 @@ use crate::id::{AppId, EventId, ExecutionId, RequestId, ScriptId, TriggerId};
 use crate::model::delivery::Progress;
 use crate::model::execution::{Execution, Failure, LogEntry, LogLevel, LogLine, Outcome, Usage};
 use crate::model::page::PageQuery;
+use crate::model::trace::TraceId;
 use crate::service;
 use crate::service::executions::Followed;
 
@@ -29,6 +30,8 @@ pub(super) struct ExecutionJson {
     /// Number of the version that ran.
     version: i32,
     request_id: RequestId,
+    /// Of the trace that it is part of, 32 hex digits: the caller's (`traceparent`), else the digits of `request_id`.
+    trace_id: String,
     /// Of what an event caused: the event, the trigger (none for a call that nobody waited for), the attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     event_id: Option<EventId>,
@@ -57,6 +60,7 @@ fn example() -> Value {
         "script_id": "01990a6e-8888-7a10-8f3c-5e2d1c0b9a88",
         "version": 3,
         "request_id": "01990a6f-0001-7a10-8f3c-5e2d1c0b9a88",
+        "trace_id": "01990a6f00017a108f3c5e2d1c0b9a88",
         "outcome": "responded",
         "status": 200,
         "usage": {
@@ -97,6 +101,7 @@ impl From<Execution> for ExecutionJson {
             script_id,
             version,
             request_id,
+            trace_id,
             event_id,
             trigger_id,
             attempt,
@@ -114,6 +119,7 @@ impl From<Execution> for ExecutionJson {
             script_id,
             version,
             request_id,
+            trace_id: trace_id.unwrap_or(TraceId(request_id.0)).to_string(),
             event_id,
             trigger_id,
             attempt,

@@ -229,7 +229,7 @@ pub(super) async fn create(
     Extension(request_id): Extension<RequestId>,
     ContentIn { content_type, body }: ContentIn,
 ) -> Answer<Created<FileJson>> {
-    let origin = Origin { request_id, depth: 0 };
+    let origin = Origin::of(request_id);
     let location = format!("/api/v1/admin/apps/{}/files/{}", app.id, segment(&collection));
     let new = NewFile { collection, name, content_type };
     let made = service::files::create_by_user(&api.services, &by, app.id, origin, new, incoming(body)).await;
@@ -266,7 +266,7 @@ pub(super) async fn delete(
     Extension(request_id): Extension<RequestId>,
     if_match: IfMatch,
 ) -> Answer<NoContent> {
-    let origin = Origin { request_id, depth: 0 };
+    let origin = Origin::of(request_id);
     service::files::delete_by_user(&api.services, &by, app.id, origin, &collection, id, if_match.tag()).await?;
     Ok(NoContent)
 }

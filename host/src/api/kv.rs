@@ -201,7 +201,7 @@ pub(super) async fn put(
     if_match: IfMatch,
     body::Json(put): body::Json<Put>,
 ) -> Answer<Stored<EntryJson>> {
-    let origin = Origin { request_id, depth: 0 };
+    let origin = Origin::of(request_id);
     let (aim, value) = (Aim { collection: &collection, name: &key, if_match: if_match.tag() }, put.value()?);
     let (stored, new) = service::kv::set_by_user(&api.services, &by, app.id, origin, aim, value, put.ttl_s).await?;
     let entry = EntryJson::of(key, stored)?;
@@ -216,7 +216,7 @@ pub(super) async fn delete(
     Extension(request_id): Extension<RequestId>,
     if_match: IfMatch,
 ) -> Answer<NoContent> {
-    let origin = Origin { request_id, depth: 0 };
+    let origin = Origin::of(request_id);
     let aim = Aim { collection: &collection, name: &key, if_match: if_match.tag() };
     service::kv::delete_by_user(&api.services, &by, app.id, origin, aim).await?;
     Ok(NoContent)

@@ -37,7 +37,9 @@ mod keys;
 mod kv;
 mod limits;
 mod members;
+mod metrics;
 mod node;
+mod nodes;
 mod openapi;
 mod previews;
 mod query;
@@ -60,9 +62,11 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::Method;
 use axum::middleware::from_fn_with_state;
+use axum::routing::get;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
+use crate::config::Hidden;
 use crate::invoke::Invoker;
 use crate::model::access::Rule;
 use crate::model::page::Page;
@@ -74,6 +78,8 @@ pub struct Config {
     /// Where browsers reach this plane when a proxy stands in front (`https://cloud.example`): its scheme decides
     /// whether cookies are bound to https, its origin may write beside the one in `Host`.
     pub public_base_url: Option<String>,
+    /// What whoever reads `/metrics` has to bring; without, whoever runs on this machine may.
+    pub metrics_token: Option<Hidden>,
     /// Port that the data plane listens on; `None` is the one that URLs leave out.
     pub data_port: Option<u16>,
 }
@@ -132,6 +138,19 @@ pub fn router(services: Arc<Services>, invoker: Arc<Invoker>, config: Config) ->
     router
         .method_not_allowed_fallback(error::method_not_allowed)
         .fallback(dashboard::serve)
+        .layer(from_fn_with_state(api.clone(), edge::wrap))
+        .with_state(api)
+}
+
+/// What is left of the plane on a node that does not administrate: whether it works, what it is, and what is measured.
+pub fn bare_router(services: Arc<Services>, invoker: Arc<Invoker>, config: Config) -> Router {
+    let api = Api { services, invoker, config: Arc::new(config) };
+    Router::new()
+        .route("/healthz", get(node::healthz))
+        .route("/version", get(node::version))
+        .route("/metrics", get(metrics::serve))
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .fallback(error::no_administration)
         .layer(from_fn_with_state(api.clone(), edge::wrap))
         .with_state(api)
 }
@@ -196,7 +215,7 @@ mod tests {
             (Some("http://cloud.lan"), Some(8080), "http://a.localhost"),
             (Some("http://cloud.lan:8081"), Some(8080), "http://a.localhost:8080"),
         ] {
-            let config = Config { public_base_url: public.map(str::to_owned), data_port };
+            let config = Config { public_base_url: public.map(str::to_owned), data_port, ..Config::default() };
             assert_eq!(config.app_url("a.localhost"), url, "{public:?} {data_port:?}");
         }
     }

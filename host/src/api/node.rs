@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -12,9 +13,12 @@ use sqlx::{Connection, PgPool};
 use super::Api;
 use super::error::Answer;
 use crate::error::{Error, Kind};
+use crate::id::NodeId;
 use crate::invoke::{NodeStatus, RecorderStatus};
+use crate::model::node::Node;
 use crate::model::script::SDK_VERSION;
-use crate::{limits, store};
+use crate::{limits, store, walls};
+
 const API: &str = "v1";
 
 /// Whether this node can work.
@@ -40,8 +44,11 @@ pub(super) struct Version {
     component: String,
 }
 
-/// Whether the database answers. Nothing is asked of it but when somebody asks here.
+/// Whether the database answers. Nothing is asked of it but when somebody asks here. A node that was told to end says so at once.
 pub(super) async fn healthz(State(api): State<Api>) -> Answer<Json<Health>> {
+    if api.services.node.is_leaving() {
+        return Err(Error::new(Kind::Overloaded, "unavailable", "this node is about to end").into());
+    }
     let within = Duration::from_millis(limits::HEALTH_CHECK_MS);
     match tokio::time::timeout(within, reach(&api.services.db)).await {
         Ok(Ok(())) => Ok(Json(Health { status: "ok" })),
@@ -98,6 +105,14 @@ fn version_example() -> Value {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "NodeStatus", example = status_example())]
 pub(super) struct Status {
+    id: NodeId,
+    name: String,
+    /// `ingress`, `api`, `workers`
+    roles: Vec<&'static str>,
+    started_at: DateTime<Utc>,
+    /// Since then, seconds.
+    uptime_s: u64,
+    walls: Walls,
     /// Hex hash of the warm component.
     component: String,
     /// Invocations that may run at once, on the node and for one app.
@@ -118,6 +133,29 @@ pub(super) struct Status {
     programs: usize,
     recorder: Recorder,
     database: Connections,
+}
+
+/// Which walls of the system stand around this node; null where the kernel does not say.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "NodeWalls")]
+struct Walls {
+    /// System calls are filtered.
+    seccomp: Option<bool>,
+    /// It can gain no privileges.
+    no_new_privileges: Option<bool>,
+    /// It is not root.
+    unprivileged_user: Option<bool>,
+}
+
+impl Walls {
+    fn read() -> Self {
+        let own = walls::Status::own().ok();
+        Self {
+            seccomp: own.as_ref().map(|own| own.seccomp),
+            no_new_privileges: own.as_ref().map(|own| own.no_new_privileges),
+            unprivileged_user: own.as_ref().map(|own| own.uid != 0),
+        }
+    }
 }
 
 /// What became of the records of executions since the start.
@@ -145,6 +183,12 @@ struct Connections {
 
 fn status_example() -> Value {
     json!({
+        "id": "01990a70-0001-7a10-8f3c-5e2d1c0b9a99",
+        "name": "pi-1",
+        "roles": ["ingress", "api", "workers"],
+        "started_at": "2026-01-02T03:04:05.678901Z",
+        "uptime_s": 86_400,
+        "walls": { "seccomp": true, "no_new_privileges": true, "unprivileged_user": true },
         "component": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         "places": 32,
         "places_per_app": 16,
@@ -163,7 +207,7 @@ fn status_example() -> Value {
 }
 
 impl Status {
-    fn of(node: NodeStatus, database: Connections) -> Self {
+    fn of(own: &Node, now: DateTime<Utc>, node: NodeStatus, database: Connections) -> Self {
         let NodeStatus {
             component,
             places,
@@ -182,6 +226,12 @@ impl Status {
         let RecorderStatus { written, dropped, dropped_logs, records_over_quota, queued } = recorder;
         let recorder = Recorder { written, dropped, dropped_logs, records_over_quota, queued };
         Self {
+            id: own.id,
+            name: own.name.clone(),
+            roles: own.roles.words().collect(),
+            started_at: own.started_at,
+            uptime_s: (now - own.started_at).num_seconds().max(0).unsigned_abs(),
+            walls: Walls::read(),
             component,
             places,
             places_per_app,
@@ -203,5 +253,5 @@ impl Status {
 pub(super) async fn status(State(api): State<Api>) -> Json<Status> {
     let db = &api.services.db;
     let database = Connections { open: db.size(), idle: db.num_idle(), max: limits::DATABASE_CONNECTIONS_MAX };
-    Json(Status::of(api.invoker.status(), database))
+    Json(Status::of(api.services.node.node(), api.services.now(), api.invoker.status(), database))
 }

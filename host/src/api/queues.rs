@@ -69,7 +69,7 @@ pub(super) async fn send(
     Extension(request_id): Extension<RequestId>,
     body::Json(send): body::Json<Send>,
 ) -> Answer<Added<Sent>> {
-    let origin = Origin { request_id, depth: 0 };
+    let origin = Origin::of(request_id);
     let options = SendOptions { delay_s: send.delay_s, dedup_key: send.dedup_key };
     let message = send.message.get().as_bytes().to_vec();
     let id = service::queues::send(&api.services, Some(&*by), app.id, origin, &name, message, options).await?;
@@ -103,7 +103,7 @@ pub(super) async fn publish(
     body::Json(publish): body::Json<Publish>,
 ) -> Answer<Added<Sent>> {
     let message = publish.message.get().as_bytes().to_vec();
-    let origin = Origin { request_id, depth: 0 };
+    let origin = Origin::of(request_id);
     let id = service::topics::publish(&api.services, Some(&*by), app.id, origin, &topic, message).await?;
     Ok(Added(Sent { id }))
 }

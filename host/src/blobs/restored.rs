@@ -174,8 +174,7 @@ mod tests {
         let (home, app) = (tempfile::tempdir().unwrap(), AppId::at(DateTime::UNIX_EPOCH));
         let restored = Restored::begin(home.path(), 0).unwrap();
         for other in [&b"contens"[..], b"conten", b"content!"] {
-            let mut returned =
-                restored.blob(app, Blob { id: BlobId::at(DateTime::UNIX_EPOCH), ..blob(b"content") }).unwrap();
+            let mut returned = restored.blob(app, Blob { id: BlobId::at(DateTime::UNIX_EPOCH), ..blob(b"content") }).unwrap();
             returned.write(other).unwrap();
             assert!(!returned.is_whole());
         }

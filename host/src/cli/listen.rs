@@ -9,6 +9,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use axum::Router;
@@ -34,12 +35,13 @@ use super::places::{Full, Places, Policy};
 use crate::ingress::Ingress;
 use crate::limits;
 use crate::model::proxies::Proxies;
+use crate::service::counts::Open;
 use crate::shutdown::{self, Shutdown};
 
-/// Both planes' listeners.
+/// The planes' listeners.
 #[derive(Debug)]
 pub(super) struct Listeners {
-    data: TcpListener,
+    data: Option<TcpListener>,
     admin: TcpListener,
     pub(super) addresses: Addresses,
 }
@@ -47,7 +49,8 @@ pub(super) struct Listeners {
 /// Where the planes answer, with the ports that were given.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Addresses {
-    pub(super) data: SocketAddr,
+    /// None on a node without the role `ingress`.
+    pub(super) data: Option<SocketAddr>,
     pub(super) admin: SocketAddr,
 }
 
@@ -64,12 +67,15 @@ pub(super) struct Serving {
 }
 
 impl Listeners {
-    pub(super) async fn bind(data: SocketAddr, admin: SocketAddr) -> Result<Self> {
+    pub(super) async fn bind(data: Option<SocketAddr>, admin: SocketAddr) -> Result<Self> {
         raise_open_files();
-        let data = bind(data, "scripts (the data plane)", "--bind or PICLOUD_BIND").await?;
+        let data = match data {
+            Some(data) => Some(bind(data, "scripts (the data plane)", "--bind or PICLOUD_BIND").await?),
+            None => None,
+        };
         let admin = bind(admin, "the administration", "--admin-bind or PICLOUD_ADMIN_BIND").await?;
         let address = |listener: &TcpListener| listener.local_addr().map_err(|e| Failure::new(Exit::Address, e.to_string()));
-        let addresses = Addresses { data: address(&data)?, admin: address(&admin)? };
+        let addresses = Addresses { data: data.as_ref().map(address).transpose()?, admin: address(&admin)? };
         Ok(Self { data, admin, addresses })
     }
 
@@ -80,13 +86,16 @@ impl Listeners {
         (data, admin): (Ingress, Router),
         proxies: &Arc<Proxies>,
         connections: usize,
+        [data_open, admin_open]: &[Arc<AtomicUsize>; 2],
         shutdown: &Shutdown,
     ) -> Serving {
         let policy = Policy::of(connections_within(connections, getrlimit(Resource::Nofile).current));
         let mut planes = JoinSet::new();
-        let data = serve("data plane", self.data, data, (policy, proxies.clone()), shutdown.clone());
-        let admin = serve("control plane", self.admin, admin, (policy, proxies.clone()), shutdown.clone());
-        planes.spawn(async move { ("data plane", data.await) });
+        if let Some(listener) = self.data {
+            let data = serve("data plane", listener, data, (policy, proxies.clone()), data_open.clone(), shutdown.clone());
+            planes.spawn(async move { ("data plane", data.await) });
+        }
+        let admin = serve("control plane", self.admin, admin, (policy, proxies.clone()), admin_open.clone(), shutdown.clone());
         planes.spawn(async move { ("control plane", admin.await) });
         Serving { planes }
     }
@@ -149,8 +158,8 @@ impl Serving {
 }
 
 impl Addresses {
-    pub(super) fn data_url(&self) -> String {
-        format!("http://{}", reachable(self.data))
+    pub(super) fn data_url(&self) -> Option<String> {
+        self.data.map(|data| format!("http://{}", reachable(data)))
     }
 
     pub(super) fn admin_url(&self) -> String {
@@ -158,16 +167,17 @@ impl Addresses {
     }
 
     /// Where an app answers.
-    pub(super) fn app_url(&self, slug: &str, apps_domain: &str) -> String {
-        match self.data.port() {
+    pub(super) fn app_url(&self, slug: &str, apps_domain: &str) -> Option<String> {
+        Some(match self.data?.port() {
             80 => format!("http://{slug}.{apps_domain}"),
             port => format!("http://{slug}.{apps_domain}:{port}"),
-        }
+        })
     }
 
-    /// Asks both planes for their health, as a client would.
+    /// Asks the planes for their health, as a client would.
     pub(super) async fn answer(&self) -> Result<()> {
-        for (name, address) in [("data plane", self.data), ("control plane", self.admin)] {
+        let data = self.data.map(|data| ("data plane", data));
+        for (name, address) in data.into_iter().chain([("control plane", self.admin)]) {
             if let Err(error) = ask(reachable(address)).await {
                 return Err(Failure::new(
                     Exit::Address,
@@ -178,7 +188,7 @@ impl Addresses {
         Ok(())
     }
 
-    /// Says in the ready file, whole or not at all, that both planes answer.
+    /// Says in the ready file, whole or not at all, that the planes answer.
     pub(super) fn announce(&self, ready_file: &ReadyFile) -> Result<()> {
         let ready = serde_json::json!({ "data": self.data_url(), "admin": self.admin_url(), "pid": std::process::id() });
         ready_file.write(&format!("{ready}\n"))
@@ -208,6 +218,7 @@ async fn serve<P>(
     mut listener: TcpListener,
     plane: P,
     (policy, proxies): (Policy, Arc<Proxies>),
+    open: Arc<AtomicUsize>,
     shutdown: Shutdown,
 ) -> io::Result<()>
 where
@@ -243,7 +254,9 @@ where
         let (plane, of_exchanges, proxies) = (plane.clone(), progress.clone(), proxies.clone());
         let answer = service_fn(move |request| exchange(plane.clone(), (&proxies, peer), of_exchanges.clone(), request));
         let served = connections.watch(server.serve_connection(TokioIo::new(connection), answer));
+        let counted = Open::one(&open);
         shutdown::spawn("connection", async move {
+            let _counted = counted;
             tokio::select! {
                 biased;
                 () = poll_fn(|cx| progress.poll_ended(cx)) => tracing::trace!("a connection gave its place to another"),

@@ -365,6 +365,11 @@ mod tests {
             "PICLOUD_BACKUP_KEEP",
             "PICLOUD_BACKUP_PASSPHRASE",
             "PICLOUD_BACKUP_KEY_FILE",
+            "PICLOUD_ROLES",
+            "PICLOUD_METRICS_TOKEN",
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "PICLOUD_NODE_NAME",
+            "PICLOUD_DRAIN_DELAY_MS",
         ] {
             assert!(help.contains(&format!("env: {name}")), "{name} is missing:\n{help}");
         }

@@ -202,11 +202,11 @@ pub(super) async fn tour(services: &Services, addresses: &Addresses, settings: &
     let admin = addresses.admin_url();
     let (public, record) = match hello_script(services).await {
         Ok(Some(script)) => (
-            format!("curl -i {}/hello/you", addresses.app_url(APP, &settings.apps_domain)),
+            format!("curl -i {}/hello/you", addresses.app_url(APP, &settings.apps_domain).unwrap_or_default()),
             format!("{admin}/api/v1/admin/scripts/{}/executions", script.0),
         ),
         // Somebody deleted it: then the planes themselves are there to look at.
-        _ => (format!("curl -i {}/healthz", addresses.data_url()), format!("{admin}/api/v1/admin/scripts")),
+        _ => (format!("curl -i {}/healthz", addresses.data_url().unwrap_or_default()), format!("{admin}/api/v1/admin/scripts")),
     };
     let (ask, password) = match owner {
         Owner::Generated { password } => ("", format!("\\\"{password}\\\"")),

@@ -35,7 +35,8 @@ pub(super) fn run(settings: &Settings, matches: Option<&ArgMatches>, json: bool)
 }
 
 fn rows(settings: &Settings, matches: Option<&ArgMatches>) -> Vec<Row> {
-    let secret = ["database_url", "admin_password", "secret_key", "smtp_url", "backup_passphrase"];
+    let secret =
+        ["database_url", "admin_password", "secret_key", "smtp_url", "metrics_token", "otlp_headers", "backup_passphrase"];
     let command = Settings::augment_args(clap::Command::new("config"));
     command
         .get_arguments()
@@ -64,8 +65,17 @@ fn value(settings: &Settings, id: &str) -> Option<String> {
         "bind" => settings.bind.map(|address| address.to_string()),
         "admin_bind" => Some(settings.admin_bind.to_string()),
         "apps_domain" => Some(settings.apps_domain.clone()),
+        "trusted_proxies" => {
+            let networks: Vec<_> = settings.trusted_proxies.iter().map(ToString::to_string).collect();
+            (!networks.is_empty()).then(|| networks.join(","))
+        }
         "public_base_url" => settings.public_base_url.clone(),
         "ready_file" => path(&settings.ready_file),
+        "roles" => Some(settings.roles.to_string()),
+        "otlp_endpoint" => settings.otlp_endpoint.clone(),
+        "trace_ratio" => Some(settings.trace_ratio.to_string()),
+        "node_name" => settings.node_name.clone(),
+        "drain_delay_ms" => Some(settings.drain_delay_ms.to_string()),
         "smtp_from" => settings.smtp_from.clone(),
         "admin_username" => Some(settings.admin_username().to_owned()),
         "max_concurrent_executions" => settings.max_concurrent_executions.map(|n| n.to_string()),
@@ -106,6 +116,10 @@ mod tests {
             "hush",
             "--smtp-url",
             "smtp://a:hush@b",
+            "--metrics-token",
+            "hush-hush-hush-hush",
+            "--otlp-headers",
+            "authorization=hush",
         ]);
         assert!(!format!("{rows:?}").contains("hush"));
         assert!(rows.iter().any(|row| row.setting == "--admin-password" && row.from == "flag" && row.value.is_none()));
@@ -113,14 +127,25 @@ mod tests {
 
     #[test]
     fn every_setting_has_a_row_and_every_plain_one_its_value() {
-        let given: [(&str, &str); 13] = [
+        let given: [(&str, &str); 24] = [
             ("--data-dir", "/d"),
             ("--postgres-bin", "/pg"),
             ("--bind", "127.0.0.1:1"),
             ("--admin-bind", "127.0.0.1:2"),
             ("--apps-domain", "example.org"),
+            ("--trusted-proxies", "10.0.0.5/32,172.16.0.0/12"),
+            ("--backup-dir", "/b"),
+            ("--backup-schedule", "0 0 3 * * *"),
+            ("--backup-timezone", "Europe/Rome"),
+            ("--backup-keep", "last=3"),
+            ("--backup-key-file", "/k"),
             ("--public-base-url", "https://example.org"),
             ("--ready-file", "/r"),
+            ("--roles", "api,workers"),
+            ("--otlp-endpoint", "http://127.0.0.1:4318"),
+            ("--trace-ratio", "0.25"),
+            ("--node-name", "pi-2"),
+            ("--drain-delay-ms", "5000"),
             ("--smtp-from", "cloud@example.org"),
             ("--admin-username", "ada"),
             ("--max-concurrent-executions", "7"),
@@ -134,6 +159,10 @@ mod tests {
             let row = rows.iter().find(|row| row.setting == name).unwrap();
             assert_eq!((row.value.as_deref(), row.from), (Some(value), "flag"), "{name}");
         }
-        assert_eq!(rows.len(), given.len() + 5, "database url, password, secret key, mail relay and event interval besides");
+        assert_eq!(
+            rows.len(),
+            given.len() + 8,
+            "database url, password, secret key, mail relay, token of metrics, headers, passphrase of backups and event interval besides"
+        );
     }
 }

@@ -1,8 +1,10 @@
-//! The way out: script traffic leaves through [`Client::send`], mail through [`smtp::Relay::send`], and nothing elsewhere.
+//! The way out: script traffic leaves through [`Client::send`], mail through [`smtp::Relay::send`], what the node tells of itself
+//! through [`otlp::Exporter`], and nothing elsewhere.
 //!
 //! `policy` judges addresses and is pure, `redirect` says what a redirect makes of a request, `network` looks names up and
 //! connects, `dns` asks name servers for TXT records, `tls` holds the certificate authorities, `exchange` is one request and its
-//! answer on one connection, `gate` counts. `smtp` speaks to the one mail relay that the owner of the node has named.
+//! answer on one connection, `gate` counts. `smtp` speaks to the one mail relay that the owner of the node has named,
+//! `otlp` to the one collector of traces and logs.
 //! [`Client::txt`] and [`Client::probe`] look for proofs of domains: on behalf of an app too, with no grant and to public
 //! addresses only.
 //!
@@ -20,6 +22,7 @@ mod dns;
 mod exchange;
 mod gate;
 mod network;
+pub mod otlp;
 mod policy;
 mod redirect;
 pub mod smtp;

@@ -19,6 +19,7 @@ use crate::model::event::Origin;
 use crate::model::execution::LogLine;
 use crate::model::grant::Need;
 use crate::model::quota::Limits;
+use crate::model::trace::Trace;
 use crate::service::Services;
 use crate::store::ScriptDb;
 
@@ -45,19 +46,22 @@ pub struct Caller {
     pub deadline: Instant,
     /// Whether nobody waits for it.
     pub is_background: bool,
+    /// Where it stands in a trace that somebody is told of: what it does comes of it.
+    pub trace: Option<Trace>,
 }
 
 impl Reach {
     /// Of an invocation that no other script called and that can call none.
     pub fn alone(app_id: AppId, services: Arc<Services>) -> Self {
         let (request_id, deadline) = (RequestId(uuid::Uuid::nil()), Instant::now());
-        let caller = Caller { request_id, depth: 0, event_depth: 0, deadline, is_background: false };
+        let caller = Caller { request_id, depth: 0, event_depth: 0, deadline, is_background: false, trace: None };
         Self { app_id, services, caller, scripts: Arc::new(Scripts::none()), watched_since: None }
     }
 
     /// What events that it causes come of.
     pub fn origin(&self) -> Origin {
-        Origin { request_id: self.caller.request_id, depth: self.caller.event_depth }
+        let Caller { request_id, event_depth, trace, .. } = self.caller;
+        Origin { request_id, depth: event_depth, trace }
     }
 
     /// The database as scripts reach it: through connections of their own, with statements bounded in time.

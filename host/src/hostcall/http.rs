@@ -27,7 +27,7 @@ async fn send(store: StoreContextMut<'_, Guest>, request: Request) -> door::Answ
     let need = Need::new(Capability::Http, request.target.host());
     let allowance = store.data().outbound.clone();
     door::outward(store, need, bytes_out, async move |reach| {
-        let response = service::http::send(&reach.services, reach.app_id, request, &allowance).await?;
+        let response = service::http::send(&reach.services, reach.app_id, request, &allowance, reach.caller.trace).await?;
         let bytes = bytes_of(&response.headers) + response.body.len();
         Ok(Given { value: to_guest(response), bytes })
     })

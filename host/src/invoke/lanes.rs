@@ -99,6 +99,12 @@ impl Lanes {
         Ok(Self { shared })
     }
 
+    /// What is ready to go on, by class.
+    pub(super) fn waiting(&self) -> [usize; 2] {
+        let queue = lock(&self.shared.queue);
+        queue.classes.each_ref().map(|line| line.waiting)
+    }
+
     /// Work of `owner` that somebody waits for: its first moments are spent where it is waited for, unless the app has had its part.
     pub(super) fn pace<F: Future<Output: Send> + Send + 'static>(&self, owner: Owner, work: F) -> Paced<F> {
         let lanes = self.shared.clone();

@@ -19,6 +19,7 @@ mod programs;
 mod publish;
 mod record;
 mod snapshots;
+mod spans;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,7 +36,7 @@ use self::publish::Turns;
 use self::record::Recorder;
 use self::snapshots::Snapshots;
 use crate::error::{Error, Kind as ErrorKind};
-use crate::fair::{Ask, Fair, Full, Place, Size};
+use crate::fair::{Ask, Fair, Full, Place, Size, Status};
 use crate::hostcall::{Caller, Reach, Scripts};
 use crate::id::AppId;
 use crate::limits::{self, ADMISSION_WAIT_MS};
@@ -43,6 +44,7 @@ use crate::model::execution::{Failure, FailureCode, Outcome, Usage};
 use crate::model::invocation::{Call, Deployed, Ended, Identity, InvocationType};
 use crate::model::quota::Quota;
 use crate::model::script::Limits;
+use crate::model::trace::Trace;
 use crate::sandbox::probe::Pool;
 use crate::sandbox::{Program, Sandbox};
 use crate::service::Services;
@@ -100,6 +102,16 @@ pub struct NodeStatus {
     /// Prepared scripts held in memory.
     pub programs: usize,
     pub recorder: RecorderStatus,
+}
+
+/// Who waits on this node, and how long they have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queues {
+    /// Of requests, of scripts that other scripts wait for, of events.
+    pub places: [Status; 3],
+    pub lanes: usize,
+    /// What is ready to go on in a lane: for somebody who waits, and for nobody.
+    pub lanes_waiting: [usize; 2],
 }
 
 /// What an app does on this node now.
@@ -222,6 +234,11 @@ impl Invoker {
             programs: inner.programs.len(),
             recorder: inner.recorder.status(),
         }
+    }
+
+    pub fn queues(&self) -> Queues {
+        let places = [REQUESTS, NESTED, EVENTS].map(|class| self.inner.places.status(class));
+        Queues { places, lanes: self.pool().lanes, lanes_waiting: self.inner.lanes.waiting() }
     }
 
     pub fn app_status(&self, app: AppId) -> AppStatus {
@@ -349,18 +366,26 @@ impl Inner {
 
     async fn run(&self, call: Call, quota: &Quota, way: Way) -> (Ended, Option<Place>) {
         let (of, is_watched) = (way.of(), matches!(way, Way::Watched(_)));
+        let trace = self.trace(&call, &way);
         let (caller, place) = self.enter(&call.script, quota, way).await;
         let started_at = self.services.clock.now();
-        let is_event = call.invocation_type == InvocationType::Event;
-        let identity = call.identity();
+        let (kind, script) = (call.invocation_type, call.script.clone());
+        let is_event = kind == InvocationType::Event;
+        let identity = Identity { trace, ..call.identity() };
         let (ended, place) = match place {
-            Ok(place) => (self.admitted(call, caller, of, is_watched.then(Instant::now)).await, Some(place)),
+            Ok(place) => (self.admitted(call, caller, of, trace, is_watched.then(Instant::now)).await, Some(place)),
             Err(refused) => (refused.ended(is_event), None),
         };
         if ended.usage.fuel > 0 {
             self.services.allowances.burn(identity.script.app_id, quota, self.services.clock.now(), ended.usage.fuel);
         }
-        self.recorder.record(identity.recorded(started_at, &ended));
+        let failed = ended.result.as_ref().err().map(|failure| failure.code);
+        self.services.counts.call(kind, ended.outcome, failed, &ended.usage);
+        let execution = identity.recorded(started_at, &ended);
+        if let (Some(exporter), true) = (self.services.exporter.get(), place.is_some()) {
+            spans::tell(exporter, &execution, kind, &script.name, trace);
+        }
+        self.recorder.record(execution);
         (ended, place)
     }
 
@@ -383,7 +408,14 @@ impl Inner {
     }
 
     /// `by` is the script that waits for it, if one does.
-    async fn admitted(&self, mut call: Call, by: Option<Caller>, of: Of, watched_since: Option<Instant>) -> Ended {
+    async fn admitted(
+        &self,
+        mut call: Call,
+        by: Option<Caller>,
+        of: Of,
+        trace: Option<Trace>,
+        watched_since: Option<Instant>,
+    ) -> Ended {
         let started = Instant::now();
         let memory_mb_max = self.sandbox.pool().memory_mb_max;
         if call.script.limits.memory_mb > memory_mb_max {
@@ -419,7 +451,8 @@ impl Inner {
         let is_background = by.map_or(call.delivered.is_some(), |by| by.is_background);
         let (depth, event_depth) = by.map_or((0, event_depth), |by| (by.depth, by.event_depth));
         let (request_id, deadline) = (call.request_id, Instant::now() + time);
-        let caller = Caller { request_id, depth, event_depth, deadline, is_background };
+        let trace = trace.map(|trace| trace.under(call.execution_id));
+        let caller = Caller { request_id, depth, event_depth, deadline, is_background, trace };
         let scripts = match &of {
             Of::Active | Of::Stored => self.scripts.clone(),
             Of::Deployment(of) => of.calls.clone(),

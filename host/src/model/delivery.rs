@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::event::Event;
 use super::execution::{Failure, Outcome};
 use super::retry::Retry;
+use super::trace::Trace;
 use crate::id::{AppId, DeliveryId, ExecutionId, RequestId, ScriptId, TriggerId, UserId};
 use crate::model::access::Role;
 use crate::model::member::AppRole;
@@ -25,6 +26,8 @@ pub struct Claim {
     pub execution_id: Option<ExecutionId>,
     /// Of an event that tells of a dead letter: which.
     pub letter: Option<DeliveryId>,
+    /// What its event comes of, in a trace that somebody is told of.
+    pub trace: Option<Trace>,
     /// Claims of it that were lost with their nodes.
     pub lost: u32,
     pub to: To,

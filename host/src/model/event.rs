@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::trace::Trace;
 use crate::id::{AppId, EventId, ExecutionId, RequestId, ScriptId, TriggerId};
 
 /// Where an event is from.
@@ -94,9 +95,21 @@ pub struct Origin {
     pub request_id: RequestId,
     /// Hops of the chain up to here; 0 for what no event caused.
     pub depth: u32,
+    /// Where it stands in a trace that somebody is told of.
+    pub trace: Option<Trace>,
 }
 
 impl Origin {
+    /// The request itself.
+    pub fn of(request_id: RequestId) -> Self {
+        Self { request_id, depth: 0, trace: None }
+    }
+
+    /// As it is stored.
+    pub fn trace_bytes(self) -> Option<Vec<u8>> {
+        self.trace.map(|trace| trace.bytes().to_vec())
+    }
+
     /// The depth of an event that comes of this.
     pub fn next_depth(self) -> i32 {
         i32::try_from(self.depth).unwrap_or(i32::MAX).saturating_add(1)

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::trace::TraceId;
 use crate::id::{AppId, EventId, ExecutionId, RequestId, ScriptId, TriggerId};
 
 /// How an invocation ended.
@@ -216,6 +217,8 @@ pub struct Execution {
     pub script_id: ScriptId,
     pub version: i32,
     pub request_id: RequestId,
+    /// Of the trace that it is part of; none where that began with its request, and has its digits.
+    pub trace_id: Option<TraceId>,
     /// The event that it handled, for which trigger, in which attempt.
     pub event_id: Option<EventId>,
     pub trigger_id: Option<TriggerId>,

@@ -9,6 +9,7 @@ use crate::id::{AppId, EventId, ExecutionId, RequestId, ScriptId, TriggerId};
 use crate::model::event::Event;
 use crate::model::execution::{Execution, Failure, LogLine, Outcome, Usage};
 use crate::model::script::{Kind, Limits};
+use crate::model::trace;
 
 /// The version of a script that answers now, as every plane needs it; shared, never changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,20 @@ pub enum InvocationType {
     Function,
     /// A trigger.
     Event,
+}
+
+impl InvocationType {
+    pub const ALL: [Self; 4] = [Self::Http, Self::Direct, Self::Function, Self::Event];
+
+    /// The word in `ctx.invocation_type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Direct => "direct",
+            Self::Function => "function",
+            Self::Event => "event",
+        }
+    }
 }
 
 /// An HTTP request as a script sees it; platform credentials are already taken out. Written as JSON where it is stored.
@@ -132,6 +147,8 @@ pub struct Delivered {
     pub attempt: u32,
     /// Hops of the chain that led here.
     pub depth: u32,
+    /// What it comes of, in a trace that somebody is told of.
+    pub trace: Option<trace::Trace>,
     /// What the script sees of it; none where it sees the request of a call that nobody waits for.
     pub event: Option<Event>,
 }
@@ -145,12 +162,14 @@ pub struct Identity {
     pub event_id: Option<EventId>,
     pub trigger_id: Option<TriggerId>,
     pub attempt: Option<u32>,
+    /// What it comes of, in a trace that somebody is told of.
+    pub trace: Option<trace::Trace>,
 }
 
 impl Identity {
     /// Of a request on the data plane.
     pub fn of_request(execution_id: ExecutionId, request_id: RequestId, script: Arc<Deployed>) -> Self {
-        Self { execution_id, request_id, script, event_id: None, trigger_id: None, attempt: None }
+        Self { execution_id, request_id, script, event_id: None, trigger_id: None, attempt: None, trace: None }
     }
 
     /// The record of the call that began then and ended so.
@@ -161,6 +180,7 @@ impl Identity {
             script_id: self.script.script_id,
             version: self.script.version,
             request_id: self.request_id,
+            trace_id: self.trace.map(|trace| trace.id).filter(|id| id.0 != self.request_id.0),
             event_id: self.event_id,
             trigger_id: self.trigger_id,
             attempt: self.attempt,

@@ -19,6 +19,7 @@ use crate::model::execution::{Failure, FailureCode};
 use crate::store;
 use crate::store::deliveries::{Claims, Room};
 use crate::store::events::Relayed;
+use crate::store::pipeline::Waiting;
 
 /// Makes the deliveries of a batch of events, and wakes whoever goes on with them. A delivery that is too deep is a dead letter at
 /// once.
@@ -158,6 +159,11 @@ pub async fn forsake(s: &Services) -> Result<u64> {
 /// What the event of a claim tells, where the claim does not say: it is large. Nothing when the event is gone.
 pub async fn about(s: &Services, claim: &Claim) -> Result<Option<String>> {
     Ok(store::events::about(&mut *s.db.acquire().await?, claim.event.id).await?)
+}
+
+/// What waits, over all apps.
+pub async fn waiting(s: &Services) -> Result<Waiting> {
+    Ok(store::pipeline::waiting(&mut *s.db.acquire().await?).await?)
 }
 
 /// Clears away what the pipeline has deleted.

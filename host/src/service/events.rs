@@ -79,6 +79,11 @@ impl Events {
         self.others.notify_one();
     }
 
+    /// Has the workers of other nodes look.
+    pub fn tell_of_more(&self) {
+        self.others.notify_one();
+    }
+
     /// Has every worker of this node look.
     pub fn wake(&self) {
         self.outbox.notify_one();
@@ -239,5 +244,5 @@ fn busy() -> Error {
 
 /// The origin of what begins a chain by itself: a schedule.
 pub(super) fn beginning(now: DateTime<Utc>) -> Origin {
-    Origin { request_id: RequestId::at(now), depth: 0 }
+    Origin::of(RequestId::at(now))
 }

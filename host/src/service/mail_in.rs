@@ -128,7 +128,7 @@ pub async fn receive(
         source: Source::Email,
         op: "receive",
         at: now,
-        origin: Origin { request_id, depth: 0 },
+        origin: Origin::of(request_id),
         about: about(&About {
             from: message.from,
             to: message.to.list(),

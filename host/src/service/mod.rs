@@ -37,6 +37,7 @@ pub mod archive;
 pub mod audit;
 pub mod backup;
 mod collections;
+pub mod counts;
 pub mod dead_letters;
 pub mod deliveries;
 pub mod deployments;
@@ -57,6 +58,7 @@ pub mod keys;
 pub mod kv;
 pub mod mail_in;
 pub mod members;
+pub mod nodes;
 pub mod previews;
 pub mod queues;
 pub mod quotas;
@@ -105,6 +107,12 @@ pub struct Services {
     pub script_db: store::ScriptDb,
     pub clock: Clock,
     pub routing: Routing,
+    /// The way to a collector of traces and logs, where there is one.
+    pub exporter: OnceLock<egress::otlp::Exporter>,
+    /// What happened on this node.
+    pub counts: counts::Counts,
+    /// What this node is.
+    pub node: nodes::Own,
     /// Every app answers at `{slug}.{apps_domain}`.
     pub apps_domain: String,
     /// Host names that no app may claim: where people reach the control plane.
@@ -166,6 +174,9 @@ impl Services {
     pub fn new(db: PgPool, clock: Clock, settings: Settings) -> Result<Self> {
         Ok(Self {
             script_db: store::for_scripts(&db),
+            exporter: OnceLock::new(),
+            counts: counts::Counts::default(),
+            node: nodes::Own::at(clock.now().trunc_subsecs(6)),
             db,
             clock,
             routing: Routing::default(),

@@ -279,7 +279,7 @@ pub async fn replay_edited(
         r#"WITH letter AS (
                SELECT d.id, d.app_id, d.queue, d.depth, coalesce(own.id, consumer.id) AS new_trigger_id,
                       coalesce(coalesce(own.state, consumer.state) = 'active', false) AS runs, id_at($2) AS new_id,
-                      e.source, e.op, e.depth AS event_depth, e.request_id
+                      e.source, e.op, e.depth AS event_depth, e.request_id, e.trace
                FROM deliveries d
                JOIN events e ON e.id = d.event_id
                LEFT JOIN triggers own ON own.id = d.trigger_id
@@ -288,8 +288,8 @@ pub async fn replay_edited(
                WHERE d.app_id = $1 AND d.id = $3 AND d.state = 'dead' AND (own.id IS NOT NULL OR d.queue IS NOT NULL)
                FOR NO KEY UPDATE OF d
            ), event AS (
-               INSERT INTO events (id, app_id, source, op, at, depth, request_id, about)
-               SELECT $5, app_id, source, op, $2, event_depth, request_id, $6 FROM letter
+               INSERT INTO events (id, app_id, source, op, at, depth, request_id, trace, about)
+               SELECT $5, app_id, source, op, $2, event_depth, request_id, trace, $6 FROM letter
            ), made AS (
                INSERT INTO deliveries (id, app_id, event_id, trigger_id, queue, replay, state, due_at, resume_at, claims, failed, lost,
                                        depth)

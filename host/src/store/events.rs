@@ -13,8 +13,8 @@ pub async fn append(db: &mut PgConnection, event: &NewEvent) -> sqlx::Result<()>
     let (trigger, script, execution) = targets(event.target);
     sqlx::query!(
         "WITH event AS (
-             INSERT INTO events (id, app_id, source, op, at, depth, request_id, execution_id, about)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+             INSERT INTO events (id, app_id, source, op, at, depth, request_id, execution_id, about, trace)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $14)
          )
          INSERT INTO outbox (event_id, app_id, source, op, name, depth, due_at, trigger_id, script_id)
          VALUES ($1, $2, $3, $4, $10, $6, $11, $12, $13)",
@@ -30,7 +30,8 @@ pub async fn append(db: &mut PgConnection, event: &NewEvent) -> sqlx::Result<()>
         event.name,
         event.due_at,
         trigger.map(|id| id.0),
-        script.map(|id| id.0)
+        script.map(|id| id.0),
+        event.origin.trace_bytes()
     )
     .execute(db)
     .await
@@ -41,8 +42,8 @@ pub async fn append(db: &mut PgConnection, event: &NewEvent) -> sqlx::Result<()>
 pub async fn append_if_triggered(db: &mut PgConnection, event: &NewEvent) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "WITH event AS (
-             INSERT INTO events (id, app_id, source, op, at, depth, request_id, about)
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8
+             INSERT INTO events (id, app_id, source, op, at, depth, request_id, about, trace)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $11
              WHERE EXISTS (
                  SELECT FROM triggers
                  WHERE app_id = $2 AND kind = $3 AND state = 'active' AND pattern_covers(pattern, $9) AND $4 = ANY (ops)
@@ -60,7 +61,8 @@ pub async fn append_if_triggered(db: &mut PgConnection, event: &NewEvent) -> sql
         event.origin.request_id.0,
         event.about,
         event.name,
-        event.due_at
+        event.due_at,
+        event.origin.trace_bytes()
     )
     .execute(db)
     .await?;
@@ -100,7 +102,7 @@ pub async fn append_for_letters(
     .await?;
     let done = sqlx::query!(
         r#"WITH letter AS (
-               SELECT d.*, e.source, e.op, e.at, e.request_id, e.about, id_at($2) AS new_id
+               SELECT d.*, e.source, e.op, e.at, e.request_id, e.trace, e.about, id_at($2) AS new_id
                FROM deliveries d JOIN events e ON e.id = d.event_id
                WHERE d.id = ANY ($1) AND d.state = 'dead' AND d.depth < event_depth_max(d.script_id, $3) + $4 AND EXISTS (
                    SELECT FROM triggers t
@@ -110,8 +112,8 @@ pub async fn append_for_letters(
                      AND coalesce(t.about_script_id = d.script_id, t.about_script_id IS NULL)
                )
            ), event AS (
-               INSERT INTO events (id, app_id, source, op, at, depth, request_id, about)
-               SELECT new_id, app_id, 'dead_letter', 'dead', $2, depth + 1, request_id,
+               INSERT INTO events (id, app_id, source, op, at, depth, request_id, trace, about)
+               SELECT new_id, app_id, 'dead_letter', 'dead', $2, depth + 1, request_id, trace,
                       '{"dead_letter_id":' || to_json(id)
                       || ',"original":{"id":' || to_json(event_id) || ',"source":' || to_json(source) || ',"op":' || to_json(op)
                       || ',"time":' || to_json(to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))

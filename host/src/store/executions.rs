@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::copy::Rows;
 use crate::id::{AppId, EventId, ExecutionId, RequestId, ScriptId, TriggerId};
 use crate::model::execution::{Execution, Outcome, Usage};
+use crate::model::trace::TraceId;
 
 struct Row {
     id: ExecutionId,
@@ -14,6 +15,7 @@ struct Row {
     script_id: ScriptId,
     version: i32,
     request_id: RequestId,
+    trace_id: Option<Uuid>,
     event_id: Option<EventId>,
     trigger_id: Option<TriggerId>,
     attempt: Option<i32>,
@@ -38,6 +40,7 @@ impl Row {
             script_id: self.script_id,
             version: self.version,
             request_id: self.request_id,
+            trace_id: self.trace_id.map(TraceId),
             event_id: self.event_id,
             trigger_id: self.trigger_id,
             attempt: self.attempt.map(|attempt| super::natural("attempt", attempt)).transpose()?,
@@ -65,7 +68,7 @@ pub async fn copy(db: &mut PgConnection, executions: &[Execution]) -> sqlx::Resu
     let mut to = db
         .copy_in_raw(
             "COPY executions (id, app_id, script_id, version, request_id, outcome, status, fuel, memory_peak_bytes, host_calls,
-             bytes_in, bytes_out, wall_us, error, started_at, logs_dropped, event_id, trigger_id, attempt) FROM STDIN WITH (FORMAT binary)",
+             bytes_in, bytes_out, wall_us, error, started_at, logs_dropped, event_id, trigger_id, attempt, trace_id) FROM STDIN WITH (FORMAT binary)",
         )
         .await?;
     let mut rows = Rows::new();
@@ -80,7 +83,7 @@ fn write(rows: &mut Rows, execution: &Execution) {
     let big = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     let small = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
     let usage = &execution.usage;
-    rows.row(19);
+    rows.row(20);
     rows.uuid(execution.id.0);
     rows.uuid(execution.app_id.0);
     rows.uuid(execution.script_id.0);
@@ -103,6 +106,7 @@ fn write(rows: &mut Rows, execution: &Execution) {
     rows.optional(execution.event_id, |rows, id| rows.uuid(id.0));
     rows.optional(execution.trigger_id, |rows, id| rows.uuid(id.0));
     rows.optional(execution.attempt, |rows, attempt| rows.i32(small(attempt)));
+    rows.optional(execution.trace_id, |rows, id| rows.uuid(id.0));
 }
 
 /// The record, without its log lines, while its script is there.
@@ -110,7 +114,7 @@ pub async fn get(db: &mut PgConnection, id: ExecutionId) -> sqlx::Result<Option<
     let row = sqlx::query_as!(
         Row,
         r#"SELECT e.id AS "id: ExecutionId", e.app_id AS "app_id: AppId", e.script_id AS "script_id: ScriptId", e.version,
-                  e.request_id AS "request_id: RequestId", e.outcome, e.status, e.fuel, e.memory_peak_bytes, e.host_calls,
+                  e.request_id AS "request_id: RequestId", e.trace_id, e.outcome, e.status, e.fuel, e.memory_peak_bytes, e.host_calls,
                   e.bytes_in, e.bytes_out, e.wall_us, e.error, e.started_at, e.logs_dropped,
                   e.event_id AS "event_id: EventId", e.trigger_id AS "trigger_id: TriggerId", e.attempt
            FROM executions e JOIN scripts s ON s.id = e.script_id AND s.app_id = e.app_id WHERE e.id = $1"#,
@@ -135,7 +139,7 @@ pub async fn list(db: &mut PgConnection, script: ScriptId, before: Option<Uuid>,
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT id AS "id: ExecutionId", app_id AS "app_id: AppId", script_id AS "script_id: ScriptId", version,
-                  request_id AS "request_id: RequestId", outcome, status, fuel, memory_peak_bytes, host_calls,
+                  request_id AS "request_id: RequestId", trace_id, outcome, status, fuel, memory_peak_bytes, host_calls,
                   bytes_in, bytes_out, wall_us, error, started_at, logs_dropped,
                   event_id AS "event_id: EventId", trigger_id AS "trigger_id: TriggerId", attempt
            FROM executions WHERE script_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"#,
@@ -165,7 +169,7 @@ pub async fn of_event(
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT id AS "id: ExecutionId", app_id AS "app_id: AppId", script_id AS "script_id: ScriptId", version,
-                  request_id AS "request_id: RequestId", outcome, status, fuel, memory_peak_bytes, host_calls,
+                  request_id AS "request_id: RequestId", trace_id, outcome, status, fuel, memory_peak_bytes, host_calls,
                   bytes_in, bytes_out, wall_us, error, started_at, logs_dropped,
                   event_id AS "event_id: EventId", trigger_id AS "trigger_id: TriggerId", attempt
            FROM executions

@@ -98,8 +98,8 @@ pub async fn set(
                WHERE kv_entries.revision = (SELECT revision FROM old)
                RETURNING revision, encoding, value
            ), event AS (
-               INSERT INTO events (id, app_id, source, op, at, depth, request_id, about)
-               SELECT $10, $1, 'kv', op, $6, $11, $12, kv_about($2, $3, kv_json(written.encoding, written.value), coalesce((SELECT kv_json(encoding, value) FROM old WHERE live), 'null'))
+               INSERT INTO events (id, app_id, source, op, at, depth, request_id, trace, about)
+               SELECT $10, $1, 'kv', op, $6, $11, $12, $13, kv_about($2, $3, kv_json(written.encoding, written.value), coalesce((SELECT kv_json(encoding, value) FROM old WHERE live), 'null'))
                FROM (SELECT CASE WHEN EXISTS (SELECT FROM old WHERE live) THEN 'update' ELSE 'insert' END AS op) AS done, written
                WHERE EXISTS (
                    SELECT FROM triggers
@@ -124,7 +124,8 @@ pub async fn set(
         if_revision,
         told.event.0,
         told.origin.next_depth(),
-        told.origin.request_id.0
+        told.origin.request_id.0,
+        told.origin.trace_bytes()
     )
     .fetch_one(db)
     .await?;
@@ -174,8 +175,8 @@ pub async fn increment(
                WHERE kv_entries.revision = (SELECT revision FROM old)
                RETURNING revision, encoding, value
            ), event AS (
-               INSERT INTO events (id, app_id, source, op, at, depth, request_id, about)
-               SELECT $7, $1, 'kv', op, $4, $8, $9, kv_about($2, $3, kv_json(written.encoding, written.value), coalesce((SELECT kv_json(encoding, value) FROM old WHERE live), 'null'))
+               INSERT INTO events (id, app_id, source, op, at, depth, request_id, trace, about)
+               SELECT $7, $1, 'kv', op, $4, $8, $9, $11, kv_about($2, $3, kv_json(written.encoding, written.value), coalesce((SELECT kv_json(encoding, value) FROM old WHERE live), 'null'))
                FROM (SELECT CASE WHEN EXISTS (SELECT FROM old WHERE live) THEN 'update' ELSE 'insert' END AS op) AS done, written
                WHERE EXISTS (
                    SELECT FROM triggers
@@ -198,7 +199,8 @@ pub async fn increment(
         told.event.0,
         told.origin.next_depth(),
         told.origin.request_id.0,
-        value_bytes_max
+        value_bytes_max,
+        told.origin.trace_bytes()
     )
     .fetch_one(db)
     .await?;
@@ -222,8 +224,8 @@ pub async fn delete(
            ), live AS (
                SELECT * FROM old WHERE expires_at IS NULL OR expires_at > $4
            ), event AS (
-               INSERT INTO events (id, app_id, source, op, at, depth, request_id, about)
-               SELECT $5, $1, 'kv', 'delete', $4, $6, $7, kv_about($2, $3, 'null', kv_json(live.encoding, live.value)) FROM live
+               INSERT INTO events (id, app_id, source, op, at, depth, request_id, trace, about)
+               SELECT $5, $1, 'kv', 'delete', $4, $6, $7, $8, kv_about($2, $3, 'null', kv_json(live.encoding, live.value)) FROM live
                WHERE EXISTS (
                    SELECT FROM triggers
                    WHERE app_id = $1 AND kind = 'kv' AND state = 'active' AND pattern_covers(pattern, $2) AND 'delete' = ANY (ops)
@@ -242,7 +244,8 @@ pub async fn delete(
         now,
         told.event.0,
         told.origin.next_depth(),
-        told.origin.request_id.0
+        told.origin.request_id.0,
+        told.origin.trace_bytes()
     )
     .fetch_one(db)
     .await?;

@@ -8,11 +8,10 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::limits;
 use crate::unstoppable::Unstoppable;
 
@@ -39,9 +38,12 @@ pub mod keys;
 pub mod kv;
 pub mod logs;
 pub mod members;
+pub mod nodes;
+pub mod pipeline;
 pub mod queues;
 pub mod routes;
 pub mod routing;
+mod schema;
 mod script_db;
 pub mod scripts;
 pub mod secrets;
@@ -55,13 +57,11 @@ pub mod triggers;
 pub mod usage;
 pub mod users;
 
+pub use self::schema::{migrate, schema_version};
 pub use self::script_db::{Lent, ScriptDb};
 
 /// What is done whole or not at all.
 pub type Tx = Transaction<'static, Postgres>;
-
-/// The migrations, embedded. A new file is seen by the next build only because `build.rs` watches their directory.
-static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
 /// How statements are planned. A plan is kept for a connection's life, and tables of the pipeline are empty at one moment and large
 /// at the next: a plan that reads an empty table whole, because that is cheapest, then costs by all that waits. Where there is no index
@@ -154,28 +154,6 @@ pub fn is_taken(error: &Error) -> bool {
 fn is_state(error: &Error, state: &str) -> bool {
     let cause = error.source.as_ref().and_then(|cause| cause.downcast_ref::<sqlx::Error>());
     cause.and_then(sqlx::Error::as_database_error).and_then(|error| error.code()).as_deref() == Some(state)
-}
-
-/// Brings the database to this binary's schema; safe for several nodes at once (the migrator takes a lock).
-/// Fails without a change when the database is of a newer binary, or when an applied migration reads differently here.
-pub async fn migrate(db: &PgPool) -> Result<()> {
-    MIGRATIONS.run(db).await.map_err(|error| {
-        let message = match &error {
-            MigrateError::VersionMissing(version) => {
-                format!("the database is of a newer picloud (it has migration {version}, which this one does not know): start that version, or give this one another database or data directory")
-            }
-            MigrateError::VersionMismatch(version) => {
-                format!("migration {version} in the database is not the one this picloud has: start the build that made it, or give this one another database or data directory")
-            }
-            other => format!("the database cannot be migrated: {other}"),
-        };
-        Error { source: Some(Box::new(error)), ..Error::new(Kind::Internal, "internal", message) }
-    })
-}
-
-/// The number of the newest migration this binary knows.
-pub fn schema_version() -> i64 {
-    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
 /// What a failed write means to its caller: the constraints that outside input can violate, by name; anything else is ours.

@@ -11,6 +11,15 @@ pub const EVENTS: &str = "picloud_events";
 /// The channel of records that were written.
 pub const RECORDS: &str = "picloud_records";
 
+/// The channel of roll calls.
+pub const NODES: &str = "picloud_nodes";
+
+/// Asks every node to say that it is there.
+pub async fn roll_called(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!(r#"SELECT pg_notify($1, '') IS NULL AS "sent""#, NODES).fetch_one(db).await?;
+    Ok(())
+}
+
 /// Tells every node that there are records to be read on from.
 pub async fn records_written(db: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!(r#"SELECT pg_notify($1, '') IS NULL AS "sent""#, RECORDS).fetch_one(db).await?;

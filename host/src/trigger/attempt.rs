@@ -160,6 +160,7 @@ fn call(claim: &Claim, execution_id: ExecutionId, script: Arc<Deployed>) -> Resu
         trigger_id: claim.trigger_id(),
         attempt: claim.event.attempt,
         depth: claim.event.depth,
+        trace: claim.trace,
         event,
     };
     Ok(Call { execution_id, request_id, script, invocation_type, request, delivered: Some(delivered) })

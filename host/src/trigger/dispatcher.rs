@@ -26,7 +26,7 @@ impl Dispatcher {
     /// claimed then is claimed to its end, so that it is known and given back.
     pub(super) async fn work(self) {
         let mut trouble = Trouble::new("deliveries cannot be claimed");
-        while !self.services.db.is_closed() && self.shutdown.phase() == Phase::Running {
+        while !self.services.db.is_closed() && self.shutdown.phase() < Phase::Draining {
             match self.look().await {
                 Ok(next) => {
                     trouble.over(&self.services);
@@ -46,7 +46,7 @@ impl Dispatcher {
         loop {
             let room = self.held.room();
             // What was claimed when draining began is given back by its attempt.
-            let claims = if room.total > 0 && self.shutdown.phase() == Phase::Running {
+            let claims = if room.total > 0 && self.shutdown.phase() < Phase::Draining {
                 service::deliveries::claim(&self.services, &room).await?
             } else {
                 Vec::new()

@@ -156,6 +156,7 @@ mod tests {
             is_whole: true,
             execution_id: None,
             letter: None,
+            trace: None,
             lost: 0,
             to: To::Nowhere,
         };

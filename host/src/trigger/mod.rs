@@ -2,7 +2,7 @@
 //!
 //! `relay` makes deliveries of events, `clock` makes events of schedules that are due, `dispatcher` claims what is due and has it run,
 //! `settler` writes what came of it, `held` knows what this node has claimed, `resume` goes on with what waited for its trigger, `sweep`
-//! deletes what was kept long enough. They meet the planes in the database only: a wake-up (`service::events`) says "look", never what to do.
+//! deletes what was kept long enough. A node whose roles are without `workers` has none of them but `resume`, and tells others. They meet the planes in the database only: a wake-up (`service::events`) says "look", never what to do.
 //!
 //! Each step is one transaction, and a crash between two leaves work that the next look finds:
 //! - after the commit of a mutation: the event is in the outbox; a start relays it.
@@ -51,7 +51,8 @@ pub enum Company {
 pub struct Workers {
     services: Arc<Services>,
     held: Arc<Held>,
-    dispatcher: JoinHandle<()>,
+    /// None on a node that leaves the work to others.
+    dispatcher: Option<JoinHandle<()>>,
     /// What goes on while the node drains: requests that run until then add events, and claims are renewed.
     lasting: Vec<JoinHandle<()>>,
 }
@@ -78,7 +79,7 @@ impl Workers {
         ];
         let dispatcher =
             Dispatcher { services: services.clone(), invoker, held: held.clone(), settlements, shutdown: shutdown.clone() };
-        let dispatcher = shutdown::spawn("dispatcher", dispatcher.work());
+        let dispatcher = Some(shutdown::spawn("dispatcher", dispatcher.work()));
         until_draining("schedules", shutdown, clock::work(services.clone()));
         until_draining("resuming", shutdown, resume::work(services.clone()));
         until_draining("sweep", shutdown, sweep::work(services.clone()));
@@ -91,11 +92,26 @@ impl Workers {
         Ok(Self { services, held, dispatcher, lasting })
     }
 
+    /// Those of a node that leaves the work to others: they tell of what its planes and scripts cause, and go on with what it caused
+    /// itself by a change of triggers.
+    pub fn elsewhere(services: Arc<Services>, shutdown: &Shutdown) -> Self {
+        let lasting = vec![
+            shutdown::spawn("doubts", service::events::settle_doubts(services.clone())),
+            shutdown::spawn("telling of events", service::events::tell_others(services.clone())),
+        ];
+        until_draining("resuming", shutdown, resume::work(services.clone()));
+        until_draining("telling of what is kept", shutdown, sweep::leave_to_others(services.clone()));
+        Self { services, held: Arc::new(Held::default()), dispatcher: None, lasting }
+    }
+
     /// Waits for what is under way, at most until `deadline` or until stopping; gives back what is not settled by then. Whether all
     /// was settled. Other nodes are told to look at what is left.
     pub async fn close(self, deadline: Instant, shutdown: &Shutdown) -> bool {
         // Claims of a moment ago are known once it has ended.
-        let dispatched = tokio::time::timeout_at(deadline.into(), self.dispatcher).await.is_ok();
+        let dispatched = match self.dispatcher {
+            Some(dispatcher) => tokio::time::timeout_at(deadline.into(), dispatcher).await.is_ok(),
+            None => true,
+        };
         let finished = tokio::select! {
             () = self.held.empty() => dispatched,
             () = tokio::time::sleep_until(deadline.into()) => false,
@@ -144,7 +160,11 @@ async fn listen(services: Arc<Services>) {
                 services.events.wake();
                 loop {
                     match listener.try_recv().await {
-                        Ok(Some(_)) => services.events.wake(),
+                        Ok(Some(_)) => {
+                            services.events.wake();
+                            // One that has no sweep of its own may have added what has to go one day.
+                            services.events.kept.notify_one();
+                        }
                         Ok(None) => break Error::internal("the connection that listens was closed"),
                         Err(error) => break error.into(),
                     }

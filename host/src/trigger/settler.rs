@@ -38,6 +38,7 @@ pub(super) async fn work(services: Arc<Services>, held: Arc<Held>, mut settlemen
         };
         trouble.over(&services);
         let done: Vec<Settlement> = batch.extract_if(.., |settlement| !later.contains(&settlement.claim.app_id)).collect();
+        done.iter().for_each(|settlement| services.counts.settled(&settlement.end));
         if held.remove(done.iter().map(|settlement| &settlement.claim)) {
             services.events.due.notify_one();
         }

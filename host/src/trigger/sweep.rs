@@ -20,6 +20,15 @@ pub(super) async fn vacuum(services: Arc<Services>) {
     }
 }
 
+/// Has other nodes sweep what this one added.
+pub(super) async fn leave_to_others(services: Arc<Services>) {
+    while !services.db.is_closed() {
+        services.events.kept.notified().await;
+        services.events.tell_of_more();
+        tokio::time::sleep(Duration::from_secs(limits::SWEEP_PAUSE_S)).await;
+    }
+}
+
 pub(super) async fn work(services: Arc<Services>) {
     let mut trouble = Trouble::new("what is too old cannot be deleted");
     while !services.db.is_closed() {

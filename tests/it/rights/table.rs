@@ -51,10 +51,12 @@ impl Right {
 pub(crate) const TABLE: &[(&str, &str, Right)] = &[
     ("GET",    "/healthz",                                                      Anybody),
     ("GET",    "/version",                                                      Anybody),
+    ("GET",    "/metrics",                                                      Anybody),
     ("GET",    "/api/v1/openapi.json",                                          Anybody),
     ("GET",    "/api/v1/limits",                                                Anybody),
     ("GET",    "/api/v1/tls/ask",                                               Anybody),
     ("GET",    "/api/v1/admin/node",                                            Instance(INSTANCE_ADMIN)),
+    ("GET",    "/api/v1/admin/nodes",                                           Instance(INSTANCE_ADMIN)),
 
     ("POST",   "/api/v1/admin/auth/login",                                      Anybody),
     ("POST",   "/api/v1/admin/auth/logout",                                     Login),

@@ -14,7 +14,7 @@ const WITHIN: Duration = Duration::from_secs(20);
 
 /// Of what no event caused.
 pub(crate) fn origin() -> Origin {
-    Origin { request_id: RequestId(uuid::Uuid::nil()), depth: 0 }
+    Origin::of(RequestId(uuid::Uuid::nil()))
 }
 
 /// A handler that keeps what it was given, in the order of its runs, in the collection `seen`.

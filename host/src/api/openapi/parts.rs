@@ -6,7 +6,7 @@ use crate::api::describe::Content;
 use crate::limits;
 
 /// Each noun, and so each module of handlers, with a sentence about it.
-pub(super) static TAGS: [(&str, &str); 32] = [
+pub(super) static TAGS: [(&str, &str); 34] = [
     ("apps", "The tenants: whose the scripts, routes, data and secrets are."),
     ("archive", "An app as one file: taken out here, brought in elsewhere."),
     ("audit", "Who changed what, from where: an append-only chain."),
@@ -24,7 +24,9 @@ pub(super) static TAGS: [(&str, &str); 32] = [
     ("kv", "Key-value entries that scripts keep: browsed, set, deleted by people."),
     ("limits", "The bounds that hold here."),
     ("members", "Who works in an app, and as what."),
+    ("metrics", "What is measured on this node, for those who watch it."),
     ("node", "Whether this node works, what it is, what it does."),
+    ("nodes", "The nodes that share the database."),
     ("openapi", "This document."),
     ("previews", "Links that let people see a deployment."),
     ("queues", "Queues and topics: what waits in them, and a way in for people."),

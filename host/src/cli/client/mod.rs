@@ -49,6 +49,7 @@ pub(super) mod logs;
 pub(super) mod manifest;
 mod members;
 mod names;
+mod nodes;
 mod origin;
 pub(super) mod output;
 mod plan;
@@ -198,6 +199,11 @@ pub(super) enum Remote {
         "picloud limits",
         "picloud limits --json | jq '.items[] | select(.level == \"script\")'"))]
     Limits(At),
+    /// The nodes that share the database, and how each is. For who manages the instance.
+    #[command(after_help = example!(node:
+        "picloud nodes",
+        "picloud nodes --json | jq -r '.items[] | select(.state != \"serving\") | .name'"))]
+    Nodes(At),
     /// What an app lets its scripts reach: get, set.
     #[command(subcommand, after_help = example!(app: "picloud grants set http api.example.com --app shop"))]
     Grants(bounds::Grants),
@@ -260,6 +266,7 @@ pub(super) async fn run(remote: Remote) -> Result<()> {
         Remote::Members(members) => members::run(members).await,
         Remote::Usage(usage) => bounds::usage(usage).await,
         Remote::Limits(at) => bounds::limits(&at).await,
+        Remote::Nodes(at) => nodes::nodes(&at).await,
         Remote::Grants(grants) => bounds::grants(grants).await,
         Remote::Restrictions(restrictions) => restrictions::run(restrictions).await,
         Remote::Quota(quota) => bounds::quota(quota).await,

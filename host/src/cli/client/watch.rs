@@ -188,7 +188,7 @@ struct Done {
 
 pub(super) async fn run(watch: Watch) -> Result<()> {
     let shutdown = Shutdown::new();
-    shutdown.follow_signals().map_err(|e| Failure::new(Exit::Other, format!("no signal handlers: {e}")))?;
+    shutdown.follow_signals(Duration::ZERO).map_err(|e| Failure::new(Exit::Other, format!("no signal handlers: {e}")))?;
     let logs = if watch.no_logs { Shown::Nothing } else { Shown::Logs };
     let session = Session::open(&watch.described.place.at)?;
     let target = watch.target()?;

@@ -4,23 +4,28 @@ use axum::routing::{get, post};
 use super::*;
 
 fn addresses(data: &str) -> Addresses {
-    Addresses { data: data.parse().unwrap(), admin: "127.0.0.1:8081".parse().unwrap() }
+    Addresses { data: Some(data.parse().unwrap()), admin: "127.0.0.1:8081".parse().unwrap() }
 }
 
 #[test]
 fn urls_can_be_opened() {
-    assert_eq!(addresses("0.0.0.0:8080").data_url(), "http://127.0.0.1:8080");
-    assert_eq!(addresses("[::]:8080").data_url(), "http://[::1]:8080");
-    assert_eq!(addresses("10.0.0.7:80").data_url(), "http://10.0.0.7:80");
-    assert_eq!(addresses("0.0.0.0:80").app_url("hello", "example.org"), "http://hello.example.org");
-    assert_eq!(addresses("0.0.0.0:8080").app_url("hello", "localhost"), "http://hello.localhost:8080");
+    for (data, url) in
+        [("0.0.0.0:8080", "http://127.0.0.1:8080"), ("[::]:8080", "http://[::1]:8080"), ("10.0.0.7:80", "http://10.0.0.7:80")]
+    {
+        assert_eq!(addresses(data).data_url().as_deref(), Some(url), "{data}");
+    }
+    let app = |data: &str| addresses(data).app_url("hello", "example.org");
+    assert_eq!(app("0.0.0.0:80").as_deref(), Some("http://hello.example.org"));
+    assert_eq!(app("0.0.0.0:8080").as_deref(), Some("http://hello.example.org:8080"));
+    let closed = Addresses { data: None, ..addresses("0.0.0.0:80") };
+    assert_eq!((closed.data_url(), closed.app_url("hello", "localhost")), (None, None));
 }
 
 #[tokio::test]
 async fn a_taken_port_says_how_to_mend_it() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap();
-    let failure = Listeners::bind(address, "127.0.0.1:0".parse().unwrap()).await.unwrap_err();
+    let failure = Listeners::bind(Some(address), "127.0.0.1:0".parse().unwrap()).await.unwrap_err();
     let line = format!("{failure:?}");
     assert!(line.contains(&format!("port {} is taken", address.port())) && line.contains("PICLOUD_BIND"), "{line}");
 }
@@ -77,7 +82,8 @@ async fn plane_of(policy: Policy) -> Plane {
         .route("/slow", get(slow))
         .route("/big", get(|| async { vec![b'x'; BIG] }))
         .route("/body", post(|body: Bytes| async move { body.len().to_string() }));
-    shutdown::spawn("test", serve("test", listener, router, (policy, Arc::default()), plane.shutdown.clone()));
+    let served = serve("test", listener, router, (policy, Arc::default()), Arc::default(), plane.shutdown.clone());
+    shutdown::spawn("test", served);
     plane
 }
 

@@ -360,7 +360,7 @@ fn event_of(world: &World, file: &Path) -> Result<Delivered> {
     let given = serde_json::from_slice(&text).map_err(|e| wrong(e.to_string()))?;
     let event = world.event(&given).map_err(|error| wrong(error.message.into_owned()))?;
     let (attempt, depth) = (event.attempt, event.depth);
-    Ok(Delivered { event_id: event.id, trigger_id: None, attempt, depth, event: Some(event) })
+    Ok(Delivered { event_id: event.id, trigger_id: None, attempt, depth, trace: None, event: Some(event) })
 }
 
 fn usage(error: Error) -> Failure {

@@ -156,8 +156,14 @@ async fn request(here: &Here, asked: ForScript<Asked>) -> Result<Value> {
 async fn event(here: &Here, asked: ForScript<Map<String, Value>>) -> Result<Value> {
     let ForScript { script, given } = asked;
     let event = here.world.event(&given)?;
-    let delivered =
-        Delivered { event_id: event.id, trigger_id: None, attempt: event.attempt, depth: event.depth, event: Some(event) };
+    let delivered = Delivered {
+        event_id: event.id,
+        trigger_id: None,
+        attempt: event.attempt,
+        depth: event.depth,
+        trace: None,
+        event: Some(event),
+    };
     let ran = run(here, script, InvocationType::Event, Request::default(), Some(delivered)).await?;
     let failure = ran.result.err().as_ref().map_or(Value::Null, told_of);
     Ok(json!({ "logs": lines(&ran.logs), "failure": failure, "fuel": ran.usage.fuel }))

@@ -295,7 +295,7 @@ impl World {
             }
             _ => (execution_id, InvocationType::Event, Request::default(), Some(event(pending.id, &pending.about))),
         };
-        let delivered = Delivered { event_id: pending.id, trigger_id: None, attempt, depth: pending.depth, event };
+        let delivered = Delivered { event_id: pending.id, trigger_id: None, attempt, depth: pending.depth, trace: None, event };
         let next =
             Here { request_id: pending.request_id, role: Role::Script, depth: 0, event_depth: pending.depth, ..here.clone() };
         let delivered = Some(delivered);

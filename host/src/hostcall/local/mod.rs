@@ -78,7 +78,7 @@ impl Here {
 
     /// What events that it causes come of.
     fn origin(&self) -> Origin {
-        Origin { request_id: self.request_id, depth: self.event_depth }
+        Origin { depth: self.event_depth, ..Origin::of(self.request_id) }
     }
 
     /// Lets a call in: noted, granted, and not one that a test has scripted to fail.

@@ -224,7 +224,7 @@ impl World {
 
     /// What an event comes of that nothing in the world caused.
     pub(super) fn beginning(&self) -> Origin {
-        Origin { request_id: self.request_id(), depth: 0 }
+        Origin::of(self.request_id())
     }
 
     fn id(&self) -> Uuid {

@@ -90,7 +90,7 @@ mod tests {
         let bytes: Vec<u8> = written.iter().flat_map(Entry::to_bytes).collect();
         let read: Result<Vec<_>> = Entries(&bytes).collect();
         assert_eq!(read.unwrap(), written);
-        for cut in [1, 40, HEAD_BYTES, bytes.len() - 1] {
+        for cut in [1, HEAD_BYTES - 1, HEAD_BYTES + 1, bytes.len() - 1] {
             assert!(Entries(&bytes[..cut]).any(|read| read.is_err()), "{cut}");
         }
     }

@@ -160,6 +160,11 @@ impl Directory {
         Some((app, number, format!("{below}{dot}{}", app.host)))
     }
 
+    /// How many apps there are.
+    pub fn apps(&self) -> usize {
+        self.by_id.len()
+    }
+
     pub fn app_by_slug(&self, slug: &str) -> Option<&Arc<AppTable>> {
         self.apps.get(slug)
     }

@@ -29,6 +29,7 @@ fn execution(outcome: Outcome) -> Execution {
         script_id: script(1),
         version: 1,
         request_id: RequestId::at(now()),
+        trace_id: None,
         event_id: None,
         trigger_id: None,
         attempt: None,

@@ -77,6 +77,11 @@ impl Hub {
         }
     }
 
+    /// How many follow on this node.
+    pub fn followers(&self) -> usize {
+        *self.followers.borrow()
+    }
+
     /// Ends every stream, and lets nobody in any more.
     fn close(&self) {
         let mut state = self.lock();

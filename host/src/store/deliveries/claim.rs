@@ -10,6 +10,7 @@ use crate::model::delivery::{Claim, Registrant, To};
 use crate::model::event::{Event, Source};
 use crate::model::member::AppRole;
 use crate::model::retry::{Backoff, Retry};
+use crate::model::trace::Trace;
 use crate::model::user::Role;
 use crate::store::{natural, word};
 
@@ -30,6 +31,7 @@ struct ClaimRow {
     execution_id: Option<ExecutionId>,
     about: Option<String>,
     letter: Option<DeliveryId>,
+    trace: Option<Vec<u8>>,
     trigger_id: Option<TriggerId>,
     script_id: Option<ScriptId>,
     max_attempts: Option<i32>,
@@ -64,6 +66,7 @@ impl ClaimRow {
             is_whole,
             execution_id: self.execution_id,
             letter: self.letter,
+            trace: self.trace.as_deref().and_then(Trace::of_bytes),
             lost: natural("lost", self.lost)?,
             to,
         })
@@ -150,7 +153,7 @@ pub async fn claim(db: &mut PgConnection, now: DateTime<Utc>, room: &Room) -> sq
                        AND (c.claims = 1 OR NOT EXISTS (SELECT FROM executions x WHERE x.id = e.execution_id))
                        THEN e.execution_id END AS "execution_id: ExecutionId",
                   CASE WHEN octet_length(e.about) <= $8 THEN e.about END AS about,
-                  CASE WHEN e.source = 'dead_letter' THEN letter_of(e.about) END AS "letter: DeliveryId",
+                  CASE WHEN e.source = 'dead_letter' THEN letter_of(e.about) END AS "letter: DeliveryId", e.trace,
                   t.id AS "trigger_id?: TriggerId", t.script_id AS "script_id?: ScriptId", t.max_attempts AS "max_attempts?",
                   t.backoff AS "backoff?", t.base_delay_ms AS "base_delay_ms?", t.max_delay_ms AS "max_delay_ms?",
                   t.jitter AS "jitter?", t.state AS "trigger_state?",

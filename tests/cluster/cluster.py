@@ -8,6 +8,7 @@ import secrets
 import shutil
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -105,7 +106,6 @@ class Cluster:
 
     def _until_all_know(self) -> None:
         """Until a node that was told last has heard of the app's routes."""
-        import urllib.request
         for node in self.nodes:
             request = urllib.request.Request(f"http://{node.address}:8080/hello", headers={"host": app.HOST})
             for attempt in range(100):

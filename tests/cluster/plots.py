@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 240, 64, 150, 34, 34
 COLOURS = ("#2f6fde", "#d9822b", "#2e9e6b", "#b0468f", "#7a6ee0", "#8a8f98")
@@ -49,7 +50,7 @@ def lines(title: str, unit: str, times_s: Sequence[float], series: dict[str, Seq
     return "\n".join(parts)
 
 
-def of_soak(samples: Sequence[dict]) -> dict[str, str]:
+def of_soak(samples: Sequence[dict[str, Any]]) -> dict[str, str]:
     """By file name."""
     times = [sample["at_s"] for sample in samples]
     nodes = {f"node {n + 1}": [sample["nodes_mib"][n] for sample in samples] for n in range(len(samples[0]["nodes_mib"]))}

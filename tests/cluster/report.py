@@ -89,9 +89,11 @@ def faults_page(results: list[dict[str, Any]]) -> list[str]:
         allowed = "; ".join(f"{count} {why}" for why, count in result["allowed"].items()) or "none"
         acked = sum(kind["acknowledged"] for kind in told["kinds"].values())
         again = sum(handler["again"] for handler in told["handlers"].values())
-        lines.append(f"| `{result['fault']}`: {result['what']} | {result['sent']} at {result['rate']:.0f}/s | {allowed} | {len(result['failed'])} | "
-                     + " / ".join(f"{latency[part]['p99']}" for part in ("before", "during", "after"))
-                     + f" | {sum(kind['lost'] for kind in told['kinds'].values())} of {acked} | {again} | {'passed' if result['passed'] else 'FAILED'} |")
+        lost = sum(kind["lost"] for kind in told["kinds"].values())
+        cells = [f"`{result['fault']}`: {result['what']}", f"{result['sent']} at {result['rate']:.0f}/s", allowed, len(result["failed"]),
+                 " / ".join(f"{latency[part]['p99']}" for part in ("before", "during", "after")), f"{lost} of {acked}", again,
+                 "passed" if result["passed"] else "FAILED"]
+        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
     lines.append("")
     for result in results:
         lines += [f"- `{result['fault']}`: {name}: {value}" for name, value in result["notes"].items()]
@@ -99,10 +101,12 @@ def faults_page(results: list[dict[str, Any]]) -> list[str]:
             lines.append(f"- `{result['fault']}`: {result['balance']['fenced']} attempts were run to their end by two nodes, and settled once")
         if result["balance"]["ticks"].get("missed"):
             ticks = result["balance"]["ticks"]
-            lines.append(f"- `{result['fault']}`: of {ticks['first_to_last_s']} ticks {ticks['missed']} fell into the time without a database and fired as one")
+            lines.append(f"- `{result['fault']}`: of {ticks['first_to_last_s']} ticks {ticks['missed']} fell into the time without a database "
+                         "and fired as one")
         if result["subscribers"]:
-            lines.append(f"- `{result['fault']}`: {result['subscribers']['subscribers']} subscribers had {result['subscribers']['messages']} messages "
-                         f"{'once each, in order' if not result['subscribers']['faults'] else result['subscribers']['faults']}")
+            heard = result["subscribers"]
+            lines.append(f"- `{result['fault']}`: {heard['subscribers']} subscribers had {heard['messages']} messages "
+                         f"{heard['faults'] or 'once each, in order'}")
     return lines
 
 

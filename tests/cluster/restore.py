@@ -6,19 +6,21 @@ import argparse
 import asyncio
 import hashlib
 import os
+import secrets
 import shutil
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 from app import HOST
 from cluster import Cluster, find_binary
+from ledger import settle
 from load import Load
 from shell import Trouble
 
 MIB = 1 << 20
-PASSPHRASE = "a drill and no secret"
 # What is written while the backup runs: it is consistent at one point, whatever goes on.
 RATE = 40
 # Of a table each row as text, in one order; what only tells of the process that reads is left out.
@@ -81,23 +83,23 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         first = cluster.nodes[0]
         files = first.home / "data/files"
         settings = {"DATABASE_URL": cluster.db.url, "PICLOUD_SECRET_KEY": first.environment["PICLOUD_SECRET_KEY"],
-                    "PICLOUD_DATA_DIR": first.environment["PICLOUD_DATA_DIR"], "PICLOUD_BACKUP_PASSPHRASE": PASSPHRASE}
+                    "PICLOUD_DATA_DIR": first.environment["PICLOUD_DATA_DIR"], "PICLOUD_BACKUP_KEY_FILE": str(cluster.home / "backup.key")}
+        (cluster.home / "backup.key").write_text(secrets.token_hex(32))
         repository = cluster.home / "backup"
-        asyncio.run(_backup_under_load(cluster, binary, repository, settings))
-        timed_again = time.monotonic()
+        steps["backup, the first, under load"] = asyncio.run(_backup_under_load(cluster, binary, repository, settings))
         # Nothing is written any more: what this one holds is what must be there again.
         for node in cluster.nodes[1:]:
             node.end()
         _quiet(cluster)
         before, bytes_before = digest(cluster), blobs(files)
-        size, files_size = cluster.db.number("SELECT pg_database_size(current_database())"), sum(p.stat().st_size for p in files.rglob("*") if p.is_file())
+        size = cluster.db.number("SELECT pg_database_size(current_database())")
+        files_size = sum(path.stat().st_size for path in files.rglob("*") if path.is_file())
         began = time.monotonic()
-        picloud(binary, "backup", "create", "--to", str(repository), **settings)
+        picloud(binary, "backup", "create", str(repository), **settings)
         timed("backup, the second: what changed", began)
         began = time.monotonic()
-        picloud(binary, "backup", "verify", "--to", str(repository), **settings)
+        picloud(binary, "backup", "verify", str(repository), **settings)
         timed("verify", began)
-        del timed_again
 
         first.end()
         cluster.db.stop("immediate")
@@ -131,33 +133,33 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 "faults": faults, "passed": not faults}
 
 
-async def _backup_under_load(cluster: Cluster, binary: Path, repository: Path, settings: dict[str, str]) -> None:
+async def _backup_under_load(cluster: Cluster, binary: Path, repository: Path, settings: dict[str, str]) -> float:
     load, until = Load(RATE), asyncio.Event()
     sending = asyncio.create_task(load.run(until))
     await asyncio.sleep(2)
     try:
         began = time.monotonic()
-        await asyncio.to_thread(picloud, binary, "backup", "create", "--to", str(repository), **settings)
-        print(f"  backup, the first, under {RATE} requests/s: {time.monotonic() - began:.2f} s", flush=True)
+        await asyncio.to_thread(picloud, binary, "backup", "create", str(repository), **settings)
+        took = round(time.monotonic() - began, 2)
+        print(f"  backup, the first, under {RATE} requests/s: {took} s", flush=True)
     finally:
         until.set()
         await sending
     failed = [done for done in load.done if not done.is_fine]
     if failed:
         raise Trouble(f"{len(failed)} requests failed while the backup ran: {failed[0]}")
+    return took
 
 
 def _quiet(cluster: Cluster) -> None:
     tick = f"admin/apps/{cluster.app.id}/triggers/{cluster.app.triggers['on-tick']}"
     cluster.nodes[0].api("PATCH", tick, {"enabled": False})
-    from ledger import settle
     settle(cluster.db)
     # Records and usage are written behind the answers.
     time.sleep(2)
 
 
 def _answers(address: str) -> None:
-    import urllib.request
     request = urllib.request.Request(f"http://{address}:8080/hello", headers={"host": HOST})
     with urllib.request.urlopen(request, timeout=30) as answer:
         answer.read()

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from cluster import Cluster
@@ -68,7 +69,6 @@ def take(db: Postgres, nodes: list[Node], load: Load, since: int, began: float) 
 
 def _postgres_bytes(db: Postgres) -> int:
     """What its processes hold for themselves; pages that they share are counted once each, by their share."""
-    from pathlib import Path
     assert db.process is not None
     total = 0
     for path in Path("/proc").glob("[0-9]*/stat"):

@@ -31,6 +31,7 @@ mod shortener;
 mod stdlib;
 // Events.
 mod chains;
+mod cut_off;
 mod dead_letters;
 mod event_shapes;
 mod events_bounds;

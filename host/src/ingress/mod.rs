@@ -9,7 +9,8 @@
 //! - Every answer carries `x-request-id`, made here whatever the client sent; `picloud-execution-id` once a script was
 //!   called. A caller never learns more of a failure than its code, nor of what a call used, but for one who sends a token of
 //!   the platform's (which no script sees) and may read the app's log.
-//! - `/healthz` is answered on hosts that are no app's. An app's host is the app's alone: its `/healthz` is its own.
+//! - `/healthz` is answered on hosts that are no app's: 200, or 503 once the database has been out of reach for seconds. An app's
+//!   host is the app's alone: its `/healthz` is its own.
 //! - Below `/.well-known/picloud/email/` of an app's host the platform answers itself: mail comes in there.
 //! - A host under a slug that an app had before is sent on (308) to the same under its slug now, whatever is asked for. No
 //!   other host that is no app's has anything of an app: the token of a claimed domain least of all (`service::domains`).
@@ -97,6 +98,8 @@ impl Ingress {
         };
         let (app, mut response) = match decision {
             Decision::Answer { app, response } => (app, response),
+            Decision::Health if !service::reach::is_there(&self.services) => (None, Refusal::NO_DATABASE.answer(request_id)),
+            Decision::Health => (None, healthy()),
             Decision::Refuse { app, refusal } => (app, refusal.answer(request_id)),
             Decision::TakeMail { app, trigger } => {
                 let response = Box::pin(self.take_mail(request_id, &app, trigger, &parts, body)).await;
@@ -269,9 +272,20 @@ enum Step<'p> {
 /// What is to be done with a request, before its body is read.
 enum Decision {
     Run(Target),
-    TakeMail { app: Arc<AppTable>, trigger: TriggerId },
-    Answer { app: Option<Arc<AppTable>>, response: Response },
-    Refuse { app: Option<Arc<AppTable>>, refusal: Refusal },
+    TakeMail {
+        app: Arc<AppTable>,
+        trigger: TriggerId,
+    },
+    Answer {
+        app: Option<Arc<AppTable>>,
+        response: Response,
+    },
+    /// Whether this node is to be asked.
+    Health,
+    Refuse {
+        app: Option<Arc<AppTable>>,
+        refusal: Refusal,
+    },
 }
 
 struct Target {
@@ -310,7 +324,7 @@ fn decide<'p>(directory: &Directory, parts: &'p Parts) -> Step<'p> {
             };
         }
         return match (path, &parts.method) {
-            ("/healthz", &Method::GET | &Method::HEAD) => Step::Decided(Decision::Answer { app: None, response: healthy() }),
+            ("/healthz", &Method::GET | &Method::HEAD) => Step::Decided(Decision::Health),
             ("/healthz", _) => refuse(None, Refusal::method_not_allowed(&["GET", "HEAD"])),
             _ => refuse(None, Refusal::UNKNOWN_HOST),
         };

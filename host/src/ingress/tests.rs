@@ -66,6 +66,7 @@ fn decided(directory: &Directory, parts: &Parts) -> (u16, Response) {
     let (app, mut response) = match decision {
         Decision::Run(target) => (Some(target.app), Response::new(Body::empty())),
         Decision::Answer { app, response } => (app, response),
+        Decision::Health => (None, healthy()),
         Decision::TakeMail { app, .. } => (Some(app), Response::new(Body::empty())),
         Decision::Refuse { app, refusal } => (app, refusal.answer(RequestId::at(DateTime::UNIX_EPOCH))),
     };

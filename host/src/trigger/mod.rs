@@ -152,6 +152,7 @@ async fn listen(services: Arc<Services>) {
             }
             Err(error) => error,
         };
+        store::reach::lost();
         trouble.wait(&services, &error).await;
     }
 }

@@ -151,6 +151,15 @@ async fn a_database_that_is_back_within_the_bound_takes_no_node_out() {
     node.stop();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_database_hangs_ends_all_the_same() {
+    let (scratch, database) = (Scratch::new(), Database::create().await);
+    let cable = Cable::lay(&database).await;
+    let node = cable.node(&scratch).await;
+    cable.stick();
+    node.stop();
+}
+
 async fn backends(db: &mut PgConnection) -> Vec<i32> {
     let statement = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'picloud%'";
     sqlx::query_scalar(statement).fetch_all(db).await.expect("connections")

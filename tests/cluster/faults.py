@@ -99,7 +99,7 @@ def cut(how: str) -> Fault:
         net.cut(node.name, net.DATABASE, how)
         course.allow(course.struck, course.struck + CUT_OFF_S, "sent to a node that has no database, until it is out")
         await asyncio.sleep(max(seconds, LEASE_S + 10))
-        net.heal(node.name)
+        net.heal(node.name, net.DATABASE)
         course.healed = time.monotonic()
 
     cutting.__doc__ = {"drop": "A node's packets to and from PostgreSQL vanish.",

@@ -13,6 +13,7 @@ INSTANCE = int(os.environ.get("PICLOUD_CLUSTER", "0")) % 10
 NET = f"198.18.{70 + INSTANCE}"
 PREFIX = f"picloud{INSTANCE}-"
 BRIDGE = f"{PREFIX}br"
+CUT = "cut"
 DATABASE, PROXY, NODES = "db", "lb", ("n1", "n2", "n3")
 ADDRESSES = {DATABASE: f"{NET}.10", PROXY: f"{NET}.2", "n1": f"{NET}.11", "n2": f"{NET}.12", "n3": f"{NET}.13"}
 CLIENT = f"{NET}.1"
@@ -55,17 +56,22 @@ def within(name: str, *command: str) -> list[str]:
 
 
 def cut(name: str, peer: str, how: str) -> None:
-    """Between that machine and a peer nothing passes: packets vanish (`drop`), or are answered with a reset (`reset`)."""
-    verdict = {"drop": "drop", "reset": "meta l4proto tcp reject with tcp reset"}[how]
-    address = ADDRESSES[peer]
-    rules = f"""
-        table inet cut {{
-          chain into {{ type filter hook input priority 0; ip saddr {address} {verdict}; }}
-          chain from {{ type filter hook output priority 0; ip daddr {address} {verdict}; }}
-        }}
-    """
+    """Between that machine and a peer nothing passes: packets vanish (`drop`), or the peer's kernel answers each with a reset."""
+    address, other = ADDRESSES[name], ADDRESSES[peer]
+    if how == "drop":
+        rules = f"""
+            table inet {CUT} {{
+              chain into {{ type filter hook input priority 0; ip saddr {other} drop; }}
+              chain from {{ type filter hook output priority 0; ip daddr {other} drop; }}
+            }}
+        """
+    else:
+        # There, because a reset that is made here does not come in from there.
+        name = peer
+        rules = f"table inet {CUT} {{ chain into {{ type filter hook input priority 0; ip saddr {address} meta l4proto tcp reject with tcp reset; }} }}"
     run(*within(name, "nft", "-f", "-"), stdin=rules)
 
 
-def heal(name: str) -> None:
-    run(*within(name, "nft", "delete", "table", "inet", "cut"), fine=True)
+def heal(name: str, peer: str) -> None:
+    for machine in (name, peer):
+        run(*within(machine, "nft", "delete", "table", "inet", CUT), fine=True)

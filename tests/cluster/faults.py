@@ -26,8 +26,8 @@ LEASE_S = 15
 CHECKED_S = proxy.CHECK_EVERY_S + proxy.CHECK_WITHIN_S
 # One that is cut off knows it, says so, and is out: `DATABASE_UNREACHABLE_MS` of the host, and a check.
 CUT_OFF_S = 3 + CHECKED_S
-# PostgreSQL is back: listeners and pools reconnect.
-RECONNECTED_S = 2
+# PostgreSQL is back: pools try again after 2 s at most, and what waited for them is done first.
+RECONNECTED_S = 5
 WARM_S, TAIL_S = 8, 12
 SUBSCRIBERS = 3
 # Half of all requests take longer than this before anything is done: what fails later would be the machine's doing.
@@ -115,7 +115,7 @@ def restart(mode: str) -> Fault:
         await asyncio.to_thread(cluster.db.start)
         course.healed = time.monotonic()
         course.notes["database away, s"] = round(course.healed - course.struck, 2)
-        course.allow(course.struck, course.healed + RECONNECTED_S, "there is no database")
+        course.allow(course.struck, course.healed + RECONNECTED_S, "there is no database, or those who wait for it hold the app's places")
 
     restarting.__doc__ = {"fast": "PostgreSQL is restarted in order.", "immediate": "PostgreSQL crashes and recovers."}[mode]
     return restarting

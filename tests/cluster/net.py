@@ -68,7 +68,11 @@ def cut(name: str, peer: str, how: str) -> None:
     else:
         # There, because a reset that is made here does not come in from there.
         name = peer
-        rules = f"table inet {CUT} {{ chain into {{ type filter hook input priority 0; ip saddr {address} meta l4proto tcp reject with tcp reset; }} }}"
+        rules = f"""
+            table inet {CUT} {{
+              chain into {{ type filter hook input priority 0; ip saddr {address} meta l4proto tcp reject with tcp reset; }}
+            }}
+        """
     run(*within(name, "nft", "-f", "-"), stdin=rules)
 
 

@@ -98,7 +98,7 @@ def faults_page(results: list[dict[str, Any]]) -> list[str]:
     for result in results:
         lines += [f"- `{result['fault']}`: {name}: {value}" for name, value in result["notes"].items()]
         if result["balance"]["fenced"]:
-            lines.append(f"- `{result['fault']}`: {result['balance']['fenced']} attempts were run to their end by two nodes, and settled once")
+            lines.append(f"- `{result['fault']}`: {result['balance']['fenced']} attempts came to an end on two nodes, and were settled by one")
         if result["balance"]["ticks"].get("missed"):
             ticks = result["balance"]["ticks"]
             lines.append(f"- `{result['fault']}`: of {ticks['first_to_last_s']} ticks {ticks['missed']} fell into the time without a database "

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 
 use crate::support::app::compiled;
 use crate::support::cluster::Database;
-use crate::support::process::{Scratch, picloud};
+use crate::support::process::{Scratch, finish, picloud};
 use crate::support::{Server, Tenant, TestApp, cache_dir, eventually};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -158,6 +158,18 @@ async fn a_node_whose_database_hangs_ends_all_the_same() {
     let node = cable.node(&scratch).await;
     cable.stick();
     node.stop();
+}
+
+#[test]
+fn a_database_that_takes_connections_and_says_nothing_ends_the_start() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = silent.local_addr().expect("an address").port();
+    let scratch = Scratch::new();
+    let mut command = picloud(&scratch, &["serve"]);
+    command.env("DATABASE_URL", format!("postgres://nobody@127.0.0.1:{port}/none")).env("PICLOUD_DATA_DIR", cache_dir());
+    let ended = finish(command);
+    assert_eq!(ended.status.code(), Some(4), "{}", ended.stderr);
+    assert!(ended.stderr.contains("does not answer"), "{}", ended.stderr);
 }
 
 async fn backends(db: &mut PgConnection) -> Vec<i32> {

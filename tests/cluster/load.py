@@ -22,6 +22,10 @@ from app import HOST
 MIX = {"hello": 22, "read": 14, "set": 16, "doc": 9, "file": 3, "send": 12, "slow": 4, "publish": 8, "tell": 4, "async": 8}
 WITHIN_S = 15.0
 IN_FLIGHT_MAX = 2_000
+# What was acknowledged is read within this: an entry of the soak lives for two minutes.
+READ_WITHIN_S = 60.0
+# The proxy closes what rests for five minutes; whoever uses it just then cannot know.
+REST_S = 60.0
 
 
 @dataclass
@@ -89,8 +93,8 @@ class Load:
         # Answered, but not with what was acknowledged before.
         self.untrue: list[str] = []
         self.skipped = 0
-        self._recent: deque[str] = deque(maxlen=500)
-        self._idle: list[Connection] = []
+        self._recent: deque[tuple[float, str]] = deque(maxlen=500)
+        self._idle: list[tuple[float, Connection]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._random = random.Random(1)
         self._count = 0
@@ -112,7 +116,7 @@ class Load:
             task.add_done_callback(self._tasks.discard)
         while self._tasks:
             await asyncio.wait(set(self._tasks))
-        for connection in self._idle:
+        for _, connection in self._idle:
             connection.close()
 
     async def _one(self, due: float, number: int) -> None:
@@ -122,9 +126,11 @@ class Load:
         if kind in ("hello", "read"):
             method, body = "GET", b""
         if kind == "read":
+            while self._recent and time.monotonic() - self._recent[0][0] > READ_WITHIN_S:
+                self._recent.popleft()
             if not self._recent:
                 return
-            id = self._random.choice(self._recent)
+            id = self._random.choice(self._recent)[1]
             path = f"/read?id={id}"
         status, why, node, content = 0, "", "", b""
         try:
@@ -146,12 +152,17 @@ class Load:
             self.untrue.append(f"{done.id} was acknowledged, and read as {content[:80]!r}")
         self.acked[done.kind].add(done.id)
         if done.kind == "set":
-            self._recent.append(done.id)
+            self._recent.append((time.monotonic(), done.id))
 
     async def _exchange(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        if self._idle:
-            connection = self._idle.pop()
-        else:
+        connection = None
+        while self._idle and connection is None:
+            # Those that rest the longest are at the bottom.
+            since, connection = self._idle.pop()
+            if time.monotonic() - since > REST_S:
+                connection.close()
+                connection = None
+        if connection is None:
             connection = Connection(*await asyncio.open_connection(net.ADDRESSES[net.PROXY], proxy.PORT))
         try:
             status, headers, content = await connection.exchange(method, path, body)
@@ -161,7 +172,7 @@ class Load:
         if headers.get("connection") == "close":
             connection.close()
         else:
-            self._idle.append(connection)
+            self._idle.append((time.monotonic(), connection))
         return status, headers, content
 
 

@@ -17,7 +17,7 @@ say = @printf '\033[1m%s\033[0m\n' '$(1)'
 DASHBOARD_SOURCES := $(shell find dashboard -path dashboard/node_modules -prune -o -path dashboard/build -prune \
 	-o -path dashboard/.svelte-kit -prune -o -path dashboard/tests -prune -o -path dashboard/screenshots -prune -o -path dashboard/test-results -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help setup build run test test-dashboard test-pages test-host test-schema test-aarch64 counts fuzz bench lint dashboard sqlx
+.PHONY: help setup build run test test-dashboard test-pages test-host test-schema test-aarch64 counts fuzz bench cluster soak lint dashboard sqlx
 
 help: ## this list
 	@printf 'PiCloud\n\n'
@@ -72,6 +72,16 @@ fuzz: setup ## look for inputs that break what is read: make fuzz TARGET=routes 
 bench: dashboard ## measure all there is, and make host/benches/README.md of it: make bench ARGS="--quick overload"
 	@./.ci/setup bench
 	@CARGO_FLAGS='$(CARGO_FLAGS)' ./.ci/bench $(ARGS)
+
+cluster: setup dashboard ## three nodes, PostgreSQL and Caddy under faults and load (root): make cluster ARGS='--fault kill --seconds 20'
+	@./.ci/setup cluster
+	@cargo test $(CARGO_FLAGS) --quiet -p picloud --test it --no-run # brings the binary
+	@/usr/bin/python3 tests/cluster faults $(ARGS)
+
+soak: setup dashboard ## the same three nodes under mixed load for a long time: make soak ARGS='--minutes 30 --rate 100'
+	@./.ci/setup cluster
+	@cargo test $(CARGO_FLAGS) --quiet -p picloud --test it --no-run # brings the binary
+	@/usr/bin/python3 tests/cluster soak $(ARGS)
 
 lint: setup dashboard ## formatting and clippy, as .ci/run does
 	@cargo fmt --all --check

@@ -32,6 +32,7 @@ mod stdlib;
 // Events.
 mod chains;
 mod cluster;
+mod cut_off;
 mod dead_letters;
 mod event_shapes;
 mod events_bounds;

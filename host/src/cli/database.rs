@@ -140,8 +140,21 @@ impl Database {
     }
 }
 
-/// One connection, for a clear word on what is wrong before there is a pool. A database that is only starting is waited for.
+/// One connection, for a clear word on what is wrong before there is a pool. A database that is only starting is waited for; one that
+/// says nothing at all is not.
 async fn reach(options: &PgConnectOptions, shown: &str) -> Result<()> {
+    let within = Duration::from_millis(limits::DATABASE_CONNECT_MS);
+    match tokio::time::timeout(within * 2, reached(options, shown)).await {
+        Ok(reached) => reached,
+        Err(_) => {
+            let message =
+                format!("{shown} does not answer; check DATABASE_URL, and what stands between this machine and that one");
+            Err(Failure::new(Exit::Database, message))
+        }
+    }
+}
+
+async fn reached(options: &PgConnectOptions, shown: &str) -> Result<()> {
     let began = Instant::now();
     let mut said = false;
     loop {

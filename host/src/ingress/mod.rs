@@ -9,8 +9,8 @@
 //! - Every answer carries `x-request-id`, made here whatever the client sent; `picloud-execution-id` once a script was
 //!   called. A caller never learns more of a failure than its code, nor of what a call used, but for one who sends a token of
 //!   the platform's (which no script sees) and may read the app's log.
-//! - `/healthz` is answered on hosts that are no app's, with 503 once the node was told to end. An app's host is the app's alone: its
-//!   `/healthz` is its own.
+//! - `/healthz` is answered on hosts that are no app's: 200, or 503 once the node was told to end or the database has been out of
+//!   reach for seconds. An app's host is the app's alone: its `/healthz` is its own.
 //! - Below `/.well-known/picloud/email/` of an app's host the platform answers itself: mail comes in there.
 //! - A host under a slug that an app had before is sent on (308) to the same under its slug now, whatever is asked for. No
 //!   other host that is no app's has anything of an app: the token of a claimed domain least of all (`service::domains`).
@@ -99,6 +99,7 @@ impl Ingress {
         let (app, mut response) = match decision {
             Decision::Answer { app, response } => (app, response),
             Decision::Health if self.services.node.is_leaving() => (None, Refusal::LEAVING.answer(request_id)),
+            Decision::Health if !service::reach::is_there(&self.services) => (None, Refusal::NO_DATABASE.answer(request_id)),
             Decision::Health => (None, healthy()),
             Decision::Refuse { app, refusal } => (app, refusal.answer(request_id)),
             Decision::TakeMail { app, trigger } => {

@@ -37,6 +37,8 @@ impl Refusal {
     pub(super) const UNKNOWN_HOST: Self = Self::new(StatusCode::NOT_FOUND, "not_found", "no app answers at this host");
     pub(super) const NOT_FOUND: Self = Self::new(StatusCode::NOT_FOUND, "not_found", "no route matches this path");
     pub(super) const LEAVING: Self = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "this node is about to end");
+    pub(super) const NO_DATABASE: Self =
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "this node's database is out of reach");
     pub(super) const NO_HOST: Self = Self::new(StatusCode::BAD_REQUEST, "malformed_request", "the request has no Host header");
     pub(super) const MANY_HOSTS: Self =
         Self::new(StatusCode::BAD_REQUEST, "malformed_request", "the request has more than one Host header");

@@ -62,6 +62,7 @@ pub mod nodes;
 pub mod previews;
 pub mod queues;
 pub mod quotas;
+pub mod reach;
 pub mod restrictions;
 pub mod retention;
 pub mod routes;
@@ -113,6 +114,8 @@ pub struct Services {
     pub counts: counts::Counts,
     /// What this node is.
     pub node: nodes::Own,
+    /// Whether the database is within reach, for whoever asks for this node's health.
+    reach: reach::Reach,
     /// Every app answers at `{slug}.{apps_domain}`.
     pub apps_domain: String,
     /// Host names that no app may claim: where people reach the control plane.
@@ -180,6 +183,7 @@ impl Services {
             db,
             clock,
             routing: Routing::default(),
+            reach: reach::Reach::default(),
             apps_domain: settings.apps_domain,
             reserved_hosts: settings.reserved_hosts,
             allowances: allowances::Allowances::default(),

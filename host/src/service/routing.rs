@@ -95,6 +95,7 @@ async fn listen_on(services: &Services) {
             }
             Err(error) => error,
         };
+        store::reach::lost();
         if !lost && !services.db.is_closed() {
             tracing::warn!(%error, cause = ?error.source, "changes of apps, scripts and routes cannot be followed; trying again");
         }

@@ -10,7 +10,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 use uuid::Uuid;
 
-use super::MIGRATIONS;
+use super::schema::MIGRATIONS;
 use crate::error::{Error, Kind, Result};
 use crate::id::{AppId, BlobId, VolumeId};
 use crate::limits;

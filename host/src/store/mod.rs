@@ -19,6 +19,7 @@ pub mod apps;
 pub mod archive;
 pub mod audit;
 pub mod backup;
+mod cable;
 mod copy;
 pub mod data_keys;
 pub mod dead_letters;
@@ -41,6 +42,7 @@ pub mod members;
 pub mod nodes;
 pub mod pipeline;
 pub mod queues;
+pub mod reach;
 pub mod routes;
 pub mod routing;
 mod schema;
@@ -71,8 +73,8 @@ const PLANNING: [(&str, &str); 2] = [("enable_seqscan", "off"), ("jit", "off")];
 /// A pool of at most `DATABASE_CONNECTIONS_MAX` connections. Connects once, so that a wrong address is known at the start;
 /// an idle pool makes no queries.
 pub async fn connect(options: PgConnectOptions) -> Result<PgPool> {
-    let options = options.application_name("picloud").options(PLANNING);
-    Ok(pool(limits::DATABASE_CONNECTIONS_MAX).connect_with(options).await?)
+    let options = options.application_name("picloud").options(PLANNING).options(cable::of_session());
+    Ok(pool(&options, limits::DATABASE_CONNECTIONS_MAX).connect_with(options).await?)
 }
 
 /// A pool of the same database for what scripts do, with statements bounded in time. Connects when it is first used.
@@ -83,19 +85,26 @@ pub fn for_scripts(db: &PgPool) -> ScriptDb {
     let statement_ms = limits::DATABASE_SCRIPT_STATEMENT_MS.to_string();
     let options = PgConnectOptions::clone(&db.connect_options());
     let options = options.application_name("picloud scripts").options([("statement_timeout", statement_ms)]);
-    ScriptDb::of(pool(limits::DATABASE_SCRIPT_CONNECTIONS_MAX).connect_lazy_with(options))
+    ScriptDb::of(pool(&options, limits::DATABASE_SCRIPT_CONNECTIONS_MAX).connect_lazy_with(options))
 }
 
-fn pool(connections_max: u32) -> PgPoolOptions {
-    let trusted = Duration::from_millis(limits::DATABASE_TRUST_IDLE_MS);
+fn pool(options: &PgConnectOptions, connections_max: u32) -> PgPoolOptions {
+    let by_file = options.get_socket().is_some() || options.get_host().starts_with('/');
+    let port = (!by_file).then(|| options.get_port());
     PgPoolOptions::new()
         .max_connections(connections_max)
         .acquire_timeout(Duration::from_millis(limits::DATABASE_ACQUIRE_MS))
-        // A ping before every use would double the round trips of a busy node: only a rested connection is tried.
+        .after_connect(move |_, _| {
+            if let Some(Err(error)) = port.map(cable::watch) {
+                tracing::warn!(%error, "the connections to the database cannot be watched: one that is cut is noticed late");
+            }
+            Box::pin(async { Ok(()) })
+        })
+        // A ping before every use would double the round trips of a busy node: only a connection in doubt is tried.
         .test_before_acquire(false)
         .before_acquire(move |connection, meta| {
             Box::pin(async move {
-                if meta.idle_for > trusted {
+                if reach::is_doubtful(meta.idle_for) {
                     connection.ping().await?;
                 }
                 Ok(true)
@@ -121,7 +130,14 @@ pub async fn begin_relaxed(db: &PgPool) -> sqlx::Result<Tx> {
 /// To read from: between two of its queries nothing changes.
 pub async fn begin_snapshot(db: &PgPool) -> sqlx::Result<Tx> {
     let db = db.clone();
-    begun(async move { db.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await }).await
+    // It holds no lock, and may wait for whoever takes what was read.
+    let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0";
+    begun(async move { db.begin_with(begin).await }).await
+}
+
+/// From here on the transaction may rest for as long as whoever sends what it writes takes: that has bounds of its own.
+pub async fn wait_for_sender(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query("SET LOCAL idle_in_transaction_session_timeout = 0").execute(db).await.map(drop)
 }
 
 /// A part of a transaction that can be undone without the rest; undone wherever it is dropped.

@@ -6,7 +6,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::error::{Error, Kind, Result};
 
 /// A new file is seen by the next build only because `build.rs` watches their directory.
-static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
 /// What a database says of its schema.
 struct Compat {

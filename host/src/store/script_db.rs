@@ -6,12 +6,12 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection as _, PgConnection, PgPool, Postgres};
 use tokio::time::Instant;
 
+use super::reach;
 use crate::limits;
 
 /// A pool, of which some connections lie aside: a transaction begins on the pool itself.
@@ -43,7 +43,7 @@ impl ScriptDb {
     /// A connection, after a bounded wait.
     pub async fn acquire(&self) -> sqlx::Result<Lent> {
         while let Some(Aside { mut connection, since }) = self.pop() {
-            if since.elapsed() < Duration::from_millis(limits::DATABASE_TRUST_IDLE_MS) || connection.ping().await.is_ok() {
+            if !reach::is_doubtful(since.elapsed()) || connection.ping().await.is_ok() {
                 return Ok(Lent { connection, home: self.clone() });
             }
             connection.close_on_drop();

@@ -126,8 +126,12 @@ impl Workers {
             }
         }
         self.lasting.iter().for_each(JoinHandle::abort);
-        if let Err(error) = service::events::tell_others_once(&self.services).await {
-            tracing::warn!(%error, cause = ?error.source, "other nodes could not be told to go on");
+        // A database that hangs must not keep a node from ending.
+        let told = service::events::tell_others_once(&self.services);
+        match tokio::time::timeout(Duration::from_millis(limits::GIVE_BACK_MS), told).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, cause = ?error.source, "other nodes could not be told to go on"),
+            Err(_) => tracing::warn!("other nodes could not be told to go on: the database does not answer"),
         }
         finished
     }
@@ -172,6 +176,7 @@ async fn listen(services: Arc<Services>) {
             }
             Err(error) => error,
         };
+        store::reach::lost();
         trouble.wait(&services, &error).await;
     }
 }

@@ -222,7 +222,8 @@ mod tests {
 
     #[test]
     fn this_plane_is_at_the_host_of_its_url_and_at_no_other() {
-        let at = |public: Option<&str>, host| Config { public_base_url: public.map(str::to_owned), data_port: None }.is_at(host);
+        let at =
+            |public: Option<&str>, host| Config { public_base_url: public.map(str::to_owned), ..Config::default() }.is_at(host);
         for host in ["cloud.example", "Cloud.Example", "cloud.example."] {
             assert!(at(Some("https://cloud.example:8443"), host), "{host}");
             assert!(!at(None, host), "{host}");

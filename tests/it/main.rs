@@ -94,6 +94,8 @@ mod binary;
 mod boards;
 mod cli;
 mod determinism;
+mod install;
+mod operator;
 mod rotation;
 // The code base.
 mod tidy;

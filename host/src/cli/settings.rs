@@ -44,6 +44,7 @@ fn rows(settings: &Settings, matches: Option<&ArgMatches>) -> Vec<Row> {
             let from = match matches.and_then(|matches| matches.value_source(id)) {
                 Some(ValueSource::CommandLine) => "flag",
                 Some(ValueSource::EnvVariable) => "environment",
+                _ if settings.file_of(id).is_some() => "file",
                 _ => "default",
             };
             Row {
@@ -73,7 +74,7 @@ fn value(settings: &Settings, id: &str) -> Option<String> {
         "event_interval" => Some(settings.event_interval.to_string()),
         "seccomp" => Some(settings.seccomp.as_str().to_owned()),
         "log" => Some(settings.log.clone()),
-        _ => None,
+        _ => id.strip_suffix("_file").and_then(|of| settings.file_of(of)).map(|path| path.display().to_string()),
     }
 }
 
@@ -108,7 +109,7 @@ mod tests {
 
     #[test]
     fn every_setting_has_a_row_and_every_plain_one_its_value() {
-        let given: [(&str, &str); 13] = [
+        let given: [(&str, &str); 17] = [
             ("--data-dir", "/d"),
             ("--postgres-bin", "/pg"),
             ("--bind", "127.0.0.1:1"),
@@ -122,6 +123,10 @@ mod tests {
             ("--worker-threads", "3"),
             ("--seccomp", "log"),
             ("--log", "debug"),
+            ("--database-url-file", "/u"),
+            ("--secret-key-file", "/k"),
+            ("--admin-password-file", "/p"),
+            ("--smtp-url-file", "/s"),
         ];
         let arguments: Vec<&str> = given.iter().flat_map(|(name, value)| [*name, *value]).collect();
         let rows = read(&arguments);
@@ -130,5 +135,7 @@ mod tests {
             assert_eq!((row.value.as_deref(), row.from), (Some(value), "flag"), "{name}");
         }
         assert_eq!(rows.len(), given.len() + 5, "database url, password, secret key, mail relay and event interval besides");
+        let from_file = rows.iter().find(|row| row.setting == "--secret-key").unwrap();
+        assert_eq!((from_file.value.as_deref(), from_file.from), (None, "file"));
     }
 }

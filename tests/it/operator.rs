@@ -95,6 +95,14 @@ fn a_file_of_a_secret_that_cannot_be_used_stops_every_command_in_one_line() {
         refused(&ended, 2, &["DATABASE_URL and DATABASE_URL_FILE are both set"]);
         assert!(!format!("{ended:?}").contains("hush"));
     }
+    let long = scratch.path().join("long");
+    let most = usize::try_from(picloud::limits::SECRET_FILE_BYTES_MAX).expect("a size");
+    let of = |bytes: usize| {
+        std::fs::write(&long, "a".repeat(bytes)).expect("a file");
+        run(&scratch, &["config"], &[("PICLOUD_SECRET_KEY_FILE", long.to_str().expect("UTF-8"))])
+    };
+    assert!(of(most).status.success());
+    refused(&of(most + 1), 2, &["holds more than 4096 bytes"]);
     assert!(!scratch.data().exists(), "nothing was begun");
 }
 

@@ -43,7 +43,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::Settings;
 use crate::model::archive::Wanted;
-use crate::telemetry;
+use crate::{limits, telemetry};
 use failure::{EXIT_CODES, Exit, Failure, Result};
 
 /// Serverless on hardware people already own: upload a Rhai script, get an HTTP endpoint.
@@ -316,7 +316,7 @@ fn return_large_blocks() {
 
 /// With the secrets that stand in files.
 fn with_files(settings: Settings) -> Result<Settings> {
-    settings.with_files().map_err(|line| Failure::new(Exit::Usage, line))
+    settings.with_files(limits::SECRET_FILE_BYTES_MAX).map_err(|line| Failure::new(Exit::Usage, line))
 }
 
 /// Starts the log and a runtime as the settings say, and does `work` on it.

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{Hidden, Settings};
-use crate::limits::SECRET_FILE_BYTES_MAX;
 
 /// Where secret settings are read from when they are not given themselves.
 #[derive(Debug, Clone, Default, Args)]
@@ -31,10 +30,11 @@ pub struct SecretFiles {
 }
 
 impl Settings {
-    /// With what the files of secrets say in its place. A file that is missing, empty, too long or of several lines is refused in
-    /// one line that does not quote it, and so is a setting that is given both ways.
-    pub fn with_files(mut self) -> Result<Self, String> {
+    /// With what the files of secrets say in its place. A file that is missing, empty, of several lines or of more than `bytes_max`
+    /// is refused in one line that does not quote it, and so is a setting that is given both ways.
+    pub fn with_files(mut self, bytes_max: u64) -> Result<Self, String> {
         let files = &self.files;
+        let read = |variable, given, file| read(variable, given, file, bytes_max);
         let url = read("DATABASE_URL", self.database_url.as_deref(), files.database_url_file.as_deref())?;
         let key = read("PICLOUD_SECRET_KEY", self.secret_key.as_ref().map(Hidden::expose), files.secret_key_file.as_deref())?;
         let password = read("PICLOUD_ADMIN_PASSWORD", self.admin_password.as_deref(), files.admin_password_file.as_deref())?;
@@ -64,17 +64,17 @@ fn parse_path(text: &str) -> Result<PathBuf, std::convert::Infallible> {
 }
 
 /// The line in the file, where there is to be one. A variable that is set to nothing counts as not set.
-fn read(variable: &str, given: Option<&str>, file: Option<&Path>) -> Result<Option<String>, String> {
+fn read(variable: &str, given: Option<&str>, file: Option<&Path>, bytes_max: u64) -> Result<Option<String>, String> {
     let Some(path) = file.filter(|path| !path.as_os_str().is_empty()) else { return Ok(None) };
     if given.is_some_and(|given| !given.trim().is_empty()) {
         return Err(format!("{variable} and {variable}_FILE are both set: leave one of them out"));
     }
     let wrong = |why: &str| format!("{variable}_FILE: {} {why}", path.display());
     let mut bytes = Vec::new();
-    let opened = File::open(path).and_then(|file| file.take(SECRET_FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+    let opened = File::open(path).and_then(|file| file.take(bytes_max + 1).read_to_end(&mut bytes));
     opened.map_err(|error| wrong(&format!("cannot be read: {error}")))?;
-    if bytes.len() as u64 > SECRET_FILE_BYTES_MAX {
-        return Err(wrong(&format!("holds more than {SECRET_FILE_BYTES_MAX} bytes")));
+    if bytes.len() as u64 > bytes_max {
+        return Err(wrong(&format!("holds more than {bytes_max} bytes")));
     }
     let text = String::from_utf8(bytes).map_err(|_| wrong("is no UTF-8"))?;
     match text.trim() {
@@ -90,6 +90,8 @@ mod tests {
 
     use super::*;
 
+    const MOST: u64 = 64;
+
     fn settings(arguments: &[&str]) -> Settings {
         let command = Settings::augment_args(clap::Command::new("it"));
         let matches = command.get_matches_from(std::iter::once("it").chain(arguments.iter().copied()));
@@ -97,7 +99,7 @@ mod tests {
     }
 
     fn refusal(arguments: &[&str]) -> String {
-        let refusal = settings(arguments).with_files().unwrap_err();
+        let refusal = settings(arguments).with_files(MOST).unwrap_err();
         assert!(!refusal.contains("hush"), "{refusal}");
         refusal
     }
@@ -122,7 +124,7 @@ mod tests {
             "--smtp-url-file",
             &smtp,
         ])
-        .with_files()
+        .with_files(MOST)
         .unwrap();
         assert_eq!(read.database_url.as_deref(), Some("postgres://a:hush@b/c"));
         assert_eq!(read.secret_key.as_ref().map(Hidden::expose), Some("k"));
@@ -133,7 +135,7 @@ mod tests {
 
     #[test]
     fn without_files_everything_stays_as_it_was() {
-        let read = settings(&["--database-url", "postgres://a", "--admin-password-file", ""]).with_files().unwrap();
+        let read = settings(&["--database-url", "postgres://a", "--admin-password-file", ""]).with_files(MOST).unwrap();
         assert_eq!((read.database_url.as_deref(), read.admin_password), (Some("postgres://a"), None));
     }
 
@@ -161,13 +163,13 @@ mod tests {
     fn a_file_may_hold_so_many_bytes_and_not_one_more() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("it");
-        let most = usize::try_from(SECRET_FILE_BYTES_MAX).unwrap();
+        let most = usize::try_from(MOST).unwrap();
         std::fs::write(&path, "a".repeat(most)).unwrap();
         let shown = path.display().to_string();
-        let read = settings(&["--admin-password-file", &shown]).with_files().unwrap();
+        let read = settings(&["--admin-password-file", &shown]).with_files(MOST).unwrap();
         assert_eq!(read.admin_password.map(|password| password.len()), Some(most));
         std::fs::write(&path, "a".repeat(most + 1)).unwrap();
-        assert!(refusal(&["--admin-password-file", &shown]).ends_with("holds more than 4096 bytes"));
+        assert!(refusal(&["--admin-password-file", &shown]).ends_with("holds more than 64 bytes"));
     }
 
     #[test]
@@ -186,7 +188,7 @@ mod tests {
             let said = refusal(&[flag, "hush", &file, &shown]);
             assert_eq!(said, format!("{variable} and {variable}_FILE are both set: leave one of them out"));
             // Set to nothing is not set.
-            assert!(settings(&[flag, "", &file, &shown]).with_files().is_ok());
+            assert!(settings(&[flag, "", &file, &shown]).with_files(MOST).is_ok());
         }
     }
 }

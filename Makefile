@@ -17,7 +17,7 @@ say = @printf '\033[1m%s\033[0m\n' '$(1)'
 DASHBOARD_SOURCES := $(shell find dashboard -path dashboard/node_modules -prune -o -path dashboard/build -prune \
 	-o -path dashboard/.svelte-kit -prune -o -path dashboard/tests -prune -o -path dashboard/screenshots -prune -o -path dashboard/test-results -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help setup build run test test-dashboard test-pages test-host test-schema test-aarch64 counts fuzz bench cluster soak lint dashboard sqlx
+.PHONY: help setup build run test test-dashboard test-pages test-host test-schema test-aarch64 counts fuzz bench cluster soak lint dashboard sqlx deb ship
 
 help: ## this list
 	@printf 'PiCloud\n\n'
@@ -29,6 +29,15 @@ setup: ## install what is missing: Rust target, C compiler, PostgreSQL (asks sud
 build: setup dashboard ## the release binary: target/release/picloud
 	$(call say,building guest and host (release; some minutes the first time))
 	@cargo build $(CARGO_FLAGS) --release -p picloud --bin picloud
+
+deb: build ## the Debian package of the release: target/debian/*.deb
+	@./.ci/setup deb
+	@tools="$${CARGO_TARGET_DIR:-target}/tools"; "$$tools/bin/cargo-deb" --manifest-path host/Cargo.toml --no-build
+
+ship: setup dashboard ## images and packages, checked without an engine: make ship ARGS=target/release/picloud
+	@./.ci/setup ship
+	@cargo test $(CARGO_FLAGS) --quiet -p picloud --test it --no-run # brings the binary
+	@./docker/check $(ARGS)
 
 run: build ## build everything and start `picloud dev`
 	@exec ./target/release/picloud dev $(ARGS)

@@ -1,5 +1,6 @@
 //! Builds the guest for `wasm32-unknown-unknown` with a nested cargo and encodes it as a component, so that
-//! `cargo build` of the host is all there is. `GUEST_COMPONENT=<file>` takes a component built elsewhere instead.
+//! `cargo build` of the host is all there is. `GUEST_COMPONENT=<file>` takes one built elsewhere instead: a component, or the
+//! module that becomes one.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -7,6 +8,8 @@ use std::process::Command;
 use std::{env, fs};
 
 const TARGET: &str = "wasm32-unknown-unknown";
+/// How a core module begins: magic, version, layer. A component differs in the last two.
+const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let out_dir = PathBuf::from(env::var("OUT_DIR")?);
@@ -18,9 +21,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let component = match env::var_os("GUEST_COMPONENT") {
         Some(given) => {
             println!("cargo::rerun-if-changed={}", Path::new(&given).display());
-            fs::read(&given).map_err(|error| format!("GUEST_COMPONENT {}: {error}", Path::new(&given).display()))?
+            let read = fs::read(&given).map_err(|error| format!("GUEST_COMPONENT {}: {error}", Path::new(&given).display()))?;
+            if read.starts_with(MODULE) { encode(&read)? } else { read }
         }
-        None => encode(&build(&root, &out_dir)?)?,
+        None => encode(&fs::read(build(&root, &out_dir)?)?)?,
     };
     fs::write(out_dir.join("guest.component.wasm"), component)?;
     Ok(())
@@ -57,7 +61,6 @@ fn build(root: &Path, out_dir: &Path) -> Result<PathBuf, Box<dyn Error>> {
     Ok(target_dir.join(TARGET).join("guest").join("picloud_guest.wasm"))
 }
 
-fn encode(module: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
-    let module = fs::read(module)?;
-    Ok(wit_component::ComponentEncoder::default().validate(true).module(&module)?.encode()?)
+fn encode(module: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
+    Ok(wit_component::ComponentEncoder::default().validate(true).module(module)?.encode()?)
 }

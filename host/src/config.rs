@@ -1,6 +1,9 @@
 //! Every setting of the process: each one a flag and an environment variable. `picloud help config` prints them.
 //!
-//! A flag wins over its variable, the variable over the default. Values are checked here, before anything starts.
+//! A flag wins over its variable, the variable over the default. Values are checked here, before anything starts. A secret may
+//! stand in a file instead (`files`).
+
+mod files;
 
 mod backup;
 
@@ -12,6 +15,7 @@ use ipnet::IpNet;
 use zeroize::Zeroizing;
 
 pub use self::backup::Backup;
+pub use self::files::SecretFiles;
 
 /// Where state is kept when nothing says otherwise, relative to the working directory.
 pub const DATA_DIR_DEFAULT: &str = ".picloud";
@@ -21,6 +25,9 @@ pub const DATA_DIR_SYSTEM: &str = "/var/lib/picloud";
 const LOG_DEFAULT: &str = "info";
 /// The first owner's name.
 pub const ADMIN_USERNAME_DEFAULT: &str = "admin";
+
+/// Where the control plane answers, where nobody says.
+pub const ADMIN_BIND_DEFAULT: &str = "127.0.0.1:8081";
 
 const DATA_PORT: u16 = 8080;
 
@@ -158,7 +165,7 @@ pub struct Settings {
         env = "PICLOUD_ADMIN_BIND",
         value_name = "ADDR:PORT",
         value_parser = parse_bind,
-        default_value = "127.0.0.1:8081",
+        default_value = ADMIN_BIND_DEFAULT,
         help_heading = "Listening"
     )]
     pub admin_bind: SocketAddr,
@@ -329,6 +336,10 @@ pub struct Settings {
     /// Example: info,picloud::ingress=debug
     #[arg(long = "log", env = "PICLOUD_LOG", value_name = "FILTER", default_value = LOG_DEFAULT, help_heading = "Log")]
     pub log: String,
+
+    /// Where secrets are, if not among the above.
+    #[command(flatten)]
+    pub files: SecretFiles,
 }
 
 impl Settings {
@@ -363,7 +374,7 @@ fn parse_hidden(text: &str) -> Result<Hidden, std::convert::Infallible> {
 }
 
 /// `ADDR:PORT`, with `localhost` as a name for this machine.
-fn parse_bind(text: &str) -> Result<SocketAddr, String> {
+pub fn parse_bind(text: &str) -> Result<SocketAddr, String> {
     if let Some(port) = text.strip_prefix("localhost:") {
         let port = port.parse().map_err(|_| format!("{port:?} is not a port (0 to 65535)"))?;
         return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));

@@ -100,6 +100,8 @@ mod boards;
 mod caddy;
 mod cli;
 mod determinism;
+mod install;
+mod operator;
 mod rotation;
 // The code base.
 mod tidy;

@@ -1,8 +1,8 @@
 //! The commands: they read the settings, put a node together from the layers below, and end it in order.
 //!
 //! `node` is the composition root of `dev` and `serve`, with `data_dir`, `database` and `listen` for its parts and
-//! `seed` for what a first start finds; `admin`, `app`, `audit`, `backup`, `keys`, `doctor`, `precompile`, `settings` and `version` do one
-//! thing and end. `client` asks a node over its public API, wherever it is; `local` runs scripts and tests without one. `failure`
+//! `seed` for what a first start finds; `admin`, `app`, `audit`, `backup`, `keys`, `doctor`, `health`, `install`, `precompile`, `settings`
+//! and `version` do one thing and end. `client` asks a node over its public API, wherever it is; `local` runs scripts and tests without one. `failure`
 //! gives every way to fail one line and an exit code; `terminal` is what people see.
 //!
 //! Order of a start: data directory (its lock), listeners, then database and sandbox side by side, services, planes; a
@@ -22,6 +22,8 @@ mod doctor;
 mod exchange;
 mod failure;
 mod head;
+mod health;
+mod install;
 mod keys;
 mod listen;
 mod local;
@@ -42,7 +44,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::Settings;
 use crate::model::archive::Wanted;
-use crate::telemetry;
+use crate::{limits, telemetry};
 use failure::{EXIT_CODES, Exit, Failure, Result};
 
 /// Serverless on hardware people already own: upload a Rhai script, get an HTTP endpoint.
@@ -88,6 +90,15 @@ enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Say whether a node works, by the exit code; with --wait-s, once it does.
+    #[command(after_help = health::EXAMPLES)]
+    Health(health::Which),
+    /// Make this program a service of this machine: its user, its unit, its settings. Debian and Raspberry Pi OS.
+    #[command(after_help = install::INSTALL_EXAMPLES)]
+    Install(install::Install),
+    /// Remove what `install` made; settings and data only when told so.
+    #[command(after_help = install::UNINSTALL_EXAMPLES)]
+    Uninstall(install::Uninstall),
     /// Compile the sandbox into the data directory ahead of the first start (image builds, packages).
     Precompile {
         /// The result as one JSON document.
@@ -286,10 +297,15 @@ pub fn main() -> ExitCode {
         Command::Audit { command: Audit::Verify { expect, json, settings } } => {
             on_runtime(settings.told_by_command(), move |settings| audit::verify(settings, expect, json))
         }
-        Command::Doctor { json, settings } => return doctor::run(&settings, json),
+        Command::Health(which) => client::on_runtime(health::run(which)),
+        Command::Install(asked) => install::install(&asked),
+        Command::Uninstall(asked) => install::uninstall(&asked),
+        Command::Doctor { json, settings } => match with_files(settings) {
+            Ok(settings) => return doctor::run(&settings, json),
+            Err(failure) => Err(failure),
+        },
         Command::Config { json, settings } => {
-            settings::run(&settings, matches.subcommand_matches("config"), json);
-            Ok(())
+            with_files(settings).map(|settings| settings::run(&settings, matches.subcommand_matches("config"), json))
         }
         Command::WallProbe { tried } => walls::probe(tried),
         Command::Version { json } => {
@@ -313,11 +329,17 @@ fn return_large_blocks() {
     }
 }
 
+/// With the secrets that stand in files.
+fn with_files(settings: Settings) -> Result<Settings> {
+    settings.with_files(limits::SECRET_FILE_BYTES_MAX).map_err(|line| Failure::new(Exit::Usage, line))
+}
+
 /// Starts the log and a runtime as the settings say, and does `work` on it.
 fn on_runtime<F>(settings: Settings, work: impl FnOnce(Settings) -> F) -> Result<()>
 where
     F: Future<Output = Result<()>>,
 {
+    let settings = with_files(settings)?;
     telemetry::start(&settings.log).map_err(|line| Failure::new(Exit::Usage, line))?;
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.enable_all().event_interval(settings.event_interval).thread_name("picloud");
@@ -370,6 +392,10 @@ mod tests {
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             "PICLOUD_NODE_NAME",
             "PICLOUD_DRAIN_DELAY_MS",
+            "DATABASE_URL_FILE",
+            "PICLOUD_SECRET_KEY_FILE",
+            "PICLOUD_ADMIN_PASSWORD_FILE",
+            "PICLOUD_SMTP_URL_FILE",
         ] {
             assert!(help.contains(&format!("env: {name}")), "{name} is missing:\n{help}");
         }

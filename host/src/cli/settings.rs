@@ -45,6 +45,7 @@ fn rows(settings: &Settings, matches: Option<&ArgMatches>) -> Vec<Row> {
             let from = match matches.and_then(|matches| matches.value_source(id)) {
                 Some(ValueSource::CommandLine) => "flag",
                 Some(ValueSource::EnvVariable) => "environment",
+                _ if settings.file_of(id).is_some() => "file",
                 _ => "default",
             };
             Row {
@@ -88,7 +89,7 @@ fn value(settings: &Settings, id: &str) -> Option<String> {
         "backup_keep" => Some(settings.backup.backup_keep.clone()),
         "backup_key_file" => path(&settings.backup.backup_key_file),
         "log" => Some(settings.log.clone()),
-        _ => None,
+        _ => id.strip_suffix("_file").and_then(|of| settings.file_of(of)).map(|path| path.display().to_string()),
     }
 }
 
@@ -127,7 +128,7 @@ mod tests {
 
     #[test]
     fn every_setting_has_a_row_and_every_plain_one_its_value() {
-        let given: [(&str, &str); 24] = [
+        let given: [(&str, &str); 28] = [
             ("--data-dir", "/d"),
             ("--postgres-bin", "/pg"),
             ("--bind", "127.0.0.1:1"),
@@ -152,6 +153,10 @@ mod tests {
             ("--worker-threads", "3"),
             ("--seccomp", "log"),
             ("--log", "debug"),
+            ("--database-url-file", "/u"),
+            ("--secret-key-file", "/k"),
+            ("--admin-password-file", "/p"),
+            ("--smtp-url-file", "/s"),
         ];
         let arguments: Vec<&str> = given.iter().flat_map(|(name, value)| [*name, *value]).collect();
         let rows = read(&arguments);
@@ -164,5 +169,7 @@ mod tests {
             given.len() + 8,
             "database url, password, secret key, mail relay, token of metrics, headers, passphrase of backups and event interval besides"
         );
+        let from_file = rows.iter().find(|row| row.setting == "--secret-key").unwrap();
+        assert_eq!((from_file.value.as_deref(), from_file.from), (None, "file"));
     }
 }

@@ -93,6 +93,11 @@ impl Ask {
         Self::new(Method::GET, segments)
     }
 
+    /// Whether the node works: beside the API, and on either plane.
+    pub(super) fn health(within_ms: u64) -> Self {
+        Self { target: "/healthz".to_owned(), within_ms, ..Self::get(&[]) }
+    }
+
     pub(super) fn delete(segments: &[&str]) -> Self {
         Self::new(Method::DELETE, segments)
     }

@@ -97,7 +97,7 @@ pub(in crate::cli) async fn ask_unseen(what: &str) -> Result<String> {
 }
 
 /// Goes on only if a person says yes, or `--yes` was given.
-pub(super) fn confirm(what: &str, is_sure: Sure) -> Result<()> {
+pub(in crate::cli) fn confirm(what: &str, is_sure: Sure) -> Result<()> {
     if is_sure == Sure::Said {
         return Ok(());
     }
@@ -114,7 +114,7 @@ pub(super) fn confirm(what: &str, is_sure: Sure) -> Result<()> {
 
 /// Whether `--yes` was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sure {
+pub(in crate::cli) enum Sure {
     Said,
     Unsaid,
 }

@@ -39,6 +39,7 @@ mod deployments;
 mod docs;
 mod domains;
 mod files;
+mod health;
 mod init;
 pub(super) mod input;
 pub(super) mod invoke;
@@ -75,6 +76,7 @@ use clap::{CommandFactory as _, Subcommand};
 
 use self::args::At;
 pub(super) use self::audit::Audit;
+pub(super) use self::health::health;
 pub(super) use self::keys::Keys;
 pub(super) use self::watch::{Beside, Found};
 use super::failure::{Exit, Failure, Result};

@@ -1219,6 +1219,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/nodes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the nodes that share the database, and how each is. */
+        get: operations["nodes_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/routes:match": {
         parameters: {
             query?: never;
@@ -1566,6 +1583,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tls/ask": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says whether the proxy in front may get a certificate for a name. */
+        get: operations["domains_ask"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -1575,6 +1609,23 @@ export interface paths {
         };
         /** Says whether this node can work. */
         get: operations["node_healthz"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gives what is measured on this node, as Prometheus reads it. */
+        get: operations["metrics_serve"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1925,6 +1976,10 @@ export interface components {
             function: string;
             /** Format: uint32 */
             line?: number | null;
+        };
+        /** @description A name for which a proxy may get a certificate. */
+        CertifiedName: {
+            domain: string;
         };
         /**
          * @description What happens to it.
@@ -2410,6 +2465,8 @@ export interface components {
              * @description Of the answer, as over HTTP.
              */
             status: number;
+            /** @description Of the trace that it is part of, 32 hex digits: the caller's (`traceparent`), else the digits of `request_id`. */
+            trace_id: string;
             trigger_id?: components["schemas"]["TriggerId"] | null;
             usage: components["schemas"]["Usage"];
             /**
@@ -2460,6 +2517,8 @@ export interface components {
              * @description Of the answer, as over HTTP.
              */
             status: number;
+            /** @description Of the trace that it is part of, 32 hex digits: the caller's (`traceparent`), else the digits of `request_id`. */
+            trace_id: string;
             trigger_id?: components["schemas"]["TriggerId"] | null;
             usage: components["schemas"]["Usage"];
             /**
@@ -3418,6 +3477,51 @@ export interface components {
             /** @description Starts with a letter or digit, then also `. _ @ + -`; nobody else's, in any case. */
             username: string;
         };
+        /** @description A node that shares the database. */
+        Node: {
+            /** @description Where its control plane listens. */
+            admin: string;
+            /** @description Where its data plane listens; null without one. */
+            data: string | null;
+            /** @description Made anew at each start. */
+            id: components["schemas"]["NodeId"];
+            /** @description Whether it is the one that answers. */
+            is_this: boolean;
+            name: string;
+            /** @description `ingress`, `api`, `workers` */
+            roles: string[];
+            /**
+             * Format: int64
+             * @description Number of the newest migration that its binary knows.
+             */
+            schema: number;
+            /**
+             * Format: date-time
+             * @description When it was last heard of: asking here asks it.
+             */
+            seen_at: string;
+            /** Format: date-time */
+            started_at: string;
+            /**
+             * @description `serving`; `draining`: it was told to end; `silent`: connected to the database, without an answer; `gone`: not connected
+             *     any more, though it had not said that it leaves.
+             * @enum {string}
+             */
+            state: "serving" | "draining" | "silent" | "gone";
+            /** @description Of its binary. */
+            version: string;
+        };
+        /**
+         * Format: uuid
+         * @description One start of a node.
+         */
+        NodeId: string;
+        /** @description A page of a list. */
+        NodeList: {
+            /** @description Asks for the next page; null on the last one. */
+            cursor: string | null;
+            items: components["schemas"]["Node"][];
+        };
         /** @description What this node does now and what it has dropped. */
         NodeStatus: {
             /** @description Hex hash of the warm component. */
@@ -3432,6 +3536,7 @@ export interface components {
             events_running: number;
             /** Format: uint */
             events_waiting: number;
+            id: components["schemas"]["NodeId"];
             /**
              * Format: uint64
              * @description What instances may come to need together, bytes, and what those that run may.
@@ -3439,6 +3544,7 @@ export interface components {
             memory_bytes: number;
             /** Format: uint64 */
             memory_held_bytes: number;
+            name: string;
             /**
              * Format: uint
              * @description Invocations that may run at once, on the node and for one app.
@@ -3457,10 +3563,29 @@ export interface components {
              * @description Calls answered 503 `overloaded` since the start.
              */
             refused: number;
+            /** @description `ingress`, `api`, `workers` */
+            roles: string[];
             /** Format: uint */
             running: number;
+            /** Format: date-time */
+            started_at: string;
+            /**
+             * Format: uint64
+             * @description Since then, seconds.
+             */
+            uptime_s: number;
             /** Format: uint */
             waiting: number;
+            walls: components["schemas"]["NodeWalls"];
+        };
+        /** @description Which walls of the system stand around this node; null where the kernel does not say. */
+        NodeWalls: {
+            /** @description It can gain no privileges. */
+            no_new_privileges: boolean | null;
+            /** @description System calls are filtered. */
+            seccomp: boolean | null;
+            /** @description It is not root. */
+            unprivileged_user: boolean | null;
         };
         /** @description How an invocation ended. */
         Outcome: ("fuel_exhausted" | "memory_exceeded" | "deadline_exceeded") | "responded" | "completed" | "script_failed" | "denied" | "host_fault";
@@ -4461,6 +4586,7 @@ export type AuditEntry = components['schemas']['AuditEntry'];
 export type AuditEntryList = components['schemas']['AuditEntryList'];
 export type Backoff = components['schemas']['Backoff'];
 export type CallFrame = components['schemas']['CallFrame'];
+export type CertifiedName = components['schemas']['CertifiedName'];
 export type ChangeAction = components['schemas']['ChangeAction'];
 export type ChangeOp = components['schemas']['ChangeOp'];
 export type ChangedThing = components['schemas']['ChangedThing'];
@@ -4575,7 +4701,11 @@ export type NewSplit = components['schemas']['NewSplit'];
 export type NewTestCall = components['schemas']['NewTestCall'];
 export type NewTopicMessage = components['schemas']['NewTopicMessage'];
 export type NewUser = components['schemas']['NewUser'];
+export type Node = components['schemas']['Node'];
+export type NodeId = components['schemas']['NodeId'];
+export type NodeList = components['schemas']['NodeList'];
 export type NodeStatus = components['schemas']['NodeStatus'];
+export type NodeWalls = components['schemas']['NodeWalls'];
 export type Outcome = components['schemas']['Outcome'];
 export type Person = components['schemas']['Person'];
 export type PreviewLink = components['schemas']['PreviewLink'];
@@ -7382,6 +7512,26 @@ export interface operations {
             };
         };
     };
+    nodes_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeList"];
+                };
+            };
+        };
+    };
     routes_find: {
         parameters: {
             query?: never;
@@ -8094,6 +8244,29 @@ export interface operations {
             };
         };
     };
+    domains_ask: {
+        parameters: {
+            query?: {
+                /** @description The name; it has to be given. */
+                domain?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CertifiedName"];
+                };
+            };
+        };
+    };
     node_healthz: {
         parameters: {
             query?: never;
@@ -8110,6 +8283,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    metrics_serve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Everything that is measured here. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/openmetrics-text; version=1.0.0; charset=utf-8": string;
                 };
             };
         };

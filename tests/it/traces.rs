@@ -131,7 +131,7 @@ async fn a_callers_trace_goes_on_through_events_to_who_is_asked_next() {
             let kv_ = kv::collection("c");
             kv_.set("k", 1); kv_.increment("k", 1); kv_.delete("k");
             let d = docs::collection("d").create(#{ a: 1 });
-            files::collection("f").create("x.txt", "text/plain", "x".to_blob());
+            files::collection("f").create("x.txt", "x");
             queue::send("q", "m");
             pubsub::publish("t", "m");
             invoke::start("handler", #{});
@@ -343,7 +343,8 @@ async fn what_passes_is_tried_again() {
     assert_eq!(busy.origin.received().len(), 2);
 }
 
-#[tokio::test]
+// The collector answers while the node is waited for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_behind_its_walls_tells_a_collector_of_itself_to_its_end() {
     let (scratch, database, collector) = (Scratch::new(), Database::create().await, Collector::start().await);
     let endpoint = format!("http://{}", collector.origin.address);

@@ -122,8 +122,8 @@ impl Ingress {
     async fn run(&self, request_id: RequestId, target: Target, parts: &Parts, body: Body) -> Response {
         let execution_id = ExecutionId::at(self.services.clock.now());
         let call = Identity::of_request(execution_id, request_id, target.script.clone());
-        if let Err(refused) = self.invoker.let_in(call) {
-            let mut response = Refusal::of(FailureCode::Overloaded).after(refused.retry_after).answer(request_id);
+        if let Err(full) = self.invoker.let_in(call) {
+            let mut response = Refusal::of(FailureCode::Overloaded).after(Some(full.retry_after)).answer(request_id);
             insert_id(response.headers_mut(), EXECUTION_ID, &execution_id.0);
             return response;
         }

@@ -151,15 +151,17 @@ impl Invoker {
     /// Turns a call of the script away, and records that, while the node is too far behind to begin it. Nothing was done for it.
     ///
     /// # Errors
-    /// What became of the call.
-    pub fn let_in(&self, call: Identity) -> Result<(), Ended> {
+    /// It is turned away; when another may be let in.
+    pub fn let_in(&self, call: Identity) -> Result<(), Full> {
         let inner = &self.inner;
         if inner.backlog.admit(call.script.app_id, inner.services.quota(call.script.app_id).weight) {
             return Ok(());
         }
-        let refused = Refused::Full(Full { retry_after: Duration::from_secs(1) }).ended(false);
+        let full = Full { retry_after: Duration::from_secs(1) };
+        let refused = Refused::Full(full).ended(false);
+        inner.services.counts.call(InvocationType::Http, refused.outcome, Some(FailureCode::Overloaded), &refused.usage);
         inner.recorder.record(call.recorded(inner.services.clock.now(), &refused));
-        Err(refused)
+        Err(full)
     }
 
     /// Runs a script once and records it. The caller may stop waiting; the invocation goes on.

@@ -179,7 +179,7 @@ fn pruning_keeps_what_others_need() {
     drop(repository);
     let repository = Repository::open(home.path(), None, Access::Prune).unwrap();
     let keep = "last=1".parse().unwrap();
-    assert_eq!(repository.outside(&keep).unwrap(), [first.id.clone()]);
+    assert_eq!(repository.outside(&keep).unwrap(), std::slice::from_ref(&first.id));
     let pruned = repository.prune(&[first.id]).unwrap();
     // Its own chunk, its page, and nobody's.
     assert_eq!((pruned.snapshots, pruned.chunks), (1, 3));

@@ -24,7 +24,7 @@ const HOLD: i64 = 0x7069_636c_6f75_6403;
 /// The migrator's own.
 const APPLIED: &str = "_sqlx_migrations";
 /// Has rows in a database that nobody has used yet.
-const FRESH: [&str; 3] = [APPLIED, "audit_head", "file_volumes"];
+const FRESH: [&str; 5] = [APPLIED, "audit_head", "file_volumes", "nodes", "schema_compat"];
 /// What means nothing on another server, and what is written in its place.
 const ELSEWHERE: [(&str, &str, &str); 1] = [("executions", "txid", "0::bigint")];
 

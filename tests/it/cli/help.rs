@@ -46,6 +46,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("audit", &["list"]),
     ("usage", &[]),
     ("limits", &[]),
+    ("nodes", &[]),
     ("grants", &["get", "set"]),
     ("restrictions", &["get", "set"]),
     ("quota", &["get", "set"]),

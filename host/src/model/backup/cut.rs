@@ -71,7 +71,7 @@ impl Rows {
     ///
     /// # Errors
     /// What came is no such stream, or a row of it is longer than `BACKUP_ROW_BYTES_MAX`.
-    pub fn next(&mut self) -> Result<Option<&[u8]>> {
+    pub fn next_row(&mut self) -> Result<Option<&[u8]>> {
         if !self.has_begun {
             let Some(header) = self.bytes.get(..HEADER_BYTES) else { return Ok(None) };
             let extra =
@@ -199,7 +199,7 @@ mod tests {
         let (mut rows, mut found) = (Rows::default(), Vec::new());
         for piece in stream.chunks(piece) {
             rows.feed(piece);
-            while let Some(row) = rows.next()? {
+            while let Some(row) = rows.next_row()? {
                 found.push(row.to_vec());
             }
         }
@@ -234,7 +234,7 @@ mod tests {
             head.extend(((bytes - 6) as i32).to_be_bytes());
             let mut rows = Rows::default();
             rows.feed(&head);
-            rows.next().map(|row| row.is_none())
+            rows.next_row().map(|row| row.is_none())
         };
         assert!(row(limits::BACKUP_ROW_BYTES_MAX).unwrap());
         assert!(row(limits::BACKUP_ROW_BYTES_MAX + 1).is_err());

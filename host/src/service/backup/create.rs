@@ -152,7 +152,7 @@ impl Reading<'_> {
         let mut bytes = 0;
         while let Some(piece) = stream.next().await {
             rows.feed(&piece?);
-            while let Some(row) = rows.next()? {
+            while let Some(row) = rows.next_row()? {
                 if let Some((chunk, items)) = cutter.push(row) {
                     bytes += chunk.len() as u64;
                     writer = self.push(writer, repository::Kind::Rows, chunk, items).await?;

@@ -171,7 +171,7 @@ fn count(raw: Vec<u8>) -> Result<u64> {
     let bytes = raw.len();
     let mut rows = Rows::bare(raw);
     let (mut items, mut read) = (0, 0);
-    while let Some(row) = rows.next()? {
+    while let Some(row) = rows.next_row()? {
         (items, read) = (items + 1, read + row.len());
     }
     if read == bytes { Ok(items) } else { Err(Error::internal("a row is cut off")) }

@@ -257,7 +257,7 @@ async fn sqlx_set(State(shared): Plain) -> impl IntoResponse {
     let value = Stored { encoding: Encoding::Json, bytes: b"1".to_vec() };
     let told = picloud::model::event::Told {
         event: picloud::id::EventId::at(now),
-        origin: picloud::model::event::Origin { request_id: picloud::id::RequestId::at(now), depth: 0 },
+        origin: picloud::model::event::Origin::of(picloud::id::RequestId::at(now)),
     };
     picloud::store::kv::set(&mut db, now, *app, "c", &key, &value, None, None, &told).await.expect("the statement runs");
     Json(Value::Null)

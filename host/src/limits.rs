@@ -2,6 +2,7 @@
 
 mod access;
 mod archive;
+mod backlog;
 mod backup;
 mod client;
 mod connections;
@@ -24,6 +25,7 @@ mod usage;
 
 pub use self::access::*;
 pub use self::archive::*;
+pub use self::backlog::*;
 pub use self::backup::*;
 pub use self::client::*;
 pub use self::connections::*;
@@ -433,15 +435,6 @@ pub const ADMISSION_RETRY_MS: u64 = 50;
 pub const ADMISSION_QUEUE_MAX: usize = 1_024;
 /// Of these, calls of one app.
 pub const ADMISSION_QUEUE_PER_APP_MAX: usize = 256;
-/// Past capacity requests are refused once something ready has waited longer than this for the common threads, ms ...
-pub const BACKLOG_MS: u64 = 100;
-/// (where calls of other apps came lately, whose calls wait behind those of one, than this, ms)
-pub const BACKLOG_CROWDED_MS: u64 = 20;
-/// ... for as long as this, ms; and none is any more after as long without.
-pub const BACKLOG_PATIENCE_MS: u64 = 100;
-/// While requests come it is looked for that this often, ms; not any more this long after the last one, ms.
-pub const BACKLOG_LOOK_MS: u64 = 20;
-pub const BACKLOG_REST_MS: u64 = 1_000;
 /// A failure as it is recorded: its message, bytes.
 pub const FAILURE_MESSAGE_BYTES_MAX: usize = 4 << 10;
 /// A failure as it is recorded: a function's or script's name, bytes.

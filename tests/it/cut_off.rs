@@ -112,6 +112,8 @@ async fn a_node_that_is_cut_off_says_so_after_a_while_and_is_back_with_what_it_m
     let other = Server::serve(&scratches[1], &database, &[]).await;
     let shop = node.client.create_app("shop").await;
     shop.deploy("/hello", r#""hello""#).await;
+    // Its program is held ready from now on.
+    shop.get("/hello").await.expect(200);
     assert_eq!(health(&node).await, 200);
 
     cable.cut();

@@ -73,6 +73,8 @@ ids! {
     DeliveryId,
     /// One start of a node.
     NodeId,
+    /// What a subscriber shows.
+    SubscriberTokenId,
 }
 
 /// RFC 9562 §5.7. The thread's own generator rather than a system call: each request makes two ids.

@@ -286,6 +286,7 @@ const EVERY_FUNCTION: &str = r#"
         size: type_of(queue::size("q")),
         publish: type_of(pubsub::publish("t", 1)),
         publish_durable: type_of(pubsub::publish_durable("t", 1)),
+        subscriber_token: type_of(pubsub::subscriber_token("t")),
         list: kinds(all),
         list_of_more: kinds(first),
         listed: kinds(all.items[0]),

@@ -64,6 +64,7 @@ mod health;
 mod metrics;
 mod openapi;
 mod quota;
+mod realtime;
 mod recording;
 mod routing;
 mod script_db;

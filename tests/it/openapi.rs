@@ -376,6 +376,16 @@ async fn what_is_answered_about_events_is_as_described() {
     shop.letters(1).await;
     held.get("/api/v1/admin/apps/{app}/queues", &["shop"]).await;
     held.get("/api/v1/admin/apps/{app}/topics", &["shop"]).await;
+    let (topic, tokens) = ("/api/v1/admin/apps/{app}/topics/{topic}", "/api/v1/admin/apps/{app}/subscriber_tokens");
+    for access in ["token", "public"] {
+        held.call("put", topic, &["shop", "orders.paid"], "", Some(json!({ "access": access }))).await;
+    }
+    held.get(topic, &["shop", "orders.paid"]).await;
+    let token = held.post(tokens, &["shop"], json!({ "topics": ["orders.*"], "ttl_s": 60 })).await;
+    shop.run(r#"pubsub::subscriber_token("orders.paid")"#).await.expect(200);
+    held.get(tokens, &["shop"]).await;
+    held.call("delete", &format!("{tokens}/{{token_id}}"), &["shop", id(&token)], "", None).await;
+    held.call("delete", topic, &["shop", "orders.paid"], "", None).await;
     held.get("/api/v1/admin/apps/{app}/dead_letters/count", &["shop"]).await;
     let letters = held.call("get", "/api/v1/admin/apps/{app}/dead_letters", &["shop"], "?source=queue", None).await;
     let letter = id(&letters["items"][0]);

@@ -157,6 +157,9 @@ fn things() -> Vec<(&'static str, &'static str, Option<Value>)> {
         ("PATCH", "/api/v1/admin/apps/{app}/triggers/{trigger_id}", Some(json!({ "enabled": false }))),
         ("DELETE", "/api/v1/admin/apps/{app}/triggers/{trigger_id}", None),
         ("POST", "/api/v1/admin/apps/{app}/triggers/{trigger_id}/run", None),
+        ("GET", "/api/v1/admin/apps/{app}/topics/{topic}", None),
+        ("DELETE", "/api/v1/admin/apps/{app}/topics/{topic}", None),
+        ("DELETE", "/api/v1/admin/apps/{app}/subscriber_tokens/{token_id}", None),
         ("GET", "/api/v1/admin/apps/{app}/dead_letters/{letter_id}", None),
         ("POST", "/api/v1/admin/apps/{app}/dead_letters/{letter_id}/replay", None),
         ("POST", "/api/v1/admin/apps/{app}/dead_letters/{letter_id}/resolve", Some(json!({ "reason": "mine" }))),
@@ -164,7 +167,7 @@ fn things() -> Vec<(&'static str, &'static str, Option<Value>)> {
 }
 
 /// These name what need not be there, or people, who are no app's.
-const NAMES: [(&str, &str); 11] = [
+const NAMES: [(&str, &str); 12] = [
     ("PUT", "/api/v1/admin/apps/{app}/members/{user_id}"),
     ("PUT", "/api/v1/admin/apps/{app}/secrets/{name}"),
     ("GET", "/api/v1/admin/apps/{app}/kv/{collection}"),
@@ -175,6 +178,7 @@ const NAMES: [(&str, &str); 11] = [
     ("POST", "/api/v1/admin/apps/{app}/files/{collection}"),
     ("POST", "/api/v1/admin/apps/{app}/queues/{name}/messages"),
     ("POST", "/api/v1/admin/apps/{app}/queues/{name}/purge"),
+    ("PUT", "/api/v1/admin/apps/{app}/topics/{topic}"),
     ("POST", "/api/v1/admin/apps/{app}/topics/{topic}/messages"),
 ];
 
@@ -189,6 +193,8 @@ async fn state(world: &World) -> Vec<Value> {
         "/api/v1/admin/apps/{app}/docs/{collection}",
         "/api/v1/admin/apps/{app}/files/{collection}",
         "/api/v1/admin/apps/{app}/triggers",
+        "/api/v1/admin/apps/{app}/topics",
+        "/api/v1/admin/apps/{app}/subscriber_tokens",
         "/api/v1/admin/apps/{app}/dead_letters",
         "/api/v1/admin/scripts/{script_id}/routes",
         "/api/v1/admin/scripts/{script_id}/versions",

@@ -59,7 +59,7 @@ fn the_component_imports_exactly_its_world() {
         ("picloud:sandbox/http@0.1.0", &["send"]),
         ("picloud:sandbox/kv@0.1.0", &["delete", "get", "get-entry", "has", "increment", "list", "set"]),
         ("picloud:sandbox/log@0.1.0", &["write"]),
-        ("picloud:sandbox/pubsub@0.1.0", &["publish"]),
+        ("picloud:sandbox/pubsub@0.1.0", &["publish", "subscriber-token"]),
         ("picloud:sandbox/queue@0.1.0", &["send", "size"]),
         ("picloud:sandbox/retry@0.1.0", &["pause"]),
         ("picloud:sandbox/secrets@0.1.0", &["delete", "get", "list", "set"]),

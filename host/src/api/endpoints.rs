@@ -9,7 +9,7 @@ use super::openapi::schemas::Schemas;
 use super::{
     Api, apps, archive, audit, dead_letters, deployments, docs, domains, execute, executions, files, follow, grants, health,
     keys, kv, limits, members, metrics, node, nodes, openapi, previews, queues, quota, restrictions, routes, scripts, secrets,
-    sessions, splits, test_calls, triggers, usage, users,
+    sessions, splits, subscriber_tokens, test_calls, topics, triggers, usage, users,
 };
 use crate::model::access::Rule::{self, App, Instance, LoggedIn, Public, SignedIn, SomeApp};
 use crate::model::access::Scope::{AppAdmin, DomainManage, InstanceAdmin, LogRead, RouteWrite, ScriptRead, ScriptWrite};
@@ -169,8 +169,14 @@ pub(super) fn table() -> Vec<Endpoint> {
         get   ("/api/v1/admin/apps/{app}/queues",                                App(AppAdmin),           queues::list,               "Lists the queues, and what waits in them."),
         post  ("/api/v1/admin/apps/{app}/queues/{name}/messages",                App(AppAdmin),           queues::send,               "Sends a message to a queue.").or(&[503]),
         post  ("/api/v1/admin/apps/{app}/queues/{name}/purge",                   App(AppAdmin),           queues::purge,              "Throws away what waits in a queue."),
-        get   ("/api/v1/admin/apps/{app}/topics",                                App(AppAdmin),           queues::topics,             "Lists the topics that something was published to."),
+        get   ("/api/v1/admin/apps/{app}/topics",                                App(AppAdmin),           queues::topics,             "Lists the topics that something was published to, or that are registered."),
+        get   ("/api/v1/admin/apps/{app}/topics/{topic}",                        App(AppAdmin),           topics::get,                "Reads a topic."),
+        put   ("/api/v1/admin/apps/{app}/topics/{topic}",                        App(AppAdmin),           topics::put,                "Registers a topic, and says who may subscribe to it.").or(&[503]),
+        delete("/api/v1/admin/apps/{app}/topics/{topic}",                        App(AppAdmin),           topics::delete,             "Takes a topic's registration back: nobody may subscribe any more.").or(&[503]),
         post  ("/api/v1/admin/apps/{app}/topics/{topic}/messages",               App(AppAdmin),           queues::publish,            "Publishes a message to a topic.").or(&[503]),
+        get   ("/api/v1/admin/apps/{app}/subscriber_tokens",                     App(AppAdmin),           subscriber_tokens::list,    "Lists the tokens of subscribers that have not expired."),
+        post  ("/api/v1/admin/apps/{app}/subscriber_tokens",                     App(AppAdmin),           subscriber_tokens::create,  "Makes a token for a subscriber; it is told this once."),
+        delete("/api/v1/admin/apps/{app}/subscriber_tokens/{token_id}",          App(AppAdmin),           subscriber_tokens::delete,  "Takes a token back, and sends away who subscribes with it."),
 
         get   ("/api/v1/admin/apps/{app}/dead_letters",                          App(AppAdmin),           dead_letters::list,         "Lists the dead letters, newest first."),
         get   ("/api/v1/admin/apps/{app}/dead_letters/count",                    App(AppAdmin),           dead_letters::count,        "Counts the dead letters."),

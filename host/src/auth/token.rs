@@ -1,5 +1,5 @@
-//! Bearer tokens, all random: `pics_` and 64 hex digits for a session, `pic_` and 76 for an API key. The prefixes let people
-//! and scanners tell one when they see it.
+//! Bearer tokens, all random: `pics_` and 64 hex digits for a session, `pic_` and 76 for an API key, `picr_` and 64 for who subscribes
+//! to an app's topics. The prefixes let people and scanners tell one when they see it.
 //!
 //! Only a token's SHA-256 is stored: 256 random bits need no slow hash, and a stolen database lets nobody in. A key's first
 //! 12 digits are stored in clear beside it: they find its row, and let a person tell their keys apart.
@@ -12,6 +12,7 @@ use crate::model::text;
 
 const SESSION: &str = "pics_";
 const KEY: &str = "pic_";
+const SUBSCRIBER: &str = "picr_";
 const SECRET_DIGITS: usize = 64;
 /// `pic_` and as many digits are a key's prefix.
 const PREFIX_DIGITS: usize = 12;
@@ -41,6 +42,23 @@ pub fn mint_session() -> Result<(String, Hash)> {
     Ok((token, hash))
 }
 
+/// A new token for a subscriber, to be shown once, and its stored form.
+pub fn mint_subscriber() -> Result<(String, Hash)> {
+    let token = format!("{SUBSCRIBER}{}", text::hex(&super::random::<{ SECRET_DIGITS / 2 }>()?));
+    let hash = hash(&token);
+    Ok((token, hash))
+}
+
+/// The stored form of what may be a subscriber's token; `None` for text that cannot be one.
+pub fn read_subscriber(token: &str) -> Option<Hash> {
+    let digits = token.strip_prefix(SUBSCRIBER)?;
+    (digits.len() == SECRET_DIGITS && is_hex(digits)).then(|| hash(token))
+}
+
+fn is_hex(digits: &str) -> bool {
+    digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
 pub fn mint_key() -> Result<NewKey> {
     let prefix = format!("{KEY}{}", text::hex(&super::random::<{ PREFIX_DIGITS / 2 }>()?));
     let token = format!("{prefix}{}", text::hex(&super::random::<{ SECRET_DIGITS / 2 }>()?));
@@ -50,7 +68,6 @@ pub fn mint_key() -> Result<NewKey> {
 
 /// What a text may be the token of; `None` for text that cannot be one.
 pub fn read(token: &str) -> Option<Presented<'_>> {
-    let is_hex = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     if let Some(digits) = token.strip_prefix(SESSION) {
         return (digits.len() == SECRET_DIGITS && is_hex(digits)).then(|| Presented::Session(hash(token)));
     }
@@ -85,6 +102,18 @@ mod tests {
         assert_eq!((one.token.len(), one.prefix.len()), (80, 16));
         assert_eq!(read(&one.token), Some(Presented::Key { prefix: &one.prefix, hash: one.hash }));
         assert!(is_same(&one.hash, &one.hash) && !is_same(&one.hash, &two.hash) && !is_same(&[], &one.hash));
+    }
+
+    #[test]
+    fn a_subscribers_token_is_none_of_a_person_and_the_other_way_round() {
+        let (token, stored) = mint_subscriber().unwrap();
+        assert_eq!((read_subscriber(&token), read(&token), token.len()), (Some(stored), None, 69));
+        for bad in ["", "picr_", &token[1..], &token[..68], &format!("{token}0"), &token.to_uppercase()] {
+            assert_eq!(read_subscriber(bad), None, "{bad}");
+        }
+        for other in [mint_session().unwrap().0, mint_key().unwrap().token] {
+            assert_eq!(read_subscriber(&other), None);
+        }
     }
 
     #[test]

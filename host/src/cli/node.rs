@@ -240,6 +240,7 @@ async fn assemble(
     if let Some(plan) = backup::plan(settings)? {
         shutdown::spawn("backups", service::backup::follow(services.clone(), plan, shutdown.clone()));
     }
+    shutdown::spawn("realtime", service::realtime::work(services.clone(), shutdown.clone()));
     let company = if database.is_private() { Company::Alone } else { Company::Others };
     let workers = match roles.workers {
         true => Workers::start(services.clone(), invoker.clone(), company, shutdown).await.map_err(failed)?,

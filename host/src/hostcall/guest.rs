@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::egress::Allowance;
 use crate::error::{Error, Kind};
 use crate::fair::Place;
-use crate::id::{AppId, RequestId};
+use crate::id::{AppId, RequestId, ScriptId};
 use crate::limits::{DATABASE_ACQUIRE_MS, LOG_LINE_COST_MIN, MIB};
 use crate::model::event::Origin;
 use crate::model::execution::LogLine;
@@ -37,6 +37,7 @@ pub struct Reach {
 /// The invocation that the host calls are of.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller {
+    pub script_id: ScriptId,
     pub request_id: RequestId,
     /// Scripts that called each other to get here; 0 for one that was called from outside.
     pub depth: u32,
@@ -53,8 +54,8 @@ pub struct Caller {
 impl Reach {
     /// Of an invocation that no other script called and that can call none.
     pub fn alone(app_id: AppId, services: Arc<Services>) -> Self {
-        let (request_id, deadline) = (RequestId(uuid::Uuid::nil()), Instant::now());
-        let caller = Caller { request_id, depth: 0, event_depth: 0, deadline, is_background: false, trace: None };
+        let (script_id, request_id, deadline) = (ScriptId(uuid::Uuid::nil()), RequestId(uuid::Uuid::nil()), Instant::now());
+        let caller = Caller { script_id, request_id, depth: 0, event_depth: 0, deadline, is_background: false, trace: None };
         Self { app_id, services, caller, scripts: Arc::new(Scripts::none()), watched_since: None }
     }
 

@@ -12,9 +12,11 @@
 //! - `/healthz` is answered on hosts that are no app's: 200, or 503 once the node was told to end or the database has been out of
 //!   reach for seconds. An app's host is the app's alone: its `/healthz` is its own.
 //! - Below `/.well-known/picloud/email/` of an app's host the platform answers itself: mail comes in there.
+//! - Below `/realtime/` of an app's host the platform answers itself, too: `realtime` is who subscribes to topics.
 //! - A host under a slug that an app had before is sent on (308) to the same under its slug now, whatever is asked for. No
 //!   other host that is no app's has anything of an app: the token of a claimed domain least of all (`service::domains`).
-//! - `v7--{slug}.{apps domain}` is deployment 7 of the app, for those who may see it; mail comes in at no such host.
+//! - `v7--{slug}.{apps domain}` is deployment 7 of the app, for those who may see it; mail comes in at no such host, nor is a topic
+//!   subscribed to there.
 //! - A route that is `async` stores the call and answers 202 with the id of the execution to come.
 //! - HEAD runs the GET route and loses the body. OPTIONS that no route takes is answered with `Allow`.
 //!
@@ -26,6 +28,7 @@ mod deployment;
 mod exchange;
 mod held;
 mod preview;
+mod realtime;
 mod refusal;
 mod split;
 
@@ -104,6 +107,10 @@ impl Ingress {
             Decision::Refuse { app, refusal } => (app, refusal.answer(request_id)),
             Decision::TakeMail { app, trigger } => {
                 let response = Box::pin(self.take_mail(request_id, &app, trigger, &parts, body)).await;
+                (Some(app), response)
+            }
+            Decision::Subscribe { app, topic } => {
+                let response = Box::pin(self.subscribe(request_id, &app, &topic, &parts)).await;
                 (Some(app), response)
             }
             Decision::Run(target) => {
@@ -283,6 +290,10 @@ enum Decision {
         app: Arc<AppTable>,
         trigger: TriggerId,
     },
+    Subscribe {
+        app: Arc<AppTable>,
+        topic: String,
+    },
     Answer {
         app: Option<Arc<AppTable>>,
         response: Response,
@@ -325,9 +336,9 @@ fn decide<'p>(directory: &Directory, parts: &'p Parts) -> Step<'p> {
             return Step::Decided(send_on(app, &now, parts));
         }
         if let Some((app, number, host)) = directory.preview(asked_host) {
-            return match mail_in::trigger_of(path) {
-                Some(_) => refuse(Some(app.clone()), Refusal::NOT_FOUND),
-                None => Step::Preview(preview::Asked { app: app.clone(), number, host }),
+            return match mail_in::trigger_of(path).is_some() || service::realtime::asked(path).is_some() {
+                true => refuse(Some(app.clone()), Refusal::NOT_FOUND),
+                false => Step::Preview(preview::Asked { app: app.clone(), number, host }),
             };
         }
         return match (path, &parts.method) {
@@ -342,6 +353,9 @@ fn decide<'p>(directory: &Directory, parts: &'p Parts) -> Step<'p> {
             (Some(_), _) => refuse(Some(app.clone()), Refusal::method_not_allowed(&["POST"])),
             (None, _) => refuse(Some(app.clone()), Refusal::NOT_FOUND),
         };
+    }
+    if let Some(asked) = service::realtime::asked(path) {
+        return Step::Decided(realtime::decide(app, asked, parts));
     }
     match app.split {
         // A preflight brings no cookie, so it cannot tell who will answer what comes after it.

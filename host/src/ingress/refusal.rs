@@ -64,6 +64,19 @@ impl Refusal {
         "this route answers later, and what is answered later runs what is active: a preview has no such runs",
     );
 
+    pub(super) const NOT_A_SUBSCRIBER: Self = Self::new(
+        StatusCode::UNAUTHORIZED,
+        "unauthenticated",
+        "this topic is for those with a token: send one that is good as `authorization: Bearer …` or as the parameter `token`",
+    );
+    pub(super) const OTHER_TOPICS: Self =
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "the token is good, but not for this topic");
+    pub(super) const NO_EVENT_ID: Self = Self::new(
+        StatusCode::BAD_REQUEST,
+        "malformed_request",
+        "the id of the last event is no number: send one as a stream gave it, or none",
+    );
+
     const fn new(status: StatusCode, code: &'static str, message: &'static str) -> Self {
         Self {
             status,

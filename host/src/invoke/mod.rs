@@ -454,7 +454,8 @@ impl Inner {
         let (depth, event_depth) = by.map_or((0, event_depth), |by| (by.depth, by.event_depth));
         let (request_id, deadline) = (call.request_id, Instant::now() + time);
         let trace = trace.map(|trace| trace.under(call.execution_id));
-        let caller = Caller { request_id, depth, event_depth, deadline, is_background, trace };
+        let script_id = script.script_id;
+        let caller = Caller { script_id, request_id, depth, event_depth, deadline, is_background, trace };
         let scripts = match &of {
             Of::Active | Of::Stored => self.scripts.clone(),
             Of::Deployment(of) => of.calls.clone(),

@@ -41,6 +41,7 @@ pub mod secret;
 pub mod split;
 pub mod storage;
 pub mod text;
+pub mod topic;
 pub mod trace;
 pub mod trigger;
 pub mod usage;

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::text;
+use super::topic::Access;
 use crate::error::{Error, Result};
 use crate::id::TriggerId;
 use crate::limits;
@@ -26,15 +27,22 @@ pub struct Queue {
     pub trigger_id: Option<TriggerId>,
 }
 
-/// A topic that something was published to.
+/// A topic that something was published to, or that is registered.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[schemars(example = topic_example())]
 pub struct Topic {
     pub name: String,
+    /// Whether somebody said who may subscribe to it.
+    pub registered: bool,
+    /// Who may; of one that is not registered nobody.
+    pub access: Access,
     pub published: u64,
     /// Of these, messages that no trigger was for.
     pub unmatched: u64,
-    pub last_at: DateTime<Utc>,
+    /// Null before the first.
+    pub last_at: Option<DateTime<Utc>>,
+    /// The number of the last message that subscribers could get; 0 before the first.
+    pub last_seq: u64,
     /// Active triggers that are for it now.
     pub triggers: u64,
 }
@@ -84,9 +92,12 @@ fn queue_example() -> Value {
 fn topic_example() -> Value {
     json!({
         "name": "orders.paid",
+        "registered": true,
+        "access": "token",
         "published": 128,
         "unmatched": 4,
         "last_at": "2026-01-02T03:04:05.678901Z",
+        "last_seq": 128,
         "triggers": 2
     })
 }

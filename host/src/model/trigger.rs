@@ -177,11 +177,7 @@ impl NewRule {
                 Ok(Rule::Cron { schedule, next_tick_at })
             }
             Self::Pubsub { topic } => {
-                check_pattern("topic", &topic, limits::TOPIC_NAME_BYTES_MAX)?;
-                if topic.ends_with('*') && topic != "*" && !topic.ends_with(".*") {
-                    let message = format!("topic `{topic}` has a `*` that follows no dot; write `*`, `name` or `prefix.*`");
-                    return Err(Error::invalid("topic", message));
-                }
+                check_topics("topic", &topic)?;
                 Ok(Rule::Pubsub { topic })
             }
             Self::Queue { queue } => {
@@ -222,6 +218,16 @@ pub fn check_queue(name: &str) -> Result<()> {
 /// A topic that is published to: 1..=`TOPIC_NAME_BYTES_MAX` bytes, no NUL, no `*`.
 pub fn check_topic(name: &str) -> Result<()> {
     plain_name("topic", name, limits::TOPIC_NAME_BYTES_MAX)
+}
+
+/// A pattern of topics: `*`, a name, or `prefix.*`; 1..=`TOPIC_NAME_BYTES_MAX` bytes, no NUL.
+pub fn check_topics(field: &str, pattern: &str) -> Result<()> {
+    check_pattern(field, pattern, limits::TOPIC_NAME_BYTES_MAX)?;
+    if pattern.ends_with('*') && pattern != "*" && !pattern.ends_with(".*") {
+        let message = format!("{field} `{pattern}` has a `*` that follows no dot; write `*`, `name` or `prefix.*`");
+        return Err(Error::invalid(field, message));
+    }
+    Ok(())
 }
 
 fn plain_name(field: &str, name: &str, bytes_max: usize) -> Result<()> {

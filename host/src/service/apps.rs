@@ -130,6 +130,7 @@ async fn delete_once(s: &Services, by: &Principal, id: AppId, what: Deletion, if
     }
     store::apps::delete(&mut tx, id).await?;
     store::signals::routing_changed(&mut tx).await?;
+    store::signals::subscribers_changed(&mut tx).await?;
     let before = Some(json!({ "slug": app.slug, "name": app.name, "scripts": count }));
     let told = Change { action: "app.delete", app_id: Some(id), target: id.to_string(), before, after: None };
     audit::append(&mut tx, s.now(), Some(by), told).await?;

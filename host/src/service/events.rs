@@ -127,9 +127,11 @@ pub async fn settle_doubts(services: Arc<Services>) {
     loop {
         services.events.doubts.notified().await;
         services.events.changed();
+        services.realtime.doubt();
         tokio::time::sleep(Duration::from_millis(limits::EVENT_DOUBT_MS)).await;
         services.events.changed();
         services.events.forsaken.notify_one();
+        services.realtime.doubt();
     }
 }
 

@@ -63,6 +63,7 @@ pub mod previews;
 pub mod queues;
 pub mod quotas;
 pub mod reach;
+pub mod realtime;
 pub mod restrictions;
 pub mod retention;
 pub mod routes;
@@ -73,6 +74,7 @@ pub mod secrets;
 pub mod sessions;
 pub mod splits;
 pub mod storage;
+pub mod subscriber_tokens;
 pub mod topics;
 pub mod triggers;
 pub mod usage;
@@ -127,6 +129,8 @@ pub struct Services {
     pub vault: Vault,
     /// Who follows logs on this node.
     pub follow: follow::Hub,
+    /// Who subscribes to topics on this node.
+    pub realtime: realtime::Hub,
     /// What wakes the workers.
     pub events: events::Events,
     /// When scripts' entries expire.
@@ -194,6 +198,7 @@ impl Services {
             logins: Throttle::default(),
             vault: Vault::open(&settings.data_dir, settings.secret_key.as_ref())?,
             follow: follow::Hub::default(),
+            realtime: realtime::Hub::default(),
             events: events::Events::default(),
             kv_expiry: kv::expiry::Expiry::default(),
             blobs: OnceLock::new(),

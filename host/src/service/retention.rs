@@ -1,5 +1,5 @@
 //! What is kept for a time only: records of executions with their logs, what apps used, dead letters, deduplication keys,
-//! answers of requests that may come again, leftovers of races. Deleted in transactions of `SWEEP_BATCH` rows, so that nobody
+//! messages of topics, tokens of subscribers, answers of requests that may come again, leftovers of races. Deleted in transactions of `SWEEP_BATCH` rows, so that nobody
 //! waits for it; a crash leaves the rest to the next sweep.
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -21,6 +21,8 @@ pub async fn sweep(s: &Services) -> Result<u64> {
     let kept = [
         Kept::Letters { resolved: ago(limits::DEAD_LETTER_RESOLVED_KEEP_S), dead: ago(limits::DEAD_LETTER_KEEP_S) },
         Kept::Keys { expired_by: now },
+        Kept::Messages { published_by: ago(limits::TOPIC_MESSAGE_KEEP_S) },
+        Kept::Tokens { expired_by: now },
         Kept::Events { before: EventId(before(ago(limits::EVENT_LEFTOVER_S))) },
         Kept::Answers { before: ago(limits::IDEMPOTENCY_WINDOW_S) },
         Kept::Records { before: ExecutionId(before(ago(limits::EXECUTION_KEEP_S))) },
@@ -46,6 +48,8 @@ pub async fn sweep(s: &Services) -> Result<u64> {
 enum Kept {
     Letters { resolved: DateTime<Utc>, dead: DateTime<Utc> },
     Keys { expired_by: DateTime<Utc> },
+    Messages { published_by: DateTime<Utc> },
+    Tokens { expired_by: DateTime<Utc> },
     Events { before: EventId },
     Answers { before: DateTime<Utc> },
     Records { before: ExecutionId },
@@ -59,6 +63,8 @@ impl Kept {
         Ok(match self {
             Self::Letters { resolved, dead } => store::dead_letters::sweep(tx, resolved, dead, rows).await?,
             Self::Keys { expired_by } => store::queues::sweep_keys(tx, expired_by, rows).await?,
+            Self::Messages { published_by } => store::topics::sweep_messages(tx, published_by, rows).await?,
+            Self::Tokens { expired_by } => store::subscriber_tokens::sweep(tx, expired_by, rows).await?,
             Self::Events { before } => store::events::sweep(tx, before, rows).await?,
             Self::Answers { before } => store::idempotency::sweep(tx, before, rows).await?,
             Self::Records { before } => store::executions::sweep(tx, before, rows).await?,

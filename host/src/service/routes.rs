@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::audit::{self, Change};
-use super::{Services, mail_in};
+use super::{Services, mail_in, realtime};
 use crate::error::{self, Error, Result};
 use crate::id::{RouteId, ScriptId};
 use crate::limits::ROUTES_PER_APP_MAX;
@@ -29,6 +29,7 @@ pub struct NewRoute {
 pub async fn create(s: &Services, by: &Principal, script: ScriptId, new: NewRoute) -> Result<Route> {
     let path = new.path.parse()?;
     mail_in::leave_free(&new.path)?;
+    realtime::leave_free(&new.path)?;
     let method = Method::parse_optional(new.method.as_deref())?;
     let dispatch_mode = DispatchMode::asked(new.dispatch_mode.as_deref())?;
     let gone = || Error::not_found("script");

@@ -55,6 +55,8 @@ pub mod slugs;
 pub mod snapshots;
 pub mod splits;
 pub mod storage;
+pub mod subscriber_tokens;
+pub mod topics;
 pub mod triggers;
 pub mod usage;
 pub mod users;
@@ -190,7 +192,9 @@ pub fn refusal(error: sqlx::Error) -> Error {
         | "queue_keys_app_id_fkey"
         | "members_app_id_fkey"
         | "api_keys_app_id_fkey"
-        | "secrets_app_id_fkey" => Error::not_found("app"),
+        | "secrets_app_id_fkey"
+        | "registered_topics_app_id_fkey"
+        | "subscriber_tokens_app_id_fkey" => Error::not_found("app"),
         "members_user_id_fkey" | "api_keys_user_id_fkey" => Error::not_found("user"),
         "routes_script_fkey" | "script_versions_script_fkey" | "triggers_script_fkey" => Error::not_found("script"),
         "images_script_version_fkey" => Error::not_found("version"),

@@ -1,11 +1,11 @@
-//! Queues and topics: what waits in `deliveries`, what `topics` counted, and `queue_keys`.
+//! Queues: what waits in `deliveries`, and `queue_keys`.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::id::{AppId, EventId, TriggerId};
-use crate::model::queue::{Queue, Topic};
+use crate::model::queue::Queue;
 
 /// Takes a deduplication key for a message until `expires_at`, unless another message has it; that message then.
 pub async fn take_key(
@@ -137,30 +137,4 @@ async fn forget(db: &mut PgConnection, app: AppId, queue: &str, events: &[Uuid])
         .await?;
     super::deliveries::delete_idle_events(db, events).await?;
     Ok(events.len() as u64)
-}
-
-/// An app's topics by name, after `after`.
-pub async fn topics(db: &mut PgConnection, app: AppId, after: &str, rows: i64) -> sqlx::Result<Vec<Topic>> {
-    let rows = sqlx::query!(
-        r#"SELECT name, published, unmatched, last_at,
-                  (SELECT count(*) FROM triggers t
-                   WHERE t.app_id = $1 AND t.kind = 'pubsub' AND t.state = 'active' AND pattern_covers(t.pattern, topics.name)
-                  ) AS "triggers!"
-           FROM topics WHERE app_id = $1 AND name > $2 ORDER BY name LIMIT $3"#,
-        app.0,
-        after,
-        rows
-    )
-    .fetch_all(db)
-    .await?;
-    let topics = rows.into_iter().map(|row| {
-        Ok(Topic {
-            name: row.name,
-            published: super::natural("published", row.published)?,
-            unmatched: super::natural("unmatched", row.unmatched)?,
-            last_at: row.last_at,
-            triggers: super::natural("triggers", row.triggers)?,
-        })
-    });
-    topics.collect()
 }

@@ -20,6 +20,24 @@ pub async fn roll_called(db: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
+/// The channel of messages that were published to topics that can be subscribed to.
+pub const TOPICS: &str = "picloud_topics";
+
+/// The channel of what decides who may subscribe: topics' access, tokens.
+pub const SUBSCRIBERS: &str = "picloud_subscribers";
+
+/// Tells every node that subscribers may be waiting for something.
+pub async fn published(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!(r#"SELECT pg_notify($1, '') IS NULL AS "sent""#, TOPICS).fetch_one(db).await?;
+    Ok(())
+}
+
+/// Tells every node to judge subscribers anew.
+pub async fn subscribers_changed(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!(r#"SELECT pg_notify($1, '') IS NULL AS "sent""#, SUBSCRIBERS).fetch_one(db).await?;
+    Ok(())
+}
+
 /// Tells every node that there are records to be read on from.
 pub async fn records_written(db: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!(r#"SELECT pg_notify($1, '') IS NULL AS "sent""#, RECORDS).fetch_one(db).await?;

@@ -41,6 +41,8 @@ impl World {
         app.post("/admin/apps/shop/docs/things", json!({ "id": "one", "data": {} })).await.expect(201);
         let upload = app.request(Method::POST, "/admin/apps/shop/files/things?name=one").bearer_auth(&app.token);
         let file = send(upload.body("one")).await.expect(201).json();
+        app.put("/admin/apps/shop/topics/news", json!({ "access": "token" })).await.expect(201);
+        let token = app.post("/admin/apps/shop/subscriber_tokens", json!({ "topics": ["news"] })).await.expect(201).json();
         let ada = people::add(&app, "ada", "member").await;
         people::admit(&shop, "ada", "app_admin").await;
         let ran = app.post(&format!("/execute/{}", script.id), json!({})).await.expect(200);
@@ -62,6 +64,7 @@ impl World {
             ("route_id", id(&route)),
             ("script_id", script.id),
             ("session_id", people::session_id(&app).await),
+            ("token_id", id(&token)),
             ("topic", "news".to_owned()),
             ("trigger_id", id(&trigger)),
             ("user_id", ada),

@@ -80,6 +80,7 @@ impl TestApp {
         let admin = serve(api::router(services.clone(), invoker.clone(), api::Config::default())).await;
         let shutdown = Shutdown::new();
         tokio::spawn(service::follow::work(services.clone(), shutdown.clone()));
+        tokio::spawn(service::realtime::work(services.clone(), shutdown.clone()));
         let workers = Workers::start(services.clone(), invoker, Company::Alone, &shutdown).await.expect("the workers start");
         let mut client = Client::new(data, admin);
         client.login(USERNAME, PASSWORD).await;

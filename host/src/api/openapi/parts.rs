@@ -37,7 +37,9 @@ pub(super) static TAGS: [(&str, &str); 34] = [
     ("secrets", "Values that go in, are read by scripts, and never come out here."),
     ("sessions", "Logging in and out, one's logins, one's password."),
     ("splits", "A part of an app's requests for another of its deployments."),
+    ("subscriber_tokens", "Tokens with which people outside subscribe to topics."),
     ("test_calls", "Scripts tried by those who work on them: run as a request would run them, with all that there is to know."),
+    ("topics", "Topics that can be subscribed to, and who may."),
     ("triggers", "Rules that lead events to scripts: one way to register for each kind, one list for all."),
     ("usage", "What apps use: by the minute, the hour and the day."),
     ("users", "People of this instance."),
@@ -194,6 +196,7 @@ pub(super) fn of_path(name: &str) -> (&'static str, Value, Value) {
         "trigger_id" => id("The trigger."),
         "letter_id" => id("The dead letter."),
         "execution_id" => id("The execution."),
+        "token_id" => id("The token."),
         _ => ("", text(), Value::Null),
     }
 }

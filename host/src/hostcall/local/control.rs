@@ -27,7 +27,7 @@ const FUNCTIONS: &[&str] = &[
     "docs.create", "docs.delete", "docs.find", "docs.find_one", "docs.get", "docs.list", "docs.patch", "docs.update",
     "email.send", "files.append", "files.create", "files.delete", "files.get", "files.head", "files.list",
     "files.read", "files.update", "http", "invoke.call", "invoke.start", "kv.delete", "kv.get", "kv.get_entry",
-    "kv.has", "kv.increment", "kv.list", "kv.set", "pubsub.publish", "queue.send", "queue.size", "secrets.delete",
+    "kv.has", "kv.increment", "kv.list", "kv.set", "pubsub.publish", "pubsub.subscriber_token", "queue.send", "queue.size", "secrets.delete",
     "secrets.get", "secrets.list", "secrets.set",
 ];
 /// Those whose answers can be scripted: the others answer from the world.

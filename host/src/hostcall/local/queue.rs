@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use wasmtime::component::Linker;
 
+use super::Role;
 use super::answers::Called;
 use super::events::{Message, text};
 use super::world::World;
@@ -16,6 +17,8 @@ use crate::id::EventId;
 use crate::model::event::{Origin, SendOptions, Source};
 use crate::model::grant::{Capability, Need};
 use crate::model::queue::{check_delay, check_key, message_text};
+use crate::model::text::hex;
+use crate::model::topic::NewSubscriberToken;
 use crate::model::trigger::{check_queue, check_topic};
 use crate::wit::queue as wit;
 
@@ -39,14 +42,36 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
             Ok(Given { value: here.world.lock().events.queued(&name), bytes: size_of::<u64>() })
         }))
     })?;
-    linker.instance("picloud:sandbox/pubsub@0.1.0")?.func_wrap_async("publish", |store, (topic, message): (String, Vec<u8>)| {
-        let called = Called::new("pubsub.publish", Need::new(Capability::Pubsub, &topic), &[("topic", topic.as_str())]);
+    let mut instance = linker.instance("picloud:sandbox/pubsub@0.1.0")?;
+    instance.func_wrap_async("publish", |store, (topic, message): (String, Vec<u8>)| {
+        let called = Called::new("pubsub.publish", need_topic(&topic), &[("topic", topic.as_str())]);
         let called = called.with("message", message.as_slice());
         Box::new(door::world(store, called, topic.len() + message.len(), move |here| {
             let id = publish(&here.world, here.origin(), &topic, message)?.to_string();
             Ok(Given { bytes: id.len(), value: id })
         }))
+    })?;
+    instance.func_wrap_async("subscriber-token", |store, (topics, ttl_s): (Vec<String>, Option<i64>)| {
+        let first = topics.first().map_or_else(|| Need::any(Capability::Pubsub), |topic| need_topic(topic));
+        let called = Called::about("pubsub.subscriber_token", first, &topics.join(" "));
+        let called = called.with("topics", topics.as_slice()).with("ttl_s", ttl_s);
+        let bytes_out = topics.iter().map(String::len).sum();
+        Box::new(door::world(store, called, bytes_out, move |here| {
+            if here.role != Role::Test {
+                topics.iter().try_for_each(|topic| here.world.require(&need_topic(topic)))?;
+            }
+            NewSubscriberToken { topics, ttl_s }.check(here.world.now())?;
+            // Nobody subscribes to a world: it is a token by its looks.
+            let mut secret = [0; 32];
+            here.world.fill(&mut secret);
+            let token = format!("picr_{}", hex(&secret));
+            Ok(Given { bytes: token.len(), value: token })
+        }))
     })
+}
+
+fn need_topic(topics: &str) -> Need {
+    Need::new(Capability::Pubsub, topics)
 }
 
 /// What a handler sees of a message of a queue.

@@ -30,7 +30,7 @@ use crate::model::script::{self, Module, Script, Version};
 use crate::model::storage::{self, Used};
 use crate::model::trigger::{Rule, State, Trigger};
 use crate::service::audit::{self, Change};
-use crate::service::{Services, access, apps, deployments, files, mail_in};
+use crate::service::{Services, access, apps, deployments, files, mail_in, realtime};
 use crate::store::{self, Tx};
 
 /// An app that is being made of an archive. Dropped before it is finished, nothing of it remains.
@@ -359,7 +359,8 @@ impl<'s> Import<'s> {
             let script_id = self.scripts.get(script).ok_or_else(out_of_order)?.id;
             let (id, app_id, created_at) = (RouteId::at(self.now), self.app.id, self.now);
             let route = Route { id, app_id, script_id, method, host, path, dispatch_mode, created_at };
-            if mail_in::trigger_of(&route.path.to_string()).is_some() {
+            let path = route.path.to_string();
+            if mail_in::trigger_of(&path).is_some() || realtime::asked(&path).is_some() {
                 let why = format!("the route {route} is below a path that the platform answers itself");
                 return Err(refused(MANIFEST, None, why));
             }

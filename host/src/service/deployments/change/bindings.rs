@@ -17,7 +17,7 @@ use crate::model::deployment::manifest::part_of;
 use crate::model::route::{self, DispatchMode, HostPattern, Method, Route};
 use crate::model::trigger::{NewTrigger, Rule, State, Trigger};
 use crate::service::triggers::{check_rule, is_permitted};
-use crate::service::{Services, mail_in};
+use crate::service::{Services, mail_in, realtime};
 use crate::store;
 
 /// Deletes the routes that are not to be, and makes those that are not there.
@@ -54,6 +54,7 @@ pub(super) async fn put_routes(
         let wrong =
             |error: Error| Error { message: format!("the route {}: {}", told_route(part), error.message).into(), ..error };
         mail_in::leave_free(&part.path).map_err(wrong)?;
+        realtime::leave_free(&part.path).map_err(wrong)?;
         let host = match part.host.as_deref() {
             None => None,
             Some(host) => {

@@ -1,0 +1,233 @@
+//! Subscribing to a topic of an app: a stream of events (`text/event-stream`), at a path that no script answers.
+//!
+//! | event | id | data |
+//! |---|---|---|
+//! | `message` | its number | `{"topic", "seq", "message", "published_at"}` on one line |
+//! | `gap` | the last number that is missing | `{"from", "to"}`: messages that are not kept any more |
+//! | `reset` | the last number there is | `{"seq"}`: the number that was asked for was never given out here |
+//!
+//! A stream begins with an id, so that a client which loses it before the first message misses none. Who may is said by the topic and
+//! by the token (`service::realtime`); a topic that is for triggers alone is answered as a path that is not there.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::response::Response;
+use futures_util::stream;
+use percent_encoding::percent_decode_str;
+use serde_json::json;
+use url::form_urlencoded;
+
+use super::refusal::Refusal;
+use super::{Decision, Ingress, cors, options};
+use crate::error::{Kind, Result};
+use crate::id::RequestId;
+use crate::limits;
+use crate::model::execution::FailureCode;
+use crate::model::route::AppTable;
+use crate::service::realtime::{Asked, Ending, Full, Refused, Subscriber, Told, subscribe};
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+const METHODS: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
+
+/// What is to be done with a request for a path of the platform's.
+pub(super) fn decide(app: &Arc<AppTable>, asked: Asked<'_>, parts: &Parts) -> Decision {
+    let app = app.clone();
+    let topic = match asked {
+        Asked::Topic(topic) => percent_decode_str(topic).decode_utf8().ok().map(std::borrow::Cow::into_owned),
+        Asked::Nothing => None,
+    };
+    let Some(topic) = topic else { return Decision::Refuse { app: Some(app), refusal: Refusal::NOT_FOUND } };
+    if cors::asked_method(&app.cors_origins, parts).is_some() {
+        let response = cors::preflight(&app.cors_origins, parts, Some(&METHODS));
+        return Decision::Answer { app: Some(app), response };
+    }
+    match parts.method {
+        Method::GET | Method::HEAD => Decision::Subscribe { app, topic },
+        Method::OPTIONS => Decision::Answer { app: Some(app), response: options(&METHODS) },
+        _ => Decision::Refuse { app: Some(app), refusal: Refusal::method_not_allowed(&METHODS) },
+    }
+}
+
+impl Ingress {
+    /// The stream, or why there is none.
+    pub(super) async fn subscribe(&self, request_id: RequestId, app: &AppTable, topic: &str, parts: &Parts) -> Response {
+        match self.subscriber(request_id, app, topic, parts).await {
+            Ok(subscriber) => stream(subscriber),
+            Err(refusal) => refusal.answer(request_id),
+        }
+    }
+
+    async fn subscriber(&self, request_id: RequestId, app: &AppTable, topic: &str, parts: &Parts) -> Result<Subscriber, Refusal> {
+        // One of the app's requests, and while it is judged one of its statements.
+        let _statement = self.let_in_to_store(app).await?;
+        let after = last_event_id(parts)?;
+        let token = token(parts);
+        let places = (self.invoker.pool().connections / limits::SUBSCRIBERS_CONNECTIONS_PART).clamp(1, limits::SUBSCRIBERS_MAX);
+        let subscribed = subscribe(&self.services, app.app_id, topic, token.as_deref(), after, places).await;
+        subscribed.map_err(|refused| refusal(request_id, refused))
+    }
+}
+
+fn refusal(request_id: RequestId, refused: Refused) -> Refusal {
+    match refused {
+        Refused::NotFound => Refusal::NOT_FOUND,
+        Refused::Unauthenticated => Refusal::NOT_A_SUBSCRIBER,
+        Refused::Forbidden => Refusal::OTHER_TOPICS,
+        Refused::Full(full) => {
+            let wait = if full == Full::Stopping { 1 } else { limits::SUBSCRIBER_RETRY_AFTER_S };
+            Refusal::of(FailureCode::Overloaded).after(Some(Duration::from_secs(wait)))
+        }
+        Refused::Failed(error) if error.kind == Kind::Overloaded => Refusal::of(FailureCode::Overloaded),
+        Refused::Failed(error) => {
+            tracing::error!(request.id = %request_id, %error, cause = ?error.source, "a topic could not be subscribed to");
+            Refusal::of(FailureCode::Internal)
+        }
+    }
+}
+
+/// What a subscriber shows: a bearer, or, because a browser's `EventSource` sends no headers, a parameter.
+fn token(parts: &Parts) -> Option<String> {
+    bearer(&parts.headers).or_else(|| parameter(parts, "token"))
+}
+
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+/// The last number that a client has; what its browser remembers goes before what its address says.
+fn last_event_id(parts: &Parts) -> Result<Option<u64>, Refusal> {
+    let seen = match parts.headers.get(LAST_EVENT_ID).filter(|seen| !seen.is_empty()) {
+        Some(seen) => Some(seen.to_str().unwrap_or("?").to_owned()),
+        None => parameter(parts, "last_event_id").filter(|seen| !seen.is_empty()),
+    };
+    seen.map(|seen| number(&seen).ok_or(Refusal::NO_EVENT_ID)).transpose()
+}
+
+/// Digits alone, of a number that a topic can have.
+fn number(text: &str) -> Option<u64> {
+    let is_decimal = text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|number| is_decimal && i64::try_from(*number).is_ok())
+}
+
+fn parameter(parts: &Parts, name: &str) -> Option<String> {
+    let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+    pairs.into_iter().find(|(given, _)| given == name).map(|(_, value)| value.into_owned())
+}
+
+/// How far a stream has come.
+enum Streaming {
+    Begins(Box<Subscriber>),
+    GoesOn(Box<Subscriber>),
+    Over,
+}
+
+fn stream(subscriber: Subscriber) -> Response {
+    let pieces = stream::unfold(Streaming::Begins(Box::new(subscriber)), |streaming| async move {
+        let (piece, next) = match streaming {
+            Streaming::Begins(subscriber) => {
+                let begun = format!("retry: {}\nid: {}\n\n", limits::SUBSCRIBE_RETRY_MS, subscriber.after());
+                (begun, Streaming::GoesOn(subscriber))
+            }
+            Streaming::GoesOn(mut subscriber) => {
+                let (piece, is_last) = piece(subscriber.next().await);
+                (piece, if is_last { Streaming::Over } else { Streaming::GoesOn(subscriber) })
+            }
+            Streaming::Over => return None,
+        };
+        Some((Ok::<_, Infallible>(Bytes::from(piece)), next))
+    });
+    let mut response = Response::new(Body::from_stream(pieces));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // A proxy that gathers answers would hold events back.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+}
+
+/// What is sent for it, and whether it is the last.
+fn piece(told: Result<Told>) -> (String, bool) {
+    let last_words = match told {
+        Ok(Told::Messages(messages)) => {
+            let pieces = messages.iter().map(|message| event("message", message.seq, &message.data));
+            return (pieces.collect(), false);
+        }
+        Ok(Told::Gap { from, to }) => return (event("gap", to, &json!({ "from": from, "to": to }).to_string()), false),
+        Ok(Told::Reset(seq)) => return (event("reset", seq, &json!({ "seq": seq }).to_string()), false),
+        Ok(Told::Quiet) => return (":\n\n".to_owned(), false),
+        Ok(Told::Ended(Ending::Stopping)) => "this node is stopping; go on from the last id",
+        Ok(Told::Ended(Ending::Long)) => "this stream ends now; go on from the last id",
+        Ok(Told::Ended(Ending::Refused)) => "this topic is not yours to subscribe to any more",
+        Err(error) => {
+            tracing::debug!(%error, cause = ?error.source, "a topic that is subscribed to could not be read");
+            "the topic cannot be read just now; go on from the last id"
+        }
+    };
+    (format!(": {last_words}\n\n"), true)
+}
+
+fn event(name: &str, id: u64, data: &str) -> String {
+    format!("event: {name}\nid: {id}\ndata: {data}\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+    use crate::error::Error;
+    use crate::model::topic::Message;
+
+    fn parts(uri: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = Request::builder().uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn an_event_says_its_number_and_is_one_line_of_data() {
+        let messages = [3, 4].map(|seq| Arc::new(Message { seq, data: format!("{{\"seq\":{seq}}}") }));
+        let text = "event: message\nid: 3\ndata: {\"seq\":3}\n\nevent: message\nid: 4\ndata: {\"seq\":4}\n\n";
+        assert_eq!(piece(Ok(Told::Messages(messages.to_vec()))), (text.to_owned(), false));
+        assert_eq!(piece(Ok(Told::Gap { from: 2, to: 5 })), ("event: gap\nid: 5\ndata: {\"from\":2,\"to\":5}\n\n".into(), false));
+        assert_eq!(piece(Ok(Told::Reset(0))), ("event: reset\nid: 0\ndata: {\"seq\":0}\n\n".into(), false));
+        assert_eq!(piece(Ok(Told::Quiet)), (":\n\n".into(), false));
+    }
+
+    #[test]
+    fn last_words_are_a_comment() {
+        let over = [Ending::Stopping, Ending::Long, Ending::Refused].map(|ending| Ok(Told::Ended(ending)));
+        for told in over.into_iter().chain([Err(Error::internal("the database is away"))]) {
+            let (text, is_last) = piece(told);
+            assert!(is_last && text.starts_with(": ") && text.ends_with("\n\n") && !text.contains("database"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_header_goes_before_the_address() {
+        let both = parts("/x?token=b&last_event_id=1", &[("authorization", "bearer  a"), ("last-event-id", "2")]);
+        assert_eq!((token(&both), last_event_id(&both)), (Some("a".into()), Ok(Some(2))));
+        let address = parts("/x?last_event_id=1&token=b", &[("authorization", "Basic a"), ("last-event-id", "")]);
+        assert_eq!((token(&address), last_event_id(&address)), (Some("b".into()), Ok(Some(1))));
+        let neither = parts("/x?last_event_id=", &[]);
+        assert_eq!((token(&neither), last_event_id(&neither)), (None, Ok(None)));
+    }
+
+    #[test]
+    fn an_id_is_a_number_of_a_topic() {
+        assert_eq!(number("0"), Some(0));
+        assert_eq!(number(&i64::MAX.to_string()), Some(i64::MAX.unsigned_abs()));
+        for bad in ["", "-1", "+1", " 1", "1.0", "x", "9223372036854775808", "18446744073709551616"] {
+            assert_eq!(number(bad), None, "{bad}");
+        }
+    }
+}

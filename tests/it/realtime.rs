@@ -80,7 +80,7 @@ async fn a_topic_for_triggers_alone_is_answered_as_a_path_that_is_not_there() {
     let shop = shop(&app, "internal").await;
     shop.publish_to("counted", json!(1)).await;
     let nothing = shop.get("/nothing").await.fails(404, "not_found");
-    for path in ["news", "counted", "none", "", "news/x", "%ff", "../news"] {
+    for path in ["news", "counted", "none", "", "news/x", "%ff", "a%00b", "a*", &"t".repeat(129)] {
         let reply = send(ask(&shop, path)).await.fails(404, "not_found");
         assert_eq!(reply.message(), nothing.message(), "{path}");
     }

@@ -9,6 +9,7 @@
 //! A stream begins with an id, so that a client which loses it before the first message misses none. Who may is said by the topic and
 //! by the token (`service::realtime`); a topic that is for triggers alone is answered as a path that is not there.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,7 @@ use crate::id::RequestId;
 use crate::limits;
 use crate::model::execution::FailureCode;
 use crate::model::route::AppTable;
+use crate::model::topic::check_registered;
 use crate::service::realtime::{Asked, Ending, Full, Refused, Subscriber, Told, subscribe};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -38,10 +40,13 @@ const METHODS: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
 pub(super) fn decide(app: &Arc<AppTable>, asked: Asked<'_>, parts: &Parts) -> Decision {
     let app = app.clone();
     let topic = match asked {
-        Asked::Topic(topic) => percent_decode_str(topic).decode_utf8().ok().map(std::borrow::Cow::into_owned),
+        Asked::Topic(topic) => percent_decode_str(topic).decode_utf8().ok().map(Cow::into_owned),
         Asked::Nothing => None,
     };
-    let Some(topic) = topic else { return Decision::Refuse { app: Some(app), refusal: Refusal::NOT_FOUND } };
+    // What cannot be registered is not looked for.
+    let Some(topic) = topic.filter(|topic| check_registered(topic).is_ok()) else {
+        return Decision::Refuse { app: Some(app), refusal: Refusal::NOT_FOUND };
+    };
     if cors::asked_method(&app.cors_origins, parts).is_some() {
         let response = cors::preflight(&app.cors_origins, parts, Some(&METHODS));
         return Decision::Answer { app: Some(app), response };
@@ -116,8 +121,8 @@ fn number(text: &str) -> Option<u64> {
 }
 
 fn parameter(parts: &Parts, name: &str) -> Option<String> {
-    let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
-    pairs.into_iter().find(|(given, _)| given == name).map(|(_, value)| value.into_owned())
+    let mut pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+    pairs.find(|(given, _)| given == name).map(|(_, value)| value.into_owned())
 }
 
 /// How far a stream has come.

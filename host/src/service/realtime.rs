@@ -133,9 +133,8 @@ pub async fn subscribe(
     token: Option<&str>,
     after: Option<u64>,
     places: usize,
-) -> std::result::Result<Subscriber, Refused> {
-    let token = token.map(|token| token::read_subscriber(token).ok_or(()));
-    let hash = token.and_then(std::result::Result::ok);
+) -> Result<Subscriber, Refused> {
+    let hash = token.and_then(token::read_subscriber);
     // Before anything is judged: a change from here on is heard.
     let (place, news) = Place::take(s, app, topic, hash, places).map_err(Refused::Full)?;
     let (last_seq, expires_at) = admit(s, app, topic, hash).await?;
@@ -147,12 +146,7 @@ pub async fn subscribe(
 }
 
 /// How far the topic is, and how long they may, for one who may subscribe.
-async fn admit(
-    s: &Services,
-    app: AppId,
-    topic: &str,
-    hash: Option<Hash>,
-) -> std::result::Result<(u64, Option<DateTime<Utc>>), Refused> {
+async fn admit(s: &Services, app: AppId, topic: &str, hash: Option<Hash>) -> Result<(u64, Option<DateTime<Utc>>), Refused> {
     let failed = |error: sqlx::Error| Refused::Failed(super::events::refusal(error));
     let mut db = s.script_db.acquire().await.map_err(failed)?;
     let registered = store::topics::registered(&mut db, app, topic).await.map_err(failed)?;

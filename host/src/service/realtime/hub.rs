@@ -285,8 +285,10 @@ impl Place {
     pub(super) async fn revoked(&mut self) {
         match &mut self.token {
             // The sender lives as long as this place.
-            Some((_, is_revoked)) if !*is_revoked.borrow() => drop(is_revoked.changed().await),
-            _ => std::future::pending().await,
+            Some((_, is_revoked)) if !*is_revoked.borrow() => {
+                let _ = is_revoked.changed().await;
+            }
+            _ => std::future::pending::<()>().await,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod chain;
 mod data;
 mod deployments;
+mod topics;
 
 use std::collections::BTreeSet;
 
@@ -301,16 +302,7 @@ async fn of_events(story: &mut Story, shop: &str, works: &str, fails: &str) {
     let message = || Sent::Body(json!({ "message": SENTINEL }));
     let (publish, row) = ("POST /api/v1/admin/apps/{app}/topics/{topic}/messages", ("topic.publish", app, Tells::New));
     story.does(publish, &["shop", "t"], message(), row).await;
-    let (set, delete) = ("PUT /api/v1/admin/apps/{app}/topics/{topic}", "DELETE /api/v1/admin/apps/{app}/topics/{topic}");
-    let access = |word: &str| Sent::Body(json!({ "access": word }));
-    story.does(set, &["shop", "t"], access("public"), ("topic.set", app, Tells::New)).await;
-    story.does(set, &["shop", "t"], access("token"), ("topic.set", app, Tells::Changed)).await;
-    let (make, row) = ("POST /api/v1/admin/apps/{app}/subscriber_tokens", ("subscriber_token.create", app, Tells::New));
-    let token = story.does(make, &["shop"], Sent::Body(json!({ "topics": ["t"] })), row).await;
-    let row = ("subscriber_token.delete", app, Tells::Gone);
-    let revoke = "DELETE /api/v1/admin/apps/{app}/subscriber_tokens/{token_id}";
-    story.does(revoke, &["shop", &id(&token)], Sent::Nothing, row).await;
-    story.does(delete, &["shop", "t"], Sent::Nothing, ("topic.delete", app, Tells::Gone)).await;
+    topics::change(story, app).await;
     let send = "POST /api/v1/admin/apps/{app}/queues/{name}/messages";
     story.does(send, &["shop", "waits"], message(), ("queue.send", app, Tells::New)).await;
     let (purge, row) = ("POST /api/v1/admin/apps/{app}/queues/{name}/purge", ("queue.purge", app, Tells::Nothing));

@@ -15,7 +15,7 @@ CARGO_FLAGS ?= --locked
 
 say = @printf '\033[1m%s\033[0m\n' '$(1)'
 DASHBOARD_SOURCES := $(shell find dashboard -path dashboard/node_modules -prune -o -path dashboard/build -prune \
-	-o -path dashboard/.svelte-kit -prune -o -path dashboard/tests -prune -o -path dashboard/screenshots -prune -o -path dashboard/test-results -prune -o -type f -print 2>/dev/null)
+	-o -path dashboard/.svelte-kit -prune -o -path dashboard/tests -prune -o -path dashboard/packages -prune -o -path dashboard/screenshots -prune -o -path dashboard/test-results -prune -o -type f -print 2>/dev/null)
 
 .PHONY: help setup build run test test-dashboard test-pages test-host test-schema test-aarch64 counts fuzz bench cluster soak lint dashboard sqlx deb ship
 

@@ -37,6 +37,7 @@ export default defineConfig({
 	},
 	projects: [
 		{ name: 'e2e', testMatch: '*.spec.ts' },
+		{ name: 'client', testDir: 'packages/client/tests', testMatch: '*.spec.ts' },
 		{ name: 'screenshots', testMatch: 'screenshots.shots.ts' }
 	]
 });

@@ -26,5 +26,5 @@ export default defineConfig({
 	},
 	server: { proxy },
 	preview: { proxy },
-	test: { include: ['src/**/*.test.ts'] }
+	test: { include: ['src/**/*.test.ts', 'packages/*/{src,tests}/**/*.test.ts'] }
 });

@@ -1,0 +1,2 @@
+export { calls } from './core.calls.js';
+export { subscriptions } from './core.subscriptions.js';

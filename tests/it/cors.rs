@@ -81,7 +81,8 @@ async fn a_page_can_read_failures_and_ids_too() {
     let failed = shop.call("GET", "/bad", "", &[("origin", PAGE)]).await.fails(422, "script_error");
     assert_eq!(failed.header("access-control-allow-origin"), Some(PAGE));
     let exposed = failed.header("access-control-expose-headers").expect("exposed").to_ascii_lowercase();
-    assert!(exposed.contains("picloud-execution-id") && exposed.contains("x-request-id"), "{exposed}");
+    let names = ["picloud-execution-id", "x-request-id", "retry-after"];
+    assert!(names.iter().all(|name| exposed.contains(name)), "{exposed}");
     let missing = shop.call("GET", "/nothing", "", &[("origin", PAGE)]).await.fails(404, "not_found");
     assert_eq!(missing.header("access-control-allow-origin"), Some(PAGE));
 }

@@ -58,7 +58,7 @@ pub(super) fn apply(origins: &[String], origin: Option<&HeaderValue>, headers: &
     }
     if let Some(granted) = granted(origins, origin) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, granted);
-        add(headers, header::ACCESS_CONTROL_EXPOSE_HEADERS, "x-request-id, picloud-execution-id");
+        add(headers, header::ACCESS_CONTROL_EXPOSE_HEADERS, "x-request-id, picloud-execution-id, retry-after");
     }
 }
 

@@ -263,7 +263,7 @@ fn origins_are_compared_whole() {
     assert_eq!(replaced["access-control-allow-origin"], PAGE);
     assert!(!replaced.contains_key("access-control-allow-credentials"));
     assert_eq!(replaced.get_all("vary").iter().collect::<Vec<_>>(), ["accept, origin"]);
-    assert_eq!(replaced["access-control-expose-headers"], "x-request-id, picloud-execution-id");
+    assert_eq!(replaced["access-control-expose-headers"], "x-request-id, picloud-execution-id, retry-after");
 }
 
 #[test]

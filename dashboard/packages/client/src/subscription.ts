@@ -37,7 +37,7 @@ export interface SubscribeOptions<T> {
 	/** Called for one message at a time: while it returns a promise, the next one waits. Left out: iterate over the subscription. */
 	onMessage?: ((message: Message<T>) => unknown) | undefined;
 	onGap?: ((gap: Gap) => unknown) | undefined;
-	/** The topic never had the number that was asked for (it was made anew): it goes on after `seq`. */
+	/** The topic never had the number that was asked for (it is another one of that name, or from a backup): it goes on after `seq`. */
 	onReset?: ((reset: { seq: number }) => unknown) | undefined;
 	onState?: ((state: SubscriptionState, detail: StateDetail) => void) | undefined;
 	/** The last message that one has: those after it come first, as far as they are kept. Left out: what is published from now on. */
@@ -236,7 +236,7 @@ export class Subscription<T = unknown> implements AsyncIterable<Message<T>> {
 	}
 
 	async #heard(parser: EventParser, events: ServerEvent[]): Promise<void> {
-		this.#waitMsMin = Math.min(limits.BACKOFF_MS_MAX, Math.max(limits.BACKOFF_MS_MIN, parser.retryMs ?? 0));
+		this.#waitMsMin = Math.max(limits.BACKOFF_MS_MIN, parser.retryMs ?? 0);
 		for (const event of events) {
 			await this.#event(event);
 			if (this.#isClosed()) return;

@@ -152,7 +152,7 @@ export const subscriptions: Rules = {
 		equal(await told(follow, 4), [1, 2, '3-4', 5]);
 	},
 
-	'a topic that was made anew is gone on with where it is': async (base) => {
+	'a topic that never had that number is gone on with where it is': async (base) => {
 		const follow = await followed(base, [stream('id: 900\n\n', event('reset', { seq: 2 }, 2), message(3, 3), DROP), stream(message(3, 3), message(4, 4), STALL)], { lastEventId: '900' });
 		equal(await told(follow, 3), ['reset 2', 3, 4]);
 		equal(await lastIds(follow), ['900', '3']);
@@ -297,14 +297,27 @@ export const subscriptions: Rules = {
 
 	'a handler may close it': async (base) => {
 		const all: number[] = [];
-		const follow: Followed = await followed(base, [stream(message(1, 1), message(2, 2), message(3, 3), STALL)], {
+		const follow: Followed = await followed(base, [stream(message(1, 1) + message(2, 2) + event('gap', { from: 3, to: 4 }) + message(5, 5), STALL)], {
 			onMessage: ({ seq }) => {
 				all.push(seq);
 				if (seq === 2) follow.subscription.close();
 			}
 		});
 		equal(await follow.subscription.ended, null);
-		equal([all, follow.subscription.lastEventId], [[1, 2], 2]);
+		equal([all, follow.told, follow.subscription.lastEventId], [[1, 2], [], 2]);
+	},
+
+	'a handler of a gap may close it before the message after it': async (base) => {
+		const all: unknown[] = [];
+		const follow: Followed = await followed(base, [stream(message(5, 5), STALL)], {
+			lastEventId: 1,
+			onMessage: ({ seq }) => all.push(seq),
+			onGap: (gap) => {
+				all.push(gap);
+				follow.subscription.close();
+			}
+		});
+		equal([await follow.subscription.ended, all, follow.subscription.lastEventId], [null, [{ from: 2, to: 4 }], 4]);
 	},
 
 	'a signal closes it, wherever it is': async (base) => {

@@ -6,7 +6,7 @@ use crate::api::describe::Content;
 use crate::limits;
 
 /// Each noun, and so each module of handlers, with a sentence about it.
-pub(super) static TAGS: [(&str, &str); 34] = [
+pub(super) static TAGS: [(&str, &str); 36] = [
     ("apps", "The tenants: whose the scripts, routes, data and secrets are."),
     ("archive", "An app as one file: taken out here, brought in elsewhere."),
     ("audit", "Who changed what, from where: an append-only chain."),

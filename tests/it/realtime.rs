@@ -94,7 +94,7 @@ async fn a_message_is_told_as_it_is_published_with_its_number() {
     shop.publish_to("news", json!("before")).await;
     let mut stream = Stream::open(&shop, "news").await;
     assert_eq!(stream.begun, 1);
-    shop.run("pubsub::publish(\"news\", #{ text: \"a\\n\\ndata: x\\r\\u{0}\", n: [1, 2.5, ()] })").await.expect(200);
+    shop.run("pubsub::publish(\"news\", #{ text: \"a\\n\\ndata: x\\r\\u0000\", n: [1, 2.5, ()] })").await.expect(200);
     let event = stream.event().await;
     assert_eq!((event.name.as_str(), event.id), ("message", 2));
     let fields: Vec<_> = event.data.as_object().unwrap().keys().map(String::as_str).collect();

@@ -67,7 +67,7 @@ fn decided(directory: &Directory, parts: &Parts) -> (u16, Response) {
         Decision::Run(target) => (Some(target.app), Response::new(Body::empty())),
         Decision::Answer { app, response } => (app, response),
         Decision::Health => (None, healthy()),
-        Decision::TakeMail { app, .. } => (Some(app), Response::new(Body::empty())),
+        Decision::TakeMail { app, .. } | Decision::Subscribe { app, .. } => (Some(app), Response::new(Body::empty())),
         Decision::Refuse { app, refusal } => (app, refusal.answer(RequestId::at(DateTime::UNIX_EPOCH))),
     };
     if let Some(app) = app {

@@ -809,6 +809,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/apps/{app}/subscriber_tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the tokens of subscribers that have not expired. */
+        get: operations["subscriber_tokens_list"];
+        put?: never;
+        /** Makes a token for a subscriber; it is told this once. */
+        post: operations["subscriber_tokens_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/apps/{app}/subscriber_tokens/{token_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes a token back, and sends away who subscribes with it. */
+        delete: operations["subscriber_tokens_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/apps/{app}/topics": {
         parameters: {
             query?: never;
@@ -816,11 +851,30 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the topics that something was published to. */
+        /** Lists the topics that something was published to, or that are registered. */
         get: operations["queues_topics"];
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/apps/{app}/topics/{topic}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads a topic. */
+        get: operations["topics_get"];
+        /** Registers a topic, and says who may subscribe to it. */
+        put: operations["topics_put"];
+        post?: never;
+        /** Takes a topic's registration back: nobody may subscribe any more. */
+        delete: operations["topics_delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -3437,6 +3491,32 @@ export interface components {
              */
             sticky?: boolean;
         };
+        /** @description A token to be made. */
+        NewSubscriberToken: {
+            /** @description Names of topics, `prefix.*`, or `*`. */
+            topics: string[];
+            /**
+             * Format: int64
+             * @description How long it is good, seconds; left out: an hour.
+             */
+            ttl_s?: number | null;
+        };
+        /** @description A new token; the only answer that shows it. */
+        NewSubscriberTokenMade: {
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at: string;
+            id: components["schemas"]["SubscriberTokenId"];
+            /** @description The person who made it; null for a script, and once that person is gone. */
+            made_by: components["schemas"]["UserId"] | null;
+            /** @description The script that made it; null for a person. */
+            made_by_script: components["schemas"]["ScriptId"] | null;
+            /** @description `picr_` and 64 hex digits: a bearer, or the parameter `token`, at `/realtime/topics/{topic}` of the app. */
+            token: string;
+            /** @description Names of topics, `prefix.*`, or `*`. */
+            topics: string[];
+        };
         /** @description The request that a script is to answer; what is left out is empty. */
         NewTestCall: {
             /** @description A body that is text. */
@@ -3464,6 +3544,10 @@ export interface components {
              * @description Number of a stored version, which runs with the modules of now; left out: the active one.
              */
             version?: number | null;
+        };
+        /** @description Who may subscribe to a topic. */
+        NewTopic: {
+            access: components["schemas"]["TopicAccess"];
         };
         /** @description A message for a topic. */
         NewTopicMessage: {
@@ -4255,6 +4339,31 @@ export interface components {
              */
             file_bytes: number;
         };
+        /** @description A subscriber's token, without the token. */
+        SubscriberToken: {
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at: string;
+            id: components["schemas"]["SubscriberTokenId"];
+            /** @description The person who made it; null for a script, and once that person is gone. */
+            made_by: components["schemas"]["UserId"] | null;
+            /** @description The script that made it; null for a person. */
+            made_by_script: components["schemas"]["ScriptId"] | null;
+            /** @description Names of topics, `prefix.*`, or `*`. */
+            topics: string[];
+        };
+        /**
+         * Format: uuid
+         * @description What a subscriber shows.
+         */
+        SubscriberTokenId: string;
+        /** @description A page of a list. */
+        SubscriberTokenList: {
+            /** @description Asks for the next page; null on the last one. */
+            cursor: string | null;
+            items: components["schemas"]["SubscriberToken"][];
+        };
         /** @description A run of a script, as somebody sees it who watches. */
         TestCall: {
             /** @description The answer's body, where that is text. */
@@ -4296,13 +4405,25 @@ export interface components {
              */
             version: number;
         };
-        /** @description A topic that something was published to. */
+        /** @description A topic that something was published to, or that is registered. */
         Topic: {
-            /** Format: date-time */
-            last_at: string;
+            /** @description Who may; of one that is not registered nobody. */
+            access: components["schemas"]["TopicAccess"];
+            /**
+             * Format: date-time
+             * @description Null before the first.
+             */
+            last_at: string | null;
+            /**
+             * Format: uint64
+             * @description The number of the last message that subscribers could get; 0 before the first.
+             */
+            last_seq: number;
             name: string;
             /** Format: uint64 */
             published: number;
+            /** @description Whether somebody said who may subscribe to it. */
+            registered: boolean;
             /**
              * Format: uint64
              * @description Active triggers that are for it now.
@@ -4314,6 +4435,8 @@ export interface components {
              */
             unmatched: number;
         };
+        /** @description Who may subscribe to a topic. */
+        TopicAccess: "internal" | "public" | "token";
         /** @description A page of a list. */
         TopicList: {
             /** @description Asks for the next page; null on the last one. */
@@ -4698,7 +4821,10 @@ export type NewScript = components['schemas']['NewScript'];
 export type NewScriptVersion = components['schemas']['NewScriptVersion'];
 export type NewSecret = components['schemas']['NewSecret'];
 export type NewSplit = components['schemas']['NewSplit'];
+export type NewSubscriberToken = components['schemas']['NewSubscriberToken'];
+export type NewSubscriberTokenMade = components['schemas']['NewSubscriberTokenMade'];
 export type NewTestCall = components['schemas']['NewTestCall'];
+export type NewTopic = components['schemas']['NewTopic'];
 export type NewTopicMessage = components['schemas']['NewTopicMessage'];
 export type NewUser = components['schemas']['NewUser'];
 export type Node = components['schemas']['Node'];
@@ -4754,8 +4880,12 @@ export type SourceToCheck = components['schemas']['SourceToCheck'];
 export type Split = components['schemas']['Split'];
 export type StoppedTrigger = components['schemas']['StoppedTrigger'];
 export type StorageUse = components['schemas']['StorageUse'];
+export type SubscriberToken = components['schemas']['SubscriberToken'];
+export type SubscriberTokenId = components['schemas']['SubscriberTokenId'];
+export type SubscriberTokenList = components['schemas']['SubscriberTokenList'];
 export type TestCall = components['schemas']['TestCall'];
 export type Topic = components['schemas']['Topic'];
+export type TopicAccess = components['schemas']['TopicAccess'];
 export type TopicList = components['schemas']['TopicList'];
 export type Trigger = components['schemas']['Trigger'];
 export type TriggerChange = components['schemas']['TriggerChange'];
@@ -6802,6 +6932,87 @@ export interface operations {
             };
         };
     };
+    subscriber_tokens_list: {
+        parameters: {
+            query?: {
+                /** @description The `cursor` of the page before; left out: the first page. */
+                cursor?: string;
+                /** @description How many items the page has at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Id or slug of the app. */
+                app: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscriberTokenList"];
+                };
+            };
+        };
+    };
+    subscriber_tokens_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Has the request done once only: the second one with the same key is given the answer of the first. The same key with another request is refused (422). */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id or slug of the app. */
+                app: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSubscriberToken"];
+            };
+        };
+        responses: {
+            /** @description Made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewSubscriberTokenMade"];
+                };
+            };
+        };
+    };
+    subscriber_tokens_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id or slug of the app. */
+                app: string;
+                /** @description The token. */
+                token_id: components["schemas"]["SubscriberTokenId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     queues_topics: {
         parameters: {
             query?: {
@@ -6827,6 +7038,92 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["TopicList"];
                 };
+            };
+        };
+    };
+    topics_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id or slug of the app. */
+                app: string;
+                /** @description Name of the topic. */
+                topic: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Topic"];
+                };
+            };
+        };
+    };
+    topics_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id or slug of the app. */
+                app: string;
+                /** @description Name of the topic. */
+                topic: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTopic"];
+            };
+        };
+        responses: {
+            /** @description It was there, and is changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Topic"];
+                };
+            };
+            /** @description It is new. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Topic"];
+                };
+            };
+        };
+    };
+    topics_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id or slug of the app. */
+                app: string;
+                /** @description Name of the topic. */
+                topic: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

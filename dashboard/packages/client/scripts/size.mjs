@@ -1,5 +1,6 @@
 // What the client adds to a page that uses all of it, compressed. Fails where that is more than the bound, where the package
-// needs another one, or where Node cannot load what was built.
+// needs another one, or where what was built cannot be used: loaded by Node, and by its types without those of a browser.
+import { execFileSync } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { fileURLToPath } from 'node:url';
@@ -21,6 +22,7 @@ for (const file of readdirSync(dist).filter((name) => name.endsWith('.js'))) {
 	if (foreign.length > 0) fail(`${file} imports ${foreign.join(', ')}`);
 }
 const { createClient } = await import(new URL('index.js', dist).href);
+execFileSync('tsc', ['-p', fileURLToPath(new URL('../tests/consumer', import.meta.url))], { stdio: 'inherit' });
 if (typeof createClient({ baseUrl: 'http://localhost' }).subscribe !== 'function') fail('what was built makes no client');
 
 const made = await build({

@@ -1,10 +1,11 @@
 import { PiCloudError, ids } from './error.js';
+import type { SentBody } from './types.js';
 
 /** What is sent as it is; anything else is sent as JSON. */
 export type RawBody = Blob | ArrayBuffer | ArrayBufferView<ArrayBuffer> | URLSearchParams | FormData | string;
 
 /** A body for `fetch`, and its content type where `fetch` would not know it. */
-export function encode(body: unknown): { body: BodyInit | null; type: string | null } {
+export function encode(body: unknown): { body: SentBody | null; type: string | null } {
 	if (body === undefined) return { body: null, type: null };
 	if (isRaw(body)) return { body, type: null };
 	return { body: JSON.stringify(body), type: 'application/json' };

@@ -4,7 +4,7 @@ import { REAL, backoffMs, pause, unless, type Clock } from './clock.js';
 import { PiCloudError, ids, refusal, spread, unreachable } from './error.js';
 import * as limits from './limits.js';
 import { Subscription, type SubscribeOptions } from './subscription.js';
-import type { Answer, CallOptions, FreeAnswer, FreeCall, RouteAnswer, RouteCall, Routes, Token } from './types.js';
+import type { Answer, CallOptions, Credentials, FreeAnswer, FreeCall, RouteAnswer, RouteCall, Routes, SentBody, SentHeaders, Token } from './types.js';
 
 export interface ClientOptions {
 	/** The app's address, with a path before all others if there is one. Left out, in a page: the page's origin. */
@@ -12,9 +12,9 @@ export interface ClientOptions {
 	/** Sent as a bearer with every call, for the app's scripts to judge. Not with subscriptions, which have tokens of their own. */
 	token?: Token | undefined;
 	/** Sent with every call. */
-	headers?: HeadersInit | undefined;
+	headers?: SentHeaders | undefined;
 	/** Whether cookies go along, as `fetch` has it. */
-	credentials?: RequestCredentials | undefined;
+	credentials?: Credentials | undefined;
 	fetch?: typeof globalThis.fetch | undefined;
 	/** For tests. */
 	clock?: Clock | undefined;
@@ -53,7 +53,7 @@ interface Ready {
 	url: string;
 	method: string;
 	headers: Headers;
-	body: BodyInit | null;
+	body: SentBody | null;
 }
 
 async function tries(of: Of, path: string, asked: CallOptions): Promise<Answer<unknown>> {

@@ -4,7 +4,7 @@ import { PiCloudError, ids, refusal, spread, unreachable } from './error.js';
 import { Handoff } from './handoff.js';
 import * as limits from './limits.js';
 import { EventParser, TooLong, type ServerEvent } from './sse.js';
-import type { Token } from './types.js';
+import type { Credentials, Token } from './types.js';
 
 /** A message that was published to the topic. */
 export interface Message<T = unknown> {
@@ -49,7 +49,7 @@ export interface SubscribeOptions<T> {
 }
 
 interface Of {
-	credentials?: RequestCredentials | undefined;
+	credentials?: Credentials | undefined;
 	fetch: typeof globalThis.fetch;
 	clock: Clock;
 }

@@ -1,5 +1,10 @@
 import type { Params, Query } from './address.js';
 
+/** As `fetch` takes them. By way of `RequestInit`, which Node's types have as well as a browser's. */
+export type SentHeaders = NonNullable<RequestInit['headers']>;
+export type SentBody = NonNullable<RequestInit['body']>;
+export type Credentials = NonNullable<RequestInit['credentials']>;
+
 /** A bearer token, or what gives one. */
 export type Token = string | (() => string | Promise<string>);
 
@@ -18,7 +23,7 @@ export type Routes<R> = { [K in keyof R]: Route };
 type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
 
 export interface CommonOptions {
-	headers?: HeadersInit | undefined;
+	headers?: SentHeaders | undefined;
 	signal?: AbortSignal | undefined;
 	/** For the call, all its tries and its whole answer. */
 	timeoutMs?: number | undefined;

@@ -111,7 +111,7 @@ test.describe('the tour', () => {
 		});
 
 		await test.step('a message that it cannot handle becomes a dead letter', async () => {
-			await into('Queues & topics');
+			await into('Queues');
 			await page.getByRole('button', { name: 'Send a message' }).first().click();
 			const dialog = page.getByRole('dialog', { name: 'Send a message' });
 			await dialog.getByLabel('Queue').fill('bills');

@@ -28,7 +28,8 @@ export const appNav: readonly { title: string | null; items: readonly NavItem[] 
 			{ text: 'KV', path: 'kv', icon: 'kv', also: 'key value entries' },
 			{ text: 'Documents', path: 'docs', icon: 'docs', also: 'collections' },
 			{ text: 'Files', path: 'files', icon: 'files', also: 'uploads' },
-			{ text: 'Queues & topics', path: 'queues', icon: 'queues', also: 'messages pubsub' },
+			{ text: 'Queues', path: 'queues', icon: 'queues', also: 'messages' },
+			{ text: 'Topics', path: 'topics', icon: 'topics', also: 'messages pubsub realtime subscribe' },
 			{ text: 'Secrets', path: 'secrets', icon: 'secrets', also: 'passwords tokens' }
 		]
 	},

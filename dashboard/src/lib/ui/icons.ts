@@ -10,6 +10,7 @@ export const icons = {
 	docs: 'M6 3h8l4 4v14H6zM14 3v4h4M9 12h6M9 16h6',
 	files: 'M3 6h6l2 2h10v11H3z',
 	queues: 'M4 6h16M4 11h16M4 16h9M17 14l3 3-3 3',
+	topics: 'M12 13a1 1 0 1 0 0-2 1 1 0 0 0 0 2zM8.5 15.5a5 5 0 0 1 0-7M15.5 8.5a5 5 0 0 1 0 7M5.5 18.5a9 9 0 0 1 0-13M18.5 5.5a9 9 0 0 1 0 13',
 	secrets: 'M6 11h12v9H6zM9 11V8a3 3 0 0 1 6 0v3M12 15v2',
 	letters: 'M3 6h18v12H3zM3 7l9 6 9-6M10 20h4',
 	executions: 'M3 12h4l3-7 4 14 3-7h4',

@@ -332,6 +332,7 @@ async fn what_the_functions_give_is_pinned() {
         "size": "i64",
         "publish": "string",
         "publish_durable": "string",
+        "subscriber_token": "string",
         "list": { "items": "array", "cursor": "()" },
         "list_of_more": { "items": "array", "cursor": "string" },
         "listed": letter,

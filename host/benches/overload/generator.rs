@@ -1,8 +1,8 @@
 //! Calls by a clock, in a process of its own: when a call is due does not depend on what came of those before it, and how long
 //! it took is counted from that moment, wherever it waited.
 //!
-//! Two threads: the clock sleeps until a call is due and writes it to a connection that is free; the other one reads answers.
-//! Where none is free the call waits for one, and one more is opened, up to [`CONNECTIONS_MAX`]. No call is tried again.
+//! Two threads: the clock sleeps until a call is due and writes it to a connection that is free, of these to the one used last;
+//! the other one reads answers. Where none is free the call waits for one. No call is tried again.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -14,18 +14,18 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
-use tokio::time::{interval, timeout};
+use tokio::time::{interval, sleep, timeout};
 
 use super::answer::Answer;
 use super::order::{Order, Outcome};
 use crate::support::{Failure, quantile};
 
-/// Connections at most: half of what a large node has for all of its callers.
-pub(crate) const CONNECTIONS_MAX: usize = 4_096;
-/// Connections that are being opened at once: the node's queue of those that it has not accepted yet is finite.
-const OPENING_MAX: usize = 128;
+/// Connections that are opened one after the other without a pause: the node's queue of those that it has not accepted yet is
+/// finite.
+const OPENED_AT_ONCE: usize = 128;
+/// Before a connection is opened again that could not be, or that ended.
+const PAUSE: Duration = Duration::from_millis(10);
 /// A call counts as unanswered after this.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is looked for such.
@@ -38,22 +38,18 @@ const ANSWER_BYTES: usize = 1 << 10;
 struct Generator {
     address: SocketAddr,
     request: Vec<u8>,
-    /// Numbers of connections to be opened.
-    opener: UnboundedSender<usize>,
     desk: Mutex<Desk>,
 }
 
 /// What both threads know.
 struct Desk {
-    /// By number; a number is not given twice.
     wires: Vec<Wire>,
-    /// Connections that are free, the one that rested for the longest first.
-    idle: VecDeque<usize>,
+    /// Connections that are free, the one that was used last at the end: that there are more than are needed costs nothing.
+    idle: Vec<usize>,
     /// When calls were due for which there was none.
     waiting: VecDeque<Instant>,
-    /// Connections that are open or being opened, and of these the latter.
-    open: usize,
-    opening: usize,
+    /// Connections that were in use at once, at most.
+    most_in_use: usize,
     /// Calls that were sent and may still be answered in time.
     under_way: usize,
     /// When the clock ends.
@@ -99,16 +95,17 @@ pub(crate) fn generate(order: &str) -> Result<(), Failure> {
 }
 
 async fn run(order: &Order) -> Result<Outcome, Failure> {
-    let (opener, mut asked) = unbounded_channel();
-    let generator = Arc::new(Generator::new(order, opener));
+    let generator = Arc::new(Generator::new(order));
     let mut connections = JoinSet::new();
-    for _ in 0..order.connections {
-        let number = generator.desk().reserve();
-        connections.spawn(generator.clone().serve(number));
-    }
     let opened = async {
+        for number in 0..order.connections {
+            if number % OPENED_AT_ONCE == 0 {
+                sleep(PAUSE).await;
+            }
+            connections.spawn(generator.clone().serve(number));
+        }
         while generator.desk().idle.len() < order.connections {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            sleep(PAUSE).await;
         }
     };
     timeout(PATIENCE, opened).await.map_err(|_| "the node does not take that many connections")?;
@@ -121,17 +118,11 @@ async fn run(order: &Order) -> Result<Outcome, Failure> {
     };
     let mut sweep = interval(SWEEP);
     loop {
-        tokio::select! {
-            number = asked.recv() => if let Some(number) = number {
-                connections.spawn(generator.clone().serve(number));
-            },
-            _ = sweep.tick() => {
-                // Asked before the sweep: the clock's last call is then known to it.
-                let was_last = clock.is_finished();
-                if generator.sweep(Instant::now()) && was_last {
-                    break;
-                }
-            }
+        sweep.tick().await;
+        // Asked before the sweep: the clock's last call is then known to it.
+        let was_last = clock.is_finished();
+        if generator.sweep(Instant::now()) && was_last {
+            break;
         }
     }
     let pace = clock.join().map_err(|_| "the clock broke")?;
@@ -139,13 +130,12 @@ async fn run(order: &Order) -> Result<Outcome, Failure> {
 }
 
 impl Generator {
-    fn new(order: &Order, opener: UnboundedSender<usize>) -> Self {
+    fn new(order: &Order) -> Self {
         let desk = Desk {
-            wires: Vec::new(),
-            idle: VecDeque::new(),
+            wires: (0..order.connections).map(|_| Wire::default()).collect(),
+            idle: Vec::with_capacity(order.connections),
             waiting: VecDeque::new(),
-            open: 0,
-            opening: 0,
+            most_in_use: 0,
             under_way: 0,
             end: Instant::now(),
             good_ms: Vec::new(),
@@ -153,7 +143,7 @@ impl Generator {
             found: Outcome::default(),
         };
         let request = format!("GET {} HTTP/1.1\r\nhost: {}\r\n\r\n", order.path, order.host).into_bytes();
-        Self { address: order.address, request, opener, desk: Mutex::new(desk) }
+        Self { address: order.address, request, desk: Mutex::new(desk) }
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk> {
@@ -181,18 +171,11 @@ impl Generator {
     fn begin(&self, due: Instant) {
         let mut desk = self.desk();
         desk.found.due += 1;
-        if let Some(number) = desk.idle.pop_front() {
-            let writer = desk.assign(number, due);
-            drop(desk);
-            return self.send(writer.as_deref());
-        }
-        desk.waiting.push_back(due);
-        let may_open = desk.open < CONNECTIONS_MAX && desk.opening < OPENING_MAX;
-        let number = may_open.then(|| desk.reserve());
+        let Some(number) = desk.idle.pop() else { return desk.waiting.push_back(due) };
+        desk.most_in_use = desk.most_in_use.max(desk.wires.len() - desk.idle.len());
+        let writer = desk.assign(number, due);
         drop(desk);
-        if let Some(number) = number {
-            let _ = self.opener.send(number);
-        }
+        self.send(writer.as_deref());
     }
 
     /// A request is small and the one before it was answered, so the system takes it whole. Where it does not, the connection
@@ -203,14 +186,20 @@ impl Generator {
         }
     }
 
-    /// A connection, from its opening to its end.
+    /// A connection, opened again whenever it has ended.
     async fn serve(self: Arc<Self>, number: usize) {
-        let connected = TcpStream::connect(self.address).await.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
-        self.desk().opening -= 1;
-        let Ok(stream) = connected else {
-            self.desk().open -= 1;
-            return;
-        };
+        loop {
+            if let Ok(stream) = TcpStream::connect(self.address).await
+                && stream.set_nodelay(true).is_ok()
+            {
+                self.read(number, stream).await;
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Reads answers until the connection ends.
+    async fn read(&self, number: usize, stream: TcpStream) {
         let (mut reader, writer) = stream.into_split();
         self.desk().wires[number].writer = Some(Arc::new(writer));
         self.free(number);
@@ -231,7 +220,7 @@ impl Generator {
     /// Gives the connection to the call that has waited for the longest.
     fn free(&self, number: usize) {
         let mut desk = self.desk();
-        let Some(due) = desk.waiting.pop_front() else { return desk.idle.push_back(number) };
+        let Some(due) = desk.waiting.pop_front() else { return desk.idle.push(number) };
         let writer = desk.assign(number, due);
         drop(desk);
         self.send(writer.as_deref());
@@ -263,7 +252,7 @@ impl Generator {
         let of = |values: &mut Vec<f64>, share: f64| (!values.is_empty()).then(|| quantile(values, share));
         Outcome {
             seconds: order.seconds,
-            connections: desk.open,
+            connections: desk.most_in_use,
             good_p50_ms: of(&mut desk.good_ms, 0.5),
             good_p99_ms: of(&mut desk.good_ms, 0.99),
             refused_p50_ms: of(&mut desk.refused_ms, 0.5),
@@ -275,14 +264,6 @@ impl Generator {
 }
 
 impl Desk {
-    /// The number of a connection that is now being opened.
-    fn reserve(&mut self) -> usize {
-        self.wires.push(Wire::default());
-        self.open += 1;
-        self.opening += 1;
-        self.wires.len() - 1
-    }
-
     /// Gives a call to a connection, and that to whoever is to write it.
     fn assign(&mut self, number: usize, due: Instant) -> Option<Arc<OwnedWriteHalf>> {
         self.under_way += 1;
@@ -309,7 +290,6 @@ impl Desk {
     }
 
     fn ended(&mut self, number: usize) {
-        self.open -= 1;
         self.idle.retain(|idle| *idle != number);
         if let Call::Due(_) = std::mem::take(&mut self.wires[number]).call {
             self.under_way -= 1;

@@ -43,7 +43,7 @@ pub(crate) struct Outcome {
     /// Sent and not answered in time; and never sent, because no connection came free in time.
     pub(crate) unanswered: u64,
     pub(crate) unsent: u64,
-    /// Connections that were open at the end.
+    /// Connections that were in use at once, at most.
     pub(crate) connections: usize,
     /// From the moment when they were due to the answer: of answers 200 half and 99 in a hundred, of refusals half.
     pub(crate) good_p50_ms: Option<f64>,

@@ -18,8 +18,8 @@ const FACTORS: [f64; 6] = [0.5, 0.8, 1.0, 1.5, 2.0, 3.0];
 pub(crate) const CALM: f64 = 0.3;
 /// How long after it.
 pub(crate) const REST: Duration = Duration::from_secs(5);
-/// Connections that callers have to begin with.
-pub(crate) const CONNECTIONS: usize = 512;
+/// Connections that callers have: half of what a large node has for all of its callers.
+pub(crate) const CONNECTIONS: usize = 4_096;
 /// Rounds of the closed loop.
 pub(crate) const CLOSED_ROUNDS: usize = 3;
 

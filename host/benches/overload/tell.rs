@@ -2,7 +2,7 @@
 
 use picloud::limits;
 
-use super::generator::{CONNECTIONS_MAX, PATIENCE, PROMPT};
+use super::generator::{PATIENCE, PROMPT};
 use super::order::Outcome;
 use super::stage::Scale;
 use super::subject::{CALM, CLOSED_ROUNDS, CONNECTIONS, REST, Report, Step};
@@ -32,9 +32,9 @@ fn text(scale: Scale, reports: &[Report]) -> String {
         "Capacity is what a closed loop gets (`wrk -t1 -c32`, median of {CLOSED_ROUNDS} rounds of {} s). Then calls come by \
          a clock for {} s: an open loop, whose callers neither wait for each other nor call again, with the gaps of \
          independent callers (exponential). A call's latency counts from when it was due, so that nothing that waits is left \
-         out. There are {CONNECTIONS} connections, kept alive and used by turns; a call that finds none free waits for one, \
-         and another is opened, up to {CONNECTIONS_MAX}. What is not answered within {} s is `unanswered`, or `never sent` \
-         if no connection came free. {CALM} × is measured before all and {} s after the last answer of the 3 ×. Each script \
+         out. There are {CONNECTIONS} connections, half of what a large node has, kept alive; a call takes the one used last \
+         that is free (`connections`: how many were in use at once), or waits for one. What is not answered within {} s is \
+         `unanswered`, or `never sent` if no connection came free. {CALM} × is measured before all and {} s after the last answer of the 3 ×. Each script \
          has a fresh node; records have no bound for a day, every other quota is the default.\n\n\
          The generator is a process of niceness {PROMPT} on the same cores as node and database: what it takes \
          (`generator, cores`) is missing to them, more than `wrk` takes in the closed loop, and refusals cost both. `late` \
@@ -50,16 +50,18 @@ fn text(scale: Scale, reports: &[Report]) -> String {
          may wait for one, each for {} ms at most, and one more is answered 503 at once. So once a call has asked for a \
          place it is let in or refused within {} ms, and behind a full queue it waits for as long as {} calls take (`a full \
          queue`). Before it asks, a call lies in its connection until a thread takes it up, or in the queue of the lanes if \
-         its app's calls take long; nothing bounds that but the number of connections ({} on a large node). `hello` keeps \
-         its place on one thread from beginning to end, so no more places are taken than there are threads, and it should \
-         meet the last bound alone. `kv get` keeps its place while one of its app's {} statements runs or is waited for, the \
+         its app's calls take long; once what is ready has waited longer than {} ms for a thread, for {} ms ({} ms where other \
+         apps call), calls are answered 503 before anything is done for them. `hello` keeps its place on one thread from \
+         beginning to end, so no more places are taken than there are threads, and it should meet that bound alone. `kv get` keeps its place while one of its app's {} statements runs or is waited for, the \
          3 ms keep theirs between two slices in a lane: they should meet the queue. `bound met` says what the node showed, \
          looked at five times a second.",
         limits::ADMISSION_QUEUE_PER_APP_MAX,
         limits::ADMISSION_WAIT_MS,
         limits::ADMISSION_WAIT_MS,
         limits::ADMISSION_QUEUE_PER_APP_MAX as u64 + per_app,
-        count(limits::CONNECTIONS_MAX as u64),
+        limits::BACKLOG_MS,
+        limits::BACKLOG_PATIENCE_MS,
+        limits::BACKLOG_CROWDED_MS,
         limits::STATEMENTS_DEFAULT,
     );
     let goal = format!(

@@ -1,8 +1,9 @@
 //! Calls by a clock, in a process of its own: when a call is due does not depend on what came of those before it, and how long
 //! it took is counted from that moment, wherever it waited.
 //!
-//! Two threads: the clock sleeps until a call is due and writes it to a connection that is free, of these to the one used last;
-//! the other one reads answers. Where none is free the call waits for one. No call is tried again.
+//! Two threads: the clock writes the calls that are due to connections that are free, of these to the one used last; the other
+//! one reads answers. Where none is free a call waits for one. No call is tried again. Both look twice a millisecond: a caller on
+//! another machine takes no core away from the node either whenever an answer comes.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -14,7 +15,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{interval, sleep, timeout};
 
 use super::answer::Answer;
@@ -30,6 +31,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is looked for such.
 const SWEEP: Duration = Duration::from_millis(50);
+/// How long both threads sleep before they look again.
+pub(crate) const STEP: Duration = Duration::from_micros(500);
 /// Niceness of the generator: one elsewhere would not wait for a core of the node's.
 pub(crate) const PROMPT: i32 = -5;
 /// Room for an answer, which grows where one is longer.
@@ -97,6 +100,13 @@ pub(crate) fn generate(order: &str) -> Result<(), Failure> {
 async fn run(order: &Order) -> Result<Outcome, Failure> {
     let generator = Arc::new(Generator::new(order));
     let mut connections = JoinSet::new();
+    // Holds the thread up; what has come meanwhile is read at once.
+    connections.spawn(async {
+        loop {
+            std::thread::sleep(STEP);
+            yield_now().await;
+        }
+    });
     let opened = async {
         for number in 0..order.connections {
             if number % OPENED_AT_ONCE == 0 {
@@ -159,11 +169,13 @@ impl Generator {
             if due >= end {
                 break;
             }
-            sleep_until(due);
+            while due > Instant::now() {
+                std::thread::sleep(STEP);
+            }
             late_ms.push(due.elapsed().as_secs_f64() * 1e3);
             self.begin(due);
         }
-        sleep_until(end);
+        std::thread::sleep(end.saturating_duration_since(Instant::now()));
         Pace { late_ms, cores: (processor_s() - used) / order.seconds }
     }
 
@@ -309,13 +321,6 @@ impl Draws {
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         let below_one = ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64;
         -(1.0 - below_one).ln()
-    }
-}
-
-fn sleep_until(at: Instant) {
-    let left = at.saturating_duration_since(Instant::now());
-    if !left.is_zero() {
-        std::thread::sleep(left);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use picloud::limits;
 
-use super::generator::{PATIENCE, PROMPT};
+use super::generator::{PATIENCE, PROMPT, STEP};
 use super::order::Outcome;
 use super::stage::Scale;
 use super::subject::{CALM, CLOSED_ROUNDS, CONNECTIONS, REST, Report, Step};
@@ -36,14 +36,15 @@ fn text(scale: Scale, reports: &[Report]) -> String {
          that is free (`connections`: how many were in use at once), or waits for one. What is not answered within {} s is \
          `unanswered`, or `never sent` if no connection came free. {CALM} × is measured before all and {} s after the last answer of the 3 ×. Each script \
          has a fresh node; records have no bound for a day, every other quota is the default.\n\n\
-         The generator is a process of niceness {PROMPT} on the same cores as node and database: what it takes \
-         (`generator, cores`) is missing to them, more than `wrk` takes in the closed loop, and refusals cost both. `late` \
+         The generator is a process of niceness {PROMPT} on the same cores as node and database, which sends what is due and \
+         reads what has come every {} µs, so that no answer wakes it up. What it takes (`generator, cores`) is missing to them, more than `wrk` takes in the closed loop, and refusals cost both. `late` \
          is how long after a call was due the generator's clock took it up; a run with a p99 above {LATE_MS} ms is named, \
          for its load is not what it should be.",
         scale.closed_s,
         scale.open_s,
         PATIENCE.as_secs(),
         REST.as_secs(),
+        STEP.as_micros(),
     );
     let bounds = format!(
         "What bounds the wait: an app that is alone may hold {per_app} of the node's {places} places (half); {} of its calls \

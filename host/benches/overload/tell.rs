@@ -62,7 +62,7 @@ fn text(scale: Scale, reports: &[Report]) -> String {
         limits::ADMISSION_QUEUE_PER_APP_MAX as u64 + per_app,
         limits::BACKLOG_MS,
         limits::BACKLOG_PATIENCE_MS,
-        limits::BACKLOG_CROWDED_MS,
+        limits::BACKLOG_AIM_MS,
         limits::STATEMENTS_DEFAULT,
     );
     let goal = format!(

@@ -1,10 +1,12 @@
 //! What a node past its capacity lets wait.
 
-/// Past capacity requests are refused once something ready has waited longer than this for the common threads, ms ...
+/// Past capacity requests are refused once something ready has waited longer than this for the common threads, ms: as many as
+/// make it [`BACKLOG_AIM_MS`].
 pub const BACKLOG_MS: u64 = 100;
-/// (where calls of other apps came lately, whose calls wait behind those of one, than this, ms)
-pub const BACKLOG_CROWDED_MS: u64 = 20;
-/// ... for as long as this, ms; and none is any more after as long without.
+/// What the wait is then held at, ms; and where other apps called lately, whose calls wait behind those of one, past which some are
+/// refused.
+pub const BACKLOG_AIM_MS: u64 = 20;
+/// It has to be past that for as long as this, ms; and nobody is refused any more after as long without.
 pub const BACKLOG_PATIENCE_MS: u64 = 100;
 /// While requests come it is looked for that this often, ms; not any more this long after the last one, ms.
 pub const BACKLOG_LOOK_MS: u64 = 20;

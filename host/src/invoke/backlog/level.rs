@@ -1,23 +1,28 @@
-//! How many calls each app may begin until the next look: the same for all by weight (the level), so that they are together as
-//! many as the node can serve. An app that calls less than the level loses nothing (max-min fairness, by filling up like water).
+//! What part of each app's calls is begun: all of an app that calls no more than the level, and of the others as many as the
+//! level says, by weight (max-min fairness, by filling up like water). Where the level lies follows from how far behind the node
+//! is: a controller that adds up how much that is too much, and answers to its change (PI, as of PIE, RFC 8033, section 4.2).
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::id::AppId;
-use crate::limits::{BACKLOG_CROWDED_MS, BACKLOG_LOOK_MS, BACKLOG_MS, BACKLOG_PATIENCE_MS, CROWD_MS, WEIGHT_DEFAULT};
+use crate::limits::{BACKLOG_AIM_MS, BACKLOG_LOOK_MS, BACKLOG_MS, BACKLOG_PATIENCE_MS, CROWD_MS, WEIGHT_DEFAULT};
 
 /// Looks in a row that have to find a node behind before any call is refused, and in time before none is any more.
 const PATIENCE_LOOKS: u32 = (BACKLOG_PATIENCE_MS / BACKLOG_LOOK_MS) as u32;
 /// Looks in which others were there lately.
 const CROWD_LOOKS: u32 = (CROWD_MS / BACKLOG_LOOK_MS) as u32;
 const BOUND: Duration = Duration::from_millis(BACKLOG_MS);
-const BOUND_CROWDED: Duration = Duration::from_millis(BACKLOG_CROWDED_MS);
-/// Of what was begun, what may be begun until the next look: at the least where the node is far behind, and where it is in time.
-const LEAST: f64 = 0.7;
-const MORE: f64 = 1.05;
-/// How strongly being behind by as much again as it may be cuts that.
-const CUT: f64 = 0.2;
+const AIM: Duration = Duration::from_millis(BACKLOG_AIM_MS);
+/// By how much less of the calls is begun for each [`AIM`] that the node is behind beyond it, with each look; and for each that it
+/// has fallen behind since the last one. A call that is refused costs a quarter of one that is begun, and what is decided shows an
+/// [`AIM`] later: twice as much of either swings.
+const PER_EXCESS: f64 = 0.018;
+const PER_CHANGE: f64 = 0.12;
+/// More than that many [`AIM`]s is no other.
+const EXCESS_MAX: f64 = 5.0;
+/// Of the calls, what is begun at the least.
+const LEAST: f64 = 0.01;
 
 #[derive(Debug)]
 pub(super) struct Level {
@@ -26,7 +31,7 @@ pub(super) struct Level {
     looks: u32,
     /// Looks in a row that found no more than one app.
     alone: u32,
-    /// Of the apps that called since the last look.
+    /// Of the apps that called since the look before the last.
     apps: HashMap<AppId, Calls>,
 }
 
@@ -36,15 +41,19 @@ enum State {
     Open,
     /// The node may be behind for too long: calls are counted, and begun.
     Counting,
-    /// So many are begun until the next look, and of an app of the default weight at most `each`.
-    Refusing { calls: f64, each: f64 },
+    /// This part of all calls is begun; of an app of the default weight that has not called before, at most `each` until the next
+    /// look. `excess`: how far the node was behind at the last look.
+    Refusing { part: f64, each: f64, excess: f64 },
 }
 
 #[derive(Debug)]
 struct Calls {
+    /// Since the last look.
     came: u32,
     begun: u32,
     weight: u32,
+    /// What part is begun, where it called before the last look.
+    part: Option<f64>,
 }
 
 impl Default for Level {
@@ -56,11 +65,14 @@ impl Default for Level {
 impl Level {
     /// Counts a call, and says whether it is begun. The first of an app since the last look always is.
     pub(super) fn admit(&mut self, app: AppId, weight: u32) -> bool {
-        let calls = self.apps.entry(app).or_insert(Calls { came: 0, begun: 0, weight });
+        let calls = self.apps.entry(app).or_insert(Calls { came: 0, begun: 0, weight, part: None });
         calls.came = calls.came.saturating_add(1);
         let may = match self.state {
             State::Open | State::Counting => true,
-            State::Refusing { each, .. } => calls.begun == 0 || f64::from(calls.begun) < each * share(weight),
+            State::Refusing { each, .. } => {
+                let most = calls.part.map_or(each * share(weight), |part| part * f64::from(calls.came));
+                calls.begun == 0 || f64::from(calls.begun) + 1.0 <= most
+            }
         };
         calls.begun += u32::from(may);
         may
@@ -68,41 +80,45 @@ impl Level {
 
     /// What is to be done until the next look, by how far the node is behind; whether calls have to be counted for it.
     pub(super) fn look(&mut self, delay: Duration) -> bool {
-        let bound = self.bound();
-        let (behind, may_be_behind) = (delay.as_secs_f64() / bound.as_secs_f64(), delay > BOUND_CROWDED);
-        let (came, begun) = self.apps.values().fold((0, 0), |(came, begun), calls| (came + calls.came, begun + calls.begun));
-        self.state = match self.state {
+        self.apps.retain(|_, calls| calls.came > 0);
+        let (is_behind, may_be_behind) = (delay > self.bound(), delay > AIM);
+        let state = match self.state {
             State::Open | State::Counting if !may_be_behind => State::Open,
             State::Open => {
                 self.looks = 0;
                 State::Counting
             }
             State::Counting => {
-                self.looks = if behind > 1.0 { self.looks + 1 } else { 0 };
-                if self.looks < PATIENCE_LOOKS || begun == 0 { State::Counting } else { self.refuse(f64::from(begun), behind) }
+                self.looks = if is_behind { self.looks + 1 } else { 0 };
+                if self.looks < PATIENCE_LOOKS || self.apps.is_empty() { State::Counting } else { self.refuse(1.0, 0.0, delay) }
             }
-            State::Refusing { calls, .. } => {
-                self.looks = if behind > 1.0 || came > begun { 0 } else { self.looks + 1 };
-                if self.looks >= PATIENCE_LOOKS { State::Open } else { self.refuse(calls, behind) }
+            State::Refusing { part, excess, .. } => {
+                self.looks = if may_be_behind || part < 1.0 { 0 } else { self.looks + 1 };
+                if self.looks >= PATIENCE_LOOKS { State::Open } else { self.refuse(part, excess, delay) }
             }
         };
-        // Keeps its room: the next look counts as many.
-        self.apps.clear();
-        self.state != State::Open
+        self.state = state;
+        for calls in self.apps.values_mut() {
+            calls.part = match state {
+                State::Refusing { each, .. } => Some((each * share(calls.weight) / f64::from(calls.came)).min(1.0)),
+                State::Open | State::Counting => None,
+            };
+            (calls.came, calls.begun) = (0, 0);
+        }
+        state != State::Open
     }
 
     /// How far behind is too far: where other apps would wait behind those of one, less.
     fn bound(&mut self) -> Duration {
         self.alone = if self.apps.len() > 1 { 0 } else { self.alone.saturating_add(1) };
-        if self.alone < CROWD_LOOKS { BOUND_CROWDED } else { BOUND }
+        if self.alone < CROWD_LOOKS { AIM } else { BOUND }
     }
 
-    fn refuse(&self, calls: f64, behind: f64) -> State {
-        let change = if behind > 1.0 { (1.0 - CUT * (behind - 1.0)).max(LEAST) } else { MORE };
+    fn refuse(&self, part: f64, before: f64, delay: Duration) -> State {
+        let excess = (delay.as_secs_f64() / AIM.as_secs_f64() - 1.0).min(EXCESS_MAX);
+        let part = (part - PER_EXCESS * excess - PER_CHANGE * (excess - before)).clamp(LEAST, 1.0);
         let came: f64 = self.apps.values().map(|calls| f64::from(calls.came)).sum();
-        // Nothing is saved up while few come.
-        let calls = (calls * change).clamp(1.0, came.max(calls));
-        State::Refusing { calls, each: self.level(calls) }
+        State::Refusing { part, each: self.level((part * came).max(1.0)), excess }
     }
 
     /// The level at which apps that call as they did begin `calls` together.
@@ -130,6 +146,8 @@ fn share(weight: u32) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use super::*;
     use uuid::Uuid;
 
@@ -142,7 +160,7 @@ mod tests {
     }
 
     fn in_time() -> Duration {
-        BOUND_CROWDED
+        AIM
     }
 
     /// Calls as many times for each app as is said, by turns; how many of each are begun.
@@ -191,11 +209,54 @@ mod tests {
         let mut before = 1_000;
         for _ in 0..100 {
             let begun = call(&mut level, &[(1, 100, 1_000)])[0];
-            assert!(begun <= 2 || begun < before, "{begun} after {before}");
+            assert!(begun <= 10 || begun < before, "{begun} after {before}");
             before = begun;
             level.look(behind() * 10);
         }
-        assert_eq!(before, 1, "the first of an app is always begun");
+        assert_eq!(before, 10);
+        assert_eq!(call(&mut level, &[(2, 100, 1)]), [1], "the first of an app is always begun");
+    }
+
+    /// What a node begins of calls that come `load` times as fast as it can do them, of what it could if it knew; and how long the
+    /// last of them waited at most, in time of the node's.
+    fn overloaded(load: f64) -> (f64, Duration) {
+        // A call takes a fifteenth of a millisecond, and a quarter of that to be refused.
+        const PER_MS: f64 = 15.0;
+        const REFUSED: f64 = 0.25;
+        let (mut level, mut waiting, mut work) = (Level::default(), VecDeque::new(), 0.0);
+        let (mut begun, mut longest, mut due) = (0_u32, 0, 0.0);
+        for now in 0..4_000_u64 {
+            let is_late = now >= 2_000;
+            due += load * PER_MS;
+            while due >= 1.0 {
+                waiting.push_back(now);
+                due -= 1.0;
+            }
+            work += PER_MS;
+            while let Some(came) = waiting.front().copied().filter(|_| work > 0.0) {
+                waiting.pop_front();
+                let may = level.admit(app(1), 100);
+                work -= if may { 1.0 } else { REFUSED };
+                if is_late && may {
+                    (begun, longest) = (begun + 1, longest.max(now - came));
+                }
+            }
+            work = work.min(0.0);
+            if now % BACKLOG_LOOK_MS == 0 {
+                level.look(Duration::from_millis(waiting.front().map_or(0, |came| now - came)));
+            }
+        }
+        let most = ((1.0 - load * REFUSED) / (1.0 - REFUSED)).min(load);
+        (f64::from(begun) / (2_000.0 * PER_MS * most), Duration::from_millis(longest))
+    }
+
+    #[test]
+    fn past_capacity_the_wait_comes_to_the_aim_and_what_can_be_done_is_done() {
+        for load in [0.9, 1.1, 1.5, 2.0, 3.0] {
+            let (of_what_can_be, longest) = overloaded(load);
+            assert!(of_what_can_be > 0.95 && longest <= BOUND + AIM, "{load}: {of_what_can_be}, {longest:?}");
+        }
+        assert!(overloaded(2.0).1 <= AIM * 2, "{:?}", overloaded(2.0));
     }
 
     #[test]
@@ -203,7 +264,7 @@ mod tests {
         let mut level = refusing(&[(1, 100, 1_000)]);
         let mut looks = 0;
         call(&mut level, &[(1, 100, 1_000)]);
-        while level.look(in_time()) {
+        while level.look(in_time() / 2) {
             call(&mut level, &[(1, 100, 1_000)]);
             looks += 1;
             assert!(looks < 1_000);
@@ -239,8 +300,8 @@ mod tests {
     #[test]
     fn alone_an_app_may_be_further_behind_than_beside_others() {
         for (delay, alone, beside) in [
-            (BOUND_CROWDED, false, false),
-            (BOUND_CROWDED + Duration::from_millis(1), false, true),
+            (AIM, false, false),
+            (AIM + Duration::from_millis(1), false, true),
             (BOUND, false, true),
             (BOUND + Duration::from_millis(1), true, true),
         ] {

@@ -24,7 +24,7 @@ WITHIN_S = 15.0
 IN_FLIGHT_MAX = 2_000
 # What was acknowledged is read within this: an entry of the soak lives for two minutes.
 READ_WITHIN_S = 60.0
-# The proxy closes what rests for five minutes; whoever uses it just then cannot know.
+# The proxy closes what rests for two minutes; whoever uses it just then cannot know.
 REST_S = 60.0
 
 

@@ -16,7 +16,8 @@ import net
 from shell import Trouble
 
 OWNER, PASSWORD = "owner", "cluster-of-three-owner"
-# How long a node that is told to end is to answer "not me" before it stops listening.
+# So long a node that is told to end says so and goes on: the proxy finds out within two seconds (a check's interval, and the time it
+# has), and the third one is a busy machine's.
 DRAIN_DELAY_MS = 3_000
 DATA_PORT, ADMIN_PORT = 8080, 8081
 
@@ -36,7 +37,7 @@ class Node:
             "PICLOUD_ADMIN_USERNAME": OWNER, "PICLOUD_ADMIN_PASSWORD": PASSWORD,
             "PICLOUD_BIND": f"{self.address}:{DATA_PORT}", "PICLOUD_ADMIN_BIND": f"{self.address}:{ADMIN_PORT}",
             "PICLOUD_DRAIN_DELAY_MS": str(DRAIN_DELAY_MS), "PICLOUD_LOG": os.environ.get("PICLOUD_LOG", "info"),
-            "PICLOUD_NODE_NAME": name,
+            "PICLOUD_NODE_NAME": name, "PICLOUD_TRUSTED_PROXIES": net.ADDRESSES[net.PROXY],
         }
 
     @property

@@ -1,8 +1,9 @@
-"""Debian's Caddy in front, with active health checks."""
+"""Debian's Caddy in front, with the Caddyfile of the repository: without TLS, and told by its environment who the nodes are."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 import urllib.request
@@ -13,49 +14,26 @@ from node import ADMIN_PORT, DATA_PORT
 from shell import Trouble, run
 
 PORT = 8080
-# A node that fails is out after this at the latest: one interval, and as long as a check may take.
-CHECK_EVERY_S, CHECK_WITHIN_S = 1, 1
-# So long a request waits for a node that takes it, when the first one asked does not answer its connection.
-TRY_S = 2
-NODES = " ".join(f"{net.ADDRESSES[name]}:{DATA_PORT}" for name in net.NODES)
+FILE = Path(__file__).resolve().parents[2] / "caddy/Caddyfile"
 
-# What the product's own Caddyfile says of balancing, without certificates: here it is about nodes.
-CONFIG = f"""
-{{
-	admin off
-	auto_https off
-}}
-:{PORT} {{
-	reverse_proxy {NODES} {{
-		lb_policy round_robin
-		lb_try_duration {TRY_S}s
-		lb_try_interval 100ms
-		health_uri /healthz
-		health_interval {CHECK_EVERY_S}s
-		health_timeout {CHECK_WITHIN_S}s
-		fail_duration 2s
-		max_fails 2
-		flush_interval -1
-		header_down x-node {{http.reverse_proxy.upstream.hostport}}
-		transport http {{
-			dial_timeout 1s
-		}}
-	}}
-	# No node is fit: that is the database's doing, and what needs none is still answered by any of them.
-	handle_errors {{
-		@none expression {{http.error.status_code}} == 503
-		reverse_proxy @none {NODES} {{
-			lb_policy round_robin
-			lb_try_duration {TRY_S}s
-			flush_interval -1
-			header_down x-node {{http.reverse_proxy.upstream.hostport}}
-		}}
-	}}
-	log {{
-		output discard
-	}}
-}}
-"""
+
+def said(option: str) -> float:
+    """Of the file, so many seconds."""
+    found = re.findall(rf"^\s*{option} (\d+)(ms|s)$", FILE.read_text(), re.MULTILINE)
+    if len(found) != 1:
+        raise Trouble(f"{FILE} says {option} {len(found)} times")
+    number, unit = found[0]
+    return int(number) / (1000 if unit == "ms" else 1)
+
+
+# A node that fails is out after this at the latest: one interval, and as long as a check may take.
+CHECK_EVERY_S, CHECK_WITHIN_S = said("health_interval"), said("health_timeout")
+# So long a request waits for a node that takes it, when the first one asked does not answer its connection.
+TRY_S = said("lb_try_duration")
+
+
+def upstreams(port: int) -> str:
+    return " ".join(f"{net.ADDRESSES[name]}:{port}" for name in net.NODES)
 
 
 class Proxy:
@@ -63,17 +41,24 @@ class Proxy:
         self.home = home / "lb"
         self.home.mkdir()
         self.process: subprocess.Popen[bytes] | None = None
+        self.environment = {
+            "PATH": os.environ.get("PATH", ""), "HOME": str(self.home), "XDG_DATA_HOME": str(self.home),
+            "XDG_CONFIG_HOME": str(self.home),
+            # Here it is about nodes, not about certificates.
+            "PICLOUD_APPS_SITE": f"http://:{PORT}", "PICLOUD_ADMIN_SITE": f"http://:{ADMIN_PORT}",
+            "PICLOUD_DATA_UPSTREAMS": upstreams(DATA_PORT), "PICLOUD_ADMIN_UPSTREAMS": upstreams(ADMIN_PORT),
+            "CADDY_OPTIONS": "auto_https off",
+            # Which node it was, for who reads of a failure.
+            "CADDY_PROXY_OPTIONS": "header_down x-node {http.reverse_proxy.upstream.hostport}",
+        }
 
     def start(self) -> None:
-        config = self.home / "Caddyfile"
-        config.write_text(CONFIG)
-        run("caddy", "validate", "--config", str(config), "--adapter", "caddyfile")
-        environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(self.home), "XDG_DATA_HOME": str(self.home),
-                       "XDG_CONFIG_HOME": str(self.home)}
+        told = ("--config", str(FILE), "--adapter", "caddyfile")
+        run("caddy", "validate", *told, environment=self.environment)
         with (self.home / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                net.within(net.PROXY, "setpriv", "--pdeathsig", "KILL", "caddy", "run", "--config", str(config), "--adapter", "caddyfile"),
-                env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+                net.within(net.PROXY, "setpriv", "--pdeathsig", "KILL", "caddy", "run", *told),
+                env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 20
         while True:
             try:
@@ -90,4 +75,4 @@ class Proxy:
             self.process.wait(10)
 
 
-__all__ = ["ADMIN_PORT", "CHECK_EVERY_S", "CHECK_WITHIN_S", "PORT", "Proxy", "TRY_S"]
+__all__ = ["CHECK_EVERY_S", "CHECK_WITHIN_S", "PORT", "Proxy", "TRY_S"]

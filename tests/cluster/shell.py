@@ -11,9 +11,9 @@ class Trouble(Exception):
     """What ends the program with one line for people."""
 
 
-def run(*command: str, stdin: str | None = None, fine: bool = False) -> str:
+def run(*command: str, stdin: str | None = None, fine: bool = False, environment: dict[str, str] | None = None) -> str:
     """What the command printed; `fine` says that its failure is nobody's concern."""
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, env=environment)
     if done.returncode != 0 and not fine:
         raise Trouble(f"{' '.join(command)}: exit {done.returncode}: {(done.stderr or done.stdout).strip()}")
     return done.stdout

@@ -24,7 +24,7 @@ def arguments() -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", metavar="FILE", help="write what was found there, too (- for standard output)")
-    common.add_argument("--realtime", choices=("auto", "on", "off"), default="auto", help="subscribers on the data plane")
+    common.add_argument("--realtime", choices=("auto", "on", "off"), default="on", help="subscribers on the data plane (on)")
     common.add_argument("--keep", action="store_true", help="leave data and logs behind, and say where")
     common.add_argument("--write", action="store_true", help="write RESULTS.md beside this program")
     common.add_argument("--rate", type=float, default=60, help="requests per second (60)")

@@ -13,8 +13,8 @@ from node import Node, Refused
 
 SLUG = "show"
 HOST = f"{SLUG}.localhost"
-# A topic that subscribers of the data plane may follow.
-TOPIC = "live"
+# Topics that subscribers of the data plane may follow: everybody, and whoever has a token. What is told is published to both.
+TOPIC, TOPIC_OF_TOKENS = "live", "members"
 # A handler that takes its time, so that a node that is paused is always in the middle of some.
 SLOW_MS = 2_500
 
@@ -67,7 +67,8 @@ def scripts(ttl_s: int) -> dict[str, Script]:
         "send": Script(f'{identifier} queue::send("work", #{{ id: id }})', {"path": "/send", **post}),
         "slow": Script(f'{identifier} queue::send("slow", #{{ id: id }})', {"path": "/slow", **post}),
         "publish": Script(f'{identifier} pubsub::publish("news", #{{ id: id }})', {"path": "/publish", **post}),
-        "tell": Script(f'{identifier} pubsub::publish("{TOPIC}", #{{ id: id }})', {"path": "/tell", **post}),
+        "tell": Script(f'{identifier} pubsub::publish("{TOPIC}", #{{ id: id }}); pubsub::publish("{TOPIC_OF_TOKENS}", #{{ id: id }})',
+                       {"path": "/tell", **post}),
         "async": Script(f'{identifier} ' + (f'kv::collection("async").set(id, 1{options});' if ttl_s
                         else 'kv::collection("async").increment(id);'), {"path": "/async", "dispatch_mode": "async", **post}),
         "on-work": Script(counts("work", "ctx.event.queue.message.id", ttl_s), triggers={"queue": {"queue": "work"}}),
@@ -87,7 +88,8 @@ class App:
     id: str
     # Of each handler its trigger.
     triggers: dict[str, str]
-    has_realtime: bool
+    # Lets a subscriber in to the second topic; nothing where the node has no realtime, or is to be without.
+    subscriber_token: str
 
 
 def make(node: Node, ttl_s: int, realtime: str) -> App:
@@ -105,15 +107,17 @@ def make(node: Node, ttl_s: int, realtime: str) -> App:
     if ttl_s:
         # Records are kept for two weeks: a bound on their day is what holds their table within a run of minutes.
         node.api("PATCH", f"admin/apps/{app}/quota", {"log_bytes_per_day": 4 << 20})
-    return App(app, triggers, realtime != "off" and register_topic(node, app, realtime))
+    return App(app, triggers, "" if realtime == "off" else register_topics(node, app, realtime))
 
 
-def register_topic(node: Node, app: str, realtime: str) -> bool:
-    """Whether the node has realtime; `on` insists."""
+def register_topics(node: Node, app: str, realtime: str) -> str:
+    """A token of subscribers, where the node has realtime; `on` insists."""
     try:
         node.api("PUT", f"admin/apps/{app}/topics/{TOPIC}", {"access": "public"})
-        return True
     except Refused as refused:
         if realtime == "on" or refused.status not in (404, 405):
             raise
-        return False
+        return ""
+    node.api("PUT", f"admin/apps/{app}/topics/{TOPIC_OF_TOKENS}", {"access": "token"})
+    token: str = node.api("POST", f"admin/apps/{app}/subscriber_tokens", {"topics": [TOPIC_OF_TOKENS], "ttl_s": 86_400})["token"]
+    return token

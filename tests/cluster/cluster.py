@@ -37,7 +37,7 @@ def find_binary() -> Path:
 
 
 class Cluster:
-    def __init__(self, *, ttl_s: int = 0, realtime: str = "auto", keep: bool = False) -> None:
+    def __init__(self, *, ttl_s: int = 0, realtime: str = "on", keep: bool = False) -> None:
         self.ttl_s, self.realtime, self.keep = ttl_s, realtime, keep
         self.binary = find_binary()
         self.nodes: list[Node] = []

@@ -19,7 +19,7 @@ from ledger import Balance, balance
 from load import Done, Load, percentile
 from node import DRAIN_DELAY_MS, Node
 from shell import Trouble
-from subscribe import Subscriber
+from subscribe import SILENT_S, Heard, Subscribers
 
 LEASE_S = 15
 # A node that is dead or hangs is out of the rotation.
@@ -29,7 +29,6 @@ CUT_OFF_S = 3 + CHECKED_S
 # PostgreSQL is back: pools try again after 2 s at most, and what waited for them is done first.
 RECONNECTED_S = 5
 WARM_S, TAIL_S = 8, 12
-SUBSCRIBERS = 3
 # Half of all requests take longer than this before anything is done: what fails later would be the machine's doing.
 BUSY_S = 0.25
 
@@ -51,6 +50,8 @@ class Course:
     healed: float = 0.0
     windows: list[Window] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
+    # What went wrong with the fault itself, such as a node that does not end as it should.
+    faults: list[str] = field(default_factory=list)
 
     def allow(self, since: float, until: float, why: str) -> None:
         self.windows.append(Window(since, until, why))
@@ -64,7 +65,7 @@ async def kill(cluster: Cluster, course: Course, seconds: float) -> None:
     node = cluster.nodes[0]
     course.struck = time.monotonic()
     node.tell(signal.SIGKILL)
-    course.allow(course.struck, course.struck + CHECKED_S, "a connection that the proxy kept to the dead node")
+    course.allow(course.struck, course.struck + CHECKED_S, "tried at the dead node first: a body that went with the connection, or one that was kept")
     await asyncio.sleep(max(seconds, LEASE_S + 5))
     node.start()
     await ready(node)
@@ -72,8 +73,9 @@ async def kill(cluster: Cluster, course: Course, seconds: float) -> None:
 
 
 async def pause(cluster: Cluster, course: Course, seconds: float) -> None:
-    """SIGSTOP of a node for longer than its leases, then SIGCONT: what it settles late is fenced off."""
+    """SIGSTOP of a node for longer than leases and subscribers wait, then SIGCONT: what it settles late is fenced off."""
     node = cluster.nodes[0]
+    lasts = max(seconds, LEASE_S + 8, SILENT_S + 5 if cluster.app.subscriber_token else 0)
     course.struck = time.monotonic()
     node.tell(signal.SIGSTOP)
     course.allow(course.struck, course.struck + CHECKED_S, "sent to a node that hangs, until the check finds it")
@@ -84,7 +86,7 @@ async def pause(cluster: Cluster, course: Course, seconds: float) -> None:
     still = claims(cluster)
     held = {id: number for id, number in before.items() if still.get(id) == number}
     course.notes["claims of the paused node"] = len(held)
-    await asyncio.sleep(max(seconds, LEASE_S + 8) - 4)
+    await asyncio.sleep(lasts - 4)
     after = claims(cluster)
     course.notes["of these taken over by others"] = sum(1 for id, number in held.items() if after.get(id, number + 1) > number)
     course.notes["of these left"] = sum(1 for id, number in held.items() if after.get(id) == number)
@@ -132,11 +134,11 @@ async def rolling(cluster: Cluster, course: Course, seconds: float) -> None:
         course.notes["drained in, s"].append(round(time.monotonic() - began, 2))
         node.start()
         await ready(node)
-        # As an operator waits for the balancer to have it back.
+        # As an operator waits for the balancer to have it back: two checks at least.
         await asyncio.sleep(CHECKED_S + 1)
     course.healed = time.monotonic()
     if any(course.notes["exit codes"]):
-        raise Trouble(f"a node that was told to end failed: {course.notes['exit codes']}")
+        course.faults.append(f"a node that was told to end failed: {course.notes['exit codes']}")
 
 
 FAULTS: dict[str, Fault] = {
@@ -174,23 +176,23 @@ class Result:
     latency_ms: dict[str, dict[str, float]]
     notes: dict[str, Any]
     balance: Balance
-    subscribers: dict[str, Any]
+    heard: Heard | None
     log: list[str]
 
     @property
     def faults(self) -> list[str]:
-        return [*self.failed, *self.balance.faults, *self.subscribers.get("faults", [])]
+        return [*self.failed, *self.balance.faults, *(self.heard.faults if self.heard else [])]
 
     def json(self) -> dict[str, Any]:
-        return {**self.__dict__, "balance": self.balance.json(), "passed": not self.faults}
+        heard = self.heard.json() if self.heard else None
+        return {**self.__dict__, "balance": self.balance.json(), "heard": heard, "passed": not self.faults}
 
 
 async def under_load(cluster: Cluster, name: str, rate: float, seconds: float) -> Result:
     load, course, until = Load(rate), Course(), asyncio.Event()
-    subscribers = [Subscriber() for _ in range(SUBSCRIBERS)] if cluster.app.has_realtime else []
-    following = [asyncio.create_task(subscriber.run()) for subscriber in subscribers]
-    for subscriber in subscribers:
-        await asyncio.wait_for(subscriber.is_open.wait(), 20)
+    subscribers = Subscribers(cluster.app) if cluster.app.subscriber_token else None
+    if subscribers:
+        await subscribers.open()
     began = time.monotonic()
     sending = asyncio.create_task(load.run(until))
     try:
@@ -205,24 +207,23 @@ async def under_load(cluster: Cluster, name: str, rate: float, seconds: float) -
     tick = f"admin/apps/{cluster.app.id}/triggers/{cluster.app.triggers['on-tick']}"
     await asyncio.to_thread(cluster.nodes[-1].api, "PATCH", tick, {"enabled": False})
     told = await asyncio.to_thread(balance, cluster.db, cluster.app, load)
+    heard = None
     if subscribers:
-        # A stream that was lost last is taken up again.
-        await asyncio.sleep(5)
-    for task in following:
-        task.cancel()
-    await asyncio.gather(*following, return_exceptions=True)
+        await subscribers.catch_up(cluster.db)
+        await subscribers.close()
+        heard = subscribers.heard(cluster.db, load)
     early = [done for done in load.done if done.began + done.took < course.struck]
     if not all(done.is_fine for done in early) or percentile([done.took for done in early], 0.5) > BUSY_S:
         raise Trouble(f"{name}: this machine has no room for {rate:g} requests/s now: of {len(early)} before the fault "
                       f"{sum(not done.is_fine for done in early)} failed, p50 {percentile([d.took for d in early], 0.5):.2f} s. Nothing is said")
-    return judge(name, rate, took, load, course, told, subscribers, cluster.complaints())
+    return judge(name, rate, took, load, course, told, heard, cluster.complaints())
 
 
 def judge(name: str, rate: float, took: float, load: Load, course: Course, books: Balance,
-          subscribers: list[Subscriber], log: list[str]) -> Result:
+          heard: Heard | None, log: list[str]) -> Result:
     allowed: dict[str, int] = {}
     excused: list[str] = []
-    failed: list[str] = []
+    failed: list[str] = list(course.faults)
     last: float | None = None
     for done in sorted(load.done, key=lambda done: done.began):
         if done.is_fine:
@@ -245,13 +246,8 @@ def judge(name: str, rate: float, took: float, load: Load, course: Course, books
     }
     latency = {part: {"p50": round(percentile(took, 0.5) * 1000, 1), "p99": round(percentile(took, 0.99) * 1000, 1)}
                for part, took in parts.items()}
-    found: dict[str, Any] = {}
-    if subscribers:
-        faults = [f"subscriber {n}: {fault}" for n, s in enumerate(subscribers) for fault in s.faults(load.acked["tell"])]
-        found = {"subscribers": len(subscribers), "messages": len(load.acked["tell"]), "faults": faults,
-                 "connections": [s.connections for s in subscribers]}
     return Result(name, (FAULTS[name].__doc__ or "").strip(), rate, round(took, 1), len(load.done), sum(d.is_fine for d in load.done),
-                  allowed, excused[:50], failed[:200], None if last is None else round(last, 2), latency, course.notes, books, found, log)
+                  allowed, excused[:50], failed[:200], None if last is None else round(last, 2), latency, course.notes, books, heard, log)
 
 
 def excuse(done: Done, course: Course) -> str | None:

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ def say_fault(result: Result) -> None:
     for kind, counts in (told.kinds | told.handlers).items():
         print(f"  {kind}: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
     print(f"  ticks: {told.ticks}; runs of attempts that were settled by another: {told.fenced}")
-    if result.subscribers:
-        print(f"  subscribers: {result.subscribers}")
+    if result.heard:
+        say_heard(result.heard.json())
     for line in result.log[:12]:
         print(f"  log: {line}")
     for fault in result.faults[:20]:
@@ -35,6 +36,18 @@ def say_fault(result: Result) -> None:
     if len(result.faults) > 20:
         print(f"  FAILED: and {len(result.faults) - 20} more")
     print(f"{result.fault}: {'FAILED' if result.faults else 'passed'}", flush=True)
+
+
+def say_heard(heard: dict[str, Any]) -> None:
+    print(f"  {heard['subscribers']} subscribers: {span(heard['messages'])} messages each ({heard['acknowledged']} were acknowledged), "
+          f"{heard['missing']} missing, {heard['double']} double, {heard['out_of_order']} out of order; came back {heard['reconnects']} times, "
+          f"{heard['silences']} of them after silence; the latest after {heard['latest_s']} s\n"
+          f"  streams: {heard['streams']}; refused: {heard['refused']}", flush=True)
+
+
+def span(pair: Sequence[int]) -> str:
+    low, high = pair
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 RESULTS = Path(__file__).parent / "results"
@@ -103,10 +116,18 @@ def faults_page(results: list[dict[str, Any]]) -> list[str]:
             ticks = result["balance"]["ticks"]
             lines.append(f"- `{result['fault']}`: of {ticks['first_to_last_s']} ticks {ticks['missed']} fell into the time without a database "
                          "and fired as one")
-        if result["subscribers"]:
-            heard = result["subscribers"]
-            lines.append(f"- `{result['fault']}`: {heard['subscribers']} subscribers had {heard['messages']} messages "
-                         f"{heard['faults'] or 'once each, in order'}")
+    # What was found before there were any has none.
+    heard = [(f"`{result['fault']}`", result["heard"]) for result in results if result.get("heard")]
+    return [*lines, "", *heard_page("fault", heard)] if heard else lines
+
+
+def heard_page(of: str, told: list[tuple[str, dict[str, Any]]]) -> list[str]:
+    lines = [f"| {of} | subscribers | messages each | acknowledged | reconnects, of them after silence | missing | double | out of order "
+             "| the latest after, s |", "|---|---|---|---|---|---|---|---|---|"]
+    for name, heard in told:
+        cells = [name, heard["subscribers"], span(heard["messages"]), heard["acknowledged"], f"{heard['reconnects']}, {heard['silences']}",
+                 heard["missing"], heard["double"], heard["out_of_order"], heard["latest_s"]]
+        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
     return lines
 
 
@@ -115,6 +136,8 @@ def soak_page(soak: dict[str, Any]) -> list[str]:
              "| criterion | found | at most | |", "|---|---|---|---|"]
     lines += [f"| {line['what']} | {line['found']} {line['unit']} | {line['at most']} {line['unit']} | {'holds' if line['holds'] else 'FAILED'} |"
               for line in soak["verdict"]]
+    if soak.get("heard"):
+        lines += ["", *heard_page("run", [("soak", soak["heard"])])]
     return [*lines, "", *(f"![{name}](results/{name}.svg)" for name in ("memory", "latency", "tables", "waiting"))]
 
 

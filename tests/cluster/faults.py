@@ -48,6 +48,8 @@ class Course:
 
     struck: float = 0.0
     healed: float = 0.0
+    # What is under way when it strikes may fail.
+    is_sudden: bool = True
     windows: list[Window] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
     # What went wrong with the fault itself, such as a node that does not end as it should.
@@ -125,7 +127,7 @@ def restart(mode: str) -> Fault:
 
 async def rolling(cluster: Cluster, course: Course, seconds: float) -> None:
     """Every node is restarted, one after the other: SIGTERM, drained, started, ready."""
-    course.struck = time.monotonic()
+    course.struck, course.is_sudden = time.monotonic(), False
     course.notes["drained in, s"], course.notes["exit codes"] = [], []
     for node in cluster.nodes:
         began = time.monotonic()
@@ -251,6 +253,6 @@ def judge(name: str, rate: float, took: float, load: Load, course: Course, books
 
 
 def excuse(done: Done, course: Course) -> str | None:
-    if done.began < course.struck <= done.began + done.took:
+    if course.is_sudden and done.began < course.struck <= done.began + done.took:
         return "under way when it struck"
     return next((window.why for window in course.windows if window.since <= done.began <= window.until), None)

@@ -28,7 +28,7 @@ MIB = 1 << 20
 
 # The verdict. What a node holds may step up once, as allocators do: the last third of the time may have so much more than the first.
 # What grows on is a leak however small the step: so much an hour, over the whole time and in its last third too.
-NODE_GROWTH_MIB, NODE_GROWTH_PART = 8.0, 0.05
+NODE_GROWTH_MIB, NODE_GROWTH_PART = 12.0, 0.05
 NODE_MIB_PER_H_MAX = 16.0
 LATENCY_RATIO_MAX = 1.5
 # Below this a ratio says nothing but how busy the machine was, ms.

@@ -14,7 +14,7 @@ use crate::support::ground::Ground;
 /// What comes for the one and for the other, of what the node can take of the one.
 const LOUD: f64 = 2.0;
 const QUIET: f64 = 0.1;
-/// Connections of the quiet one's callers to begin with.
+/// Connections of the quiet one's callers.
 const QUIET_CONNECTIONS: usize = 512;
 /// The quiet one is measured once the loud one has been loud for this long, and ends as long before it.
 const LEAD_S: u32 = 1;
@@ -99,8 +99,9 @@ fn text(scale: Scale, capacity: f64) -> String {
         "Two apps on one node, each with a `hello` of its own; calls come by the clock as above. B is called at {QUIET} × of \
          what the node answers of A's in a closed loop ({} a second), alone, then {LEAD_S} s after A began to be called at \
          {LOUD} × of it, until {LEAD_S} s before A's calls end. Medians (least–most) over {} round(s) of {} s; counts are \
-         sums. A's callers have {CONNECTIONS} connections, B's {QUIET_CONNECTIONS}. `unanswered` is what was not answered within {} s of when it was due, and `late p99` the worst \
-         round. B's calls have to be answered whatever A's callers do, at a p99 of at most {GOAL} × of what it is alone.",
+         sums. A's callers have {CONNECTIONS} connections, B's {QUIET_CONNECTIONS}. `unanswered` is what was not answered \
+         within {} s of when it was due, and `late p99` the worst round. B's calls have to be answered whatever A's callers \
+         do, at a p99 of at most {GOAL} × of what it is alone.",
         significant(capacity),
         scale.rounds,
         scale.open_s,

@@ -18,7 +18,7 @@ use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::response::Response;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use percent_encoding::percent_decode_str;
 use serde_json::json;
 use url::form_urlencoded;
@@ -30,7 +30,7 @@ use crate::id::RequestId;
 use crate::limits;
 use crate::model::execution::FailureCode;
 use crate::model::route::AppTable;
-use crate::model::topic::check_registered;
+use crate::model::topic::{check_registered, event};
 use crate::service::realtime::{Asked, Ending, Full, Refused, Subscriber, Told, subscribe};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -133,20 +133,22 @@ enum Streaming {
 }
 
 fn stream(subscriber: Subscriber) -> Response {
-    let pieces = stream::unfold(Streaming::Begins(Box::new(subscriber)), |streaming| async move {
-        let (piece, next) = match streaming {
+    // The next page is read once the connection has taken the last of this one.
+    let pages = stream::unfold(Streaming::Begins(Box::new(subscriber)), |streaming| async move {
+        let (page, next) = match streaming {
             Streaming::Begins(subscriber) => {
                 let begun = format!("retry: {}\nid: {}\n\n", limits::SUBSCRIBE_RETRY_MS, subscriber.after());
-                (begun, Streaming::GoesOn(subscriber))
+                (vec![begun.into()], Streaming::GoesOn(subscriber))
             }
             Streaming::GoesOn(mut subscriber) => {
-                let (piece, is_last) = piece(subscriber.next().await);
-                (piece, if is_last { Streaming::Over } else { Streaming::GoesOn(subscriber) })
+                let (page, is_last) = page(subscriber.next().await);
+                (page, if is_last { Streaming::Over } else { Streaming::GoesOn(subscriber) })
             }
             Streaming::Over => return None,
         };
-        Some((Ok::<_, Infallible>(Bytes::from(piece)), next))
+        Some((page, next))
     });
+    let pieces = pages.flat_map(|page| stream::iter(page.into_iter().map(Ok::<_, Infallible>)));
     let mut response = Response::new(Body::from_stream(pieces));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -158,15 +160,13 @@ fn stream(subscriber: Subscriber) -> Response {
 }
 
 /// What is sent for it, and whether it is the last.
-fn piece(told: Result<Told>) -> (String, bool) {
+fn page(told: Result<Told>) -> (Vec<Bytes>, bool) {
+    let one = |text: String| (vec![text.into()], false);
     let last_words = match told {
-        Ok(Told::Messages(messages)) => {
-            let pieces = messages.iter().map(|message| event("message", message.seq, &message.data));
-            return (pieces.collect(), false);
-        }
-        Ok(Told::Gap { from, to }) => return (event("gap", to, &json!({ "from": from, "to": to }).to_string()), false),
-        Ok(Told::Reset(seq)) => return (event("reset", seq, &json!({ "seq": seq }).to_string()), false),
-        Ok(Told::Quiet) => return (":\n\n".to_owned(), false),
+        Ok(Told::Messages(messages)) => return (messages.into_iter().map(|message| message.text).collect(), false),
+        Ok(Told::Gap { from, to }) => return one(event("gap", to, &json!({ "from": from, "to": to }).to_string())),
+        Ok(Told::Reset(seq)) => return one(event("reset", seq, &json!({ "seq": seq }).to_string())),
+        Ok(Told::Quiet) => return one(":\n\n".to_owned()),
         Ok(Told::Ended(Ending::Stopping)) => "this node is stopping; go on from the last id",
         Ok(Told::Ended(Ending::Long)) => "this stream ends now; go on from the last id",
         Ok(Told::Ended(Ending::Refused)) => "this topic is not yours to subscribe to any more",
@@ -175,11 +175,7 @@ fn piece(told: Result<Told>) -> (String, bool) {
             "the topic cannot be read just now; go on from the last id"
         }
     };
-    (format!(": {last_words}\n\n"), true)
-}
-
-fn event(name: &str, id: u64, data: &str) -> String {
-    format!("event: {name}\nid: {id}\ndata: {data}\n\n")
+    (vec![format!(": {last_words}\n\n").into()], true)
 }
 
 #[cfg(test)]
@@ -198,21 +194,34 @@ mod tests {
         request.body(()).unwrap().into_parts().0
     }
 
+    /// What is sent, and whether it is the last.
+    fn sent(told: Result<Told>) -> (String, bool) {
+        let (page, is_last) = page(told);
+        (String::from_utf8(page.concat()).unwrap(), is_last)
+    }
+
     #[test]
     fn an_event_says_its_number_and_is_one_line_of_data() {
-        let messages = [3, 4].map(|seq| Arc::new(Message { seq, data: format!("{{\"seq\":{seq}}}") }));
+        let messages = [3, 4].map(|seq| Message::new(seq, &format!("{{\"seq\":{seq}}}")));
         let text = "event: message\nid: 3\ndata: {\"seq\":3}\n\nevent: message\nid: 4\ndata: {\"seq\":4}\n\n";
-        assert_eq!(piece(Ok(Told::Messages(messages.to_vec()))), (text.to_owned(), false));
-        assert_eq!(piece(Ok(Told::Gap { from: 2, to: 5 })), ("event: gap\nid: 5\ndata: {\"from\":2,\"to\":5}\n\n".into(), false));
-        assert_eq!(piece(Ok(Told::Reset(0))), ("event: reset\nid: 0\ndata: {\"seq\":0}\n\n".into(), false));
-        assert_eq!(piece(Ok(Told::Quiet)), (":\n\n".into(), false));
+        assert_eq!(sent(Ok(Told::Messages(messages.to_vec()))), (text.to_owned(), false));
+        assert_eq!(sent(Ok(Told::Gap { from: 2, to: 5 })), ("event: gap\nid: 5\ndata: {\"from\":2,\"to\":5}\n\n".into(), false));
+        assert_eq!(sent(Ok(Told::Reset(0))), ("event: reset\nid: 0\ndata: {\"seq\":0}\n\n".into(), false));
+        assert_eq!(sent(Ok(Told::Quiet)), (":\n\n".into(), false));
+    }
+
+    #[test]
+    fn whoever_is_told_of_a_message_holds_the_same_bytes() {
+        let message = Message::new(1, "{}");
+        let given = [(); 2].map(|()| page(Ok(Told::Messages(vec![message.clone()]))).0.remove(0));
+        assert!(given.iter().all(|text| text.as_ptr() == message.text.as_ptr()));
     }
 
     #[test]
     fn last_words_are_a_comment() {
         let over = [Ending::Stopping, Ending::Long, Ending::Refused].map(|ending| Ok(Told::Ended(ending)));
         for told in over.into_iter().chain([Err(Error::internal("the database is away"))]) {
-            let (text, is_last) = piece(told);
+            let (text, is_last) = sent(told);
             assert!(is_last && text.starts_with(": ") && text.ends_with("\n\n") && !text.contains("database"), "{text}");
         }
     }

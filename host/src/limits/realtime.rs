@@ -10,10 +10,19 @@ pub const TOPIC_MESSAGE_KEEP_S: i64 = 24 * 3600;
 pub const TOPIC_BYTES_KEPT_PER_APP_MAX: i64 = TOPICS_PER_APP_MAX * super::MESSAGE_BYTES_MAX as i64;
 /// Messages outside of that which go with each one that is published; those that are left are not given any more.
 pub const TOPIC_CLEARED_MESSAGES: i64 = 64;
-/// Messages that are read at once, and their bytes; the last one may go beyond. It is what is held for one subscriber.
+/// Messages that are read at once, and their bytes, for one subscriber or for all who wait for the same. It is what one who does not take
+/// them holds, beside what the connection has, and is not counted.
 pub const TOPIC_PAGE_MESSAGES: i64 = 64;
-pub const TOPIC_PAGE_BYTES: i64 = 64 << 10;
-/// Of a topic that somebody subscribes to a node holds the newest messages for all of them: bytes.
+pub const TOPIC_PAGE_BYTES: i64 = 32 << 10;
+/// A larger message is read alone, and counted while anybody holds it: bytes for all subscribers of a node, and what of them is kept for
+/// those who are told at once. An app has half of what the others leave.
+pub const SUBSCRIBERS_LARGE_BYTES_MAX: u64 = 8 << 20;
+pub const SUBSCRIBERS_LARGE_BYTES_KEPT: u64 = 4 << 20;
+/// One who comes back waits so long for such a message to have room, ms; then its stream ends. So does at once that of one who is told
+/// as it is published: others wait for the same.
+pub const SUBSCRIBER_ROOM_WAIT_MS: u64 = 2_000;
+/// Of a topic that somebody subscribes to a node holds the newest messages for all of them, bytes: a page, and what stands around its
+/// messages. A larger one is held while somebody waits for it.
 pub const TOPIC_RECENT_BYTES_MAX: usize = 64 << 10;
 /// The same, how many.
 pub const TOPIC_RECENT_MESSAGES_MAX: usize = 64;

@@ -3,6 +3,7 @@
 //! A topic is for triggers alone until it is registered with another access. Then each of its messages has a number, from 1 and without
 //! a gap, and the newest are kept for who comes back: so many, of such an age, and of an app no more than so many bytes.
 
+use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
@@ -47,8 +48,20 @@ impl Access {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     pub seq: u64,
-    /// `{"topic", "seq", "message", "published_at"}` as JSON on one line.
-    pub data: String,
+    /// Its event in a stream. Whoever is given it holds the same bytes.
+    pub text: Bytes,
+}
+
+impl Message {
+    /// Of `{"topic", "seq", "message", "published_at"}` as JSON on one line.
+    pub fn new(seq: u64, data: &str) -> Self {
+        Self { seq, text: event("message", seq, data).into() }
+    }
+}
+
+/// An event of a stream (`text/event-stream`); its data is one line.
+pub fn event(name: &str, id: u64, data: &str) -> String {
+    format!("event: {name}\nid: {id}\ndata: {data}\n\n")
 }
 
 /// What of a topic is kept at a moment: a message outside of any of these bounds is not given any more.

@@ -250,6 +250,7 @@ fn can_map(bytes: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::SUBSCRIBERS_LARGE_BYTES_MAX;
 
     fn board(ram_bytes: u64, address_space_bytes: u64, cores: usize) -> Probe {
         Probe { cores, page_bytes: 4096, ram_bytes, address_space_bytes, kernel: "6.6.0".to_owned(), pagemap_scan: false }
@@ -290,7 +291,8 @@ mod tests {
         for ram_bytes in [512 * MIB, GIB, 2 * GIB] {
             let pool = board(ram_bytes, 1 << 39, 4).choose(None);
             let preparing = pool.preparations as u64 * u64::from(PREPARE_MEMORY_MB) * MIB;
-            let held = pool.memory_bytes + preparing + 2 * pool.bodies_bytes as u64 + pool.programs_bytes;
+            let held =
+                pool.memory_bytes + preparing + 2 * pool.bodies_bytes as u64 + pool.programs_bytes + SUBSCRIBERS_LARGE_BYTES_MAX;
             assert!(held + pool.log_queue_bytes as u64 <= ram_bytes / 5 * 3, "{held} of {ram_bytes}");
             assert!(Pool::instance_bytes(pool.memory_mb_max) <= pool.memory_bytes);
         }

@@ -4,32 +4,39 @@
 //! One task of the node listens while anybody subscribes at all, and looks how far the topics are when it hears that something was
 //! published: `hub`. Subscribers of those wake; the first one reads what is new, for all of them. So one to whom nothing
 //! happens asks the database nothing, and a node without subscribers neither. A signal that is lost with its connection is made up for: when it is
-//! heard again, all look. What this node publishes itself its subscribers hear at once.
+//! heard again, all look. What this node publishes itself its subscribers hear at once. Who comes back reads what was published before by
+//! themselves: `channel`.
 //!
 //! Who may is judged when one comes, and again when anything of that was changed (a signal of its own): the topic's access, the token. A
 //! token's end is known from the beginning.
 //!
-//! A subscriber keeps nothing but its place and one page, and holds no connection to the database while it is written to. One that does not
-//! read is ended by its connection (`CONNECTION_UNTAKEN_MS`).
+//! A subscriber keeps nothing but its place and one page, and holds no connection to the database while it is written to. A message has its
+//! bytes once, whoever is given them; one that is larger than a page is counted until the last has let it go. Who does not read is ended by
+//! the connection (`CONNECTION_UNTAKEN_MS`).
 
+mod channel;
 mod hub;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use self::channel::News;
+use self::hub::Place;
 pub use self::hub::{Full, Hub, work};
-use self::hub::{News, Place};
 use super::Services;
 use crate::auth::token::{self, Hash};
 use crate::error::{Error, Kind, Result};
+use crate::fair;
 use crate::id::AppId;
 use crate::limits;
 use crate::model::topic::{Access, Message, Window, cover};
 use crate::store;
+use crate::store::topics::{Part, Read};
 
 /// What of an app's paths is the platform's.
 const RESERVED: &str = "/realtime/";
@@ -84,7 +91,7 @@ impl From<Error> for Refused {
 /// What a subscriber is told next.
 #[derive(Debug)]
 pub enum Told {
-    Messages(Vec<Arc<Message>>),
+    Messages(Vec<Message>),
     /// Messages of these numbers, the first and the last, are not kept any more; it goes on after them.
     Gap {
         from: u64,
@@ -239,13 +246,17 @@ impl Subscriber {
 
     /// What is there after the last number.
     async fn read(&mut self) -> Result<Told> {
-        let messages = self.place.channel.read(&self.place, self.after).await?;
-        let (first, last) = match (messages.messages.first(), messages.messages.last()) {
+        let place = &self.place;
+        let page = match self.after < self.known {
+            true => page(&place.services, place.app, &place.topic, self.after, Readers::One).await?,
+            false => place.channel.read(place, self.after).await?,
+        };
+        let (first, last) = match (page.messages.first(), page.messages.last()) {
             (Some(first), Some(last)) => (first.seq, last.seq),
             // All of it was too old.
-            _ if messages.last_seq > self.after => {
+            _ if page.last_seq > self.after => {
                 let from = self.after + 1;
-                self.after = messages.last_seq;
+                self.after = page.last_seq;
                 return Ok(Told::Gap { from, to: self.after });
             }
             _ => return Err(Error::internal("a topic's numbers went back")),
@@ -256,7 +267,7 @@ impl Subscriber {
             return Ok(Told::Gap { from, to: self.after });
         }
         self.after = last;
-        Ok(Told::Messages(messages.messages))
+        Ok(Told::Messages(page.messages))
     }
 }
 
@@ -265,20 +276,57 @@ impl Subscriber {
 struct Page {
     last_seq: u64,
     /// In order, and none left out between two.
-    messages: Vec<Arc<Message>>,
+    messages: Vec<Message>,
 }
 
-/// Reads what comes after a number from the database, as one of the app's statements.
-async fn page(s: &Services, app: AppId, topic: &str, after: u64) -> Result<Page> {
+/// Whom a page is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Readers {
+    One,
+    /// All who wait for the same.
+    All,
+}
+
+/// A message that is counted until nobody has it any more.
+struct Counted {
+    text: Bytes,
+    _room: fair::Place,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+/// Reads what comes after a number from the database. A message that is larger than a page comes alone, once there is room for it.
+async fn page(s: &Services, app: AppId, topic: &str, after: u64, readers: Readers) -> Result<Page> {
+    let mut part = Part { messages: limits::TOPIC_PAGE_MESSAGES, bytes: limits::TOPIC_PAGE_BYTES };
+    let mut room = None;
+    loop {
+        let Read { last_seq, mut messages, larger, .. } = read(s, app, topic, after, part).await?;
+        let Some(bytes) = larger else {
+            if let (Some(room), Some(large)) = (room, messages.first_mut()) {
+                large.text = Bytes::from_owner(Counted { text: large.text.clone(), _room: room });
+            }
+            return Ok(Page { last_seq, messages });
+        };
+        // Whoever waits for room has none.
+        drop(room.take());
+        let full = |_| Error::new(Kind::Overloaded, "overloaded", "the app's subscribers hold as many large messages as they may");
+        room = Some(s.realtime.hold(app, s.quota(app).weight, bytes, readers).await.map_err(full)?);
+        part = Part { messages: 1, bytes: i64::try_from(bytes).unwrap_or(i64::MAX) };
+    }
+}
+
+/// The same as one of the app's statements, of one part.
+async fn read(s: &Services, app: AppId, topic: &str, after: u64, part: Part) -> Result<Read> {
     let busy = |_| Error::new(Kind::Overloaded, "overloaded", "the app's other statements take all of its share of the database");
     let place = s.statement(app, true, Duration::from_millis(limits::DATABASE_ACQUIRE_MS)).await.map_err(busy)?;
     let mut db = s.script_db.acquire().await?;
-    let read = store::topics::read(&mut db, app, topic, after, Window::at(s.now())).await?;
+    let read = store::topics::read(&mut db, app, topic, after, Window::at(s.now()), part).await?;
     db.done();
     drop(place);
-    let Some(read) = read.filter(|read| read.access != Access::Internal) else {
-        // Whoever asked is told by the signal of that.
-        return Err(Error::not_found("topic"));
-    };
-    Ok(Page { last_seq: read.last_seq, messages: read.messages.into_iter().map(Arc::new).collect() })
+    // Whoever asked is told by the signal of that.
+    read.filter(|read| read.access != Access::Internal).ok_or_else(|| Error::not_found("topic"))
 }

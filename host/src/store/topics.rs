@@ -26,6 +26,15 @@ pub struct Read {
     pub last_seq: u64,
     /// In order, and none left out between two.
     pub messages: Vec<Message>,
+    /// None are read, because the first has more bytes than that: so many.
+    pub larger: Option<u64>,
+}
+
+/// How much of a topic is read at once: messages, and bytes of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Part {
+    pub messages: i64,
+    pub bytes: i64,
 }
 
 struct Row {
@@ -214,8 +223,15 @@ struct Data<'a> {
     published_at: DateTime<Utc>,
 }
 
-/// What comes after a number, as far as it is kept and a page goes. `None`: the topic is not registered.
-pub async fn read(db: &mut PgConnection, app: AppId, name: &str, after: u64, window: Window) -> sqlx::Result<Option<Read>> {
+/// What comes after a number, as far as it is kept, and a part of it. `None`: the topic is not registered.
+pub async fn read(
+    db: &mut PgConnection,
+    app: AppId,
+    name: &str,
+    after: u64,
+    window: Window,
+    part: Part,
+) -> sqlx::Result<Option<Read>> {
     let rows = sqlx::query!(
         r#"WITH topic AS (
                SELECT access, last_seq, published_bytes,
@@ -229,12 +245,15 @@ pub async fn read(db: &mut PgConnection, app: AppId, name: &str, after: u64, win
                  AND (topic.published_bytes - m.start_bytes <= topic.share OR m.seq = topic.last_seq)
                ORDER BY m.seq LIMIT 1
            ), page AS (
-               SELECT m.seq, m.message, m.published_at
+               SELECT m.seq, m.published_at, octet_length(m.message) AS bytes,
+                      CASE WHEN octet_length(m.message) <= $7::bigint THEN m.message END AS message
                FROM first, topic_messages m
-               WHERE m.app_id = $1 AND m.topic = $2 AND m.seq >= first.seq AND m.start_bytes < first.start_bytes + $7
+               WHERE m.app_id = $1 AND m.topic = $2 AND m.seq >= first.seq
+                 AND (m.seq = first.seq OR m.start_bytes + octet_length(m.message) <= first.start_bytes + $7::bigint)
                ORDER BY m.seq LIMIT $8
            )
-           SELECT topic.access, topic.last_seq, page.seq AS "seq?", page.message AS "message?", page.published_at AS "published_at?"
+           SELECT topic.access, topic.last_seq, page.seq AS "seq?", page.message AS "message?", page.published_at AS "published_at?",
+                  page.bytes AS "bytes?"
            FROM topic LEFT JOIN page ON true
            ORDER BY page.seq"#,
         app.0,
@@ -243,22 +262,26 @@ pub async fn read(db: &mut PgConnection, app: AppId, name: &str, after: u64, win
         window.messages,
         window.app_bytes,
         window.after,
-        limits::TOPIC_PAGE_BYTES,
-        limits::TOPIC_PAGE_MESSAGES
+        part.bytes,
+        part.messages
     )
     .fetch_all(db)
     .await?;
     let Some(first) = rows.first() else { return Ok(None) };
-    let mut read =
-        Read { access: access(&first.access)?, last_seq: super::natural("last_seq", first.last_seq)?, messages: Vec::new() };
+    let (access, last_seq) = (access(&first.access)?, super::natural("last_seq", first.last_seq)?);
+    let mut read = Read { access, last_seq, messages: Vec::new(), larger: None };
     for row in rows {
-        let (Some(seq), Some(message), Some(published_at)) = (row.seq, row.message, row.published_at) else { continue };
+        let (Some(seq), Some(published_at), Some(bytes)) = (row.seq, row.published_at, row.bytes) else { continue };
+        let Some(message) = row.message else {
+            read.larger = Some(super::natural("bytes", bytes)?);
+            break;
+        };
         let unreadable = |_| super::unreadable("message", "what is kept");
         let message = RawValue::from_string(message).map_err(unreadable)?;
         let data = serde_json::to_string(&Data { topic: name, seq, message: &message, published_at }).map_err(unreadable)?;
         // A line end stands between values only: in a string it is escaped.
         let data = if data.contains(['\n', '\r']) { data.replace(['\n', '\r'], " ") } else { data };
-        read.messages.push(Message { seq: super::natural("seq", seq)?, data });
+        read.messages.push(Message::new(super::natural("seq", seq)?, &data));
     }
     Ok(Some(read))
 }
@@ -282,12 +305,13 @@ pub async fn latest(db: &mut PgConnection, topics: &[(AppId, String)]) -> sqlx::
     found.collect()
 }
 
-/// Deletes up to `rows` messages that were published by then; how many. Of a topic the oldest go first: none is left out between two
-/// that stay.
+/// Deletes up to `rows` messages that were published by then; how many. It waits for nobody: those that a publisher is about to delete
+/// are left to that one. So of a topic a message may go before one that was published earlier; neither is in the window any more.
 pub async fn sweep_messages(db: &mut PgConnection, published_by: DateTime<Utc>, rows: i64) -> sqlx::Result<u64> {
     let done = sqlx::query!(
         "DELETE FROM topic_messages m USING (
              SELECT app_id, topic, seq FROM topic_messages WHERE published_at <= $1 ORDER BY published_at, seq LIMIT $2
+             FOR UPDATE SKIP LOCKED
          ) AS old
          WHERE m.app_id = old.app_id AND m.topic = old.topic AND m.seq = old.seq",
         published_by,

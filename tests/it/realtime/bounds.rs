@@ -6,6 +6,7 @@ use picloud::limits;
 use picloud::service::realtime::{Full, Refused, subscribe};
 use picloud::service::{retention, topics};
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 
 use super::stream::{Event, Stream, WITHIN, ask};
 use super::{register, shop};
@@ -14,7 +15,7 @@ use crate::support::client::send;
 use crate::support::events::origin;
 use crate::support::{Tenant, TestApp, eventually};
 
-async fn publish(app: &TestApp, shop: &Tenant, topic: &str, bytes: usize) {
+pub(super) async fn publish(app: &TestApp, shop: &Tenant, topic: &str, bytes: usize) {
     let message = match bytes {
         1 => b"1".to_vec(),
         more => format!("\"{}\"", "x".repeat(more - 2)).into_bytes(),
@@ -27,7 +28,7 @@ async fn first(shop: &Tenant, topic: &str) -> Event {
     Stream::after(shop, topic, 0).await.event().await
 }
 
-fn gap(to: u64) -> Event {
+pub(super) fn gap(to: u64) -> Event {
     Event { name: "gap".to_owned(), id: to, data: json!({ "from": 1, "to": to }) }
 }
 
@@ -72,6 +73,28 @@ async fn messages_are_kept_for_so_long() {
     assert_eq!((first(&shop, "news").await, kept(&app).await), (gap(2), 0));
     publish(&app, &shop, "news", 1).await;
     assert_eq!(Stream::after(&shop, "news", 2).await.numbers(1).await, [3]);
+}
+
+#[tokio::test]
+async fn a_sweep_waits_for_nobody_who_deletes_messages_too() {
+    let start: DateTime<Utc> = "2026-06-01T12:00:00Z".parse().unwrap();
+    let app = TestApp::start_with(Options { clock: Clock::manual(start), ..Options::default() }).await;
+    let shop = shop(&app, "public").await;
+    for _ in 0..3 {
+        publish(&app, &shop, "news", 1).await;
+    }
+    app.advance(TimeDelta::seconds(limits::TOPIC_MESSAGE_KEEP_S));
+    let mut db = app.database.connect().await;
+    let mut publisher = db.begin().await.expect("a transaction");
+    // As one whose message is one too many, and who goes on to the others once the sweep has come to them.
+    sqlx::query("DELETE FROM topic_messages WHERE seq = 2").execute(&mut *publisher).await.expect("deleted");
+    let sweep = tokio::time::timeout(WITHIN, retention::sweep(&app.services)).await;
+    sweep.expect("it waits for nobody").expect("a sweep");
+    sqlx::query("DELETE FROM topic_messages").execute(&mut *publisher).await.expect("no deadlock");
+    publisher.rollback().await.expect("rolled back");
+    assert_eq!((first(&shop, "news").await, kept(&app).await), (gap(3), 1));
+    retention::sweep(&app.services).await.expect("a sweep");
+    assert_eq!((first(&shop, "news").await, kept(&app).await), (gap(3), 0));
 }
 
 #[tokio::test]

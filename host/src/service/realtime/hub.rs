@@ -1,32 +1,39 @@
 //! Who subscribes on this node, and the one task that looks for them.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::postgres::PgListener;
-use tokio::sync::{Mutex, Notify, watch};
+use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
-use super::Page;
+use super::Readers;
+use super::channel::{Channel, News};
 use crate::auth::token::Hash;
 use crate::error::{Error, Result};
+use crate::fair::{self, Ask, Fair, Size};
 use crate::id::AppId;
 use crate::limits;
-use crate::model::topic::{Access, Message};
+use crate::model::topic::Access;
 use crate::service::Services;
 use crate::shutdown::Shutdown;
 use crate::store;
 
 /// Who subscribes on this node.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Hub {
-    state: Lock<State>,
+    state: Mutex<State>,
     /// How many.
     subscribers: watch::Sender<usize>,
     /// Nodes should look how far topics are.
     others: Notify,
+    /// How often it was heard that who may subscribe was changed.
+    changes: AtomicU64,
+    /// Room for large messages: of those who read one by themselves, and of those who are told at once.
+    large: Fair,
 }
 
 #[derive(Debug, Default)]
@@ -51,36 +58,13 @@ struct Shown {
     is_revoked: watch::Sender<bool>,
 }
 
-/// A topic that somebody subscribes to.
-#[derive(Debug)]
-pub(super) struct Channel {
-    news: watch::Sender<News>,
-    recent: Mutex<Recent>,
-}
-
-/// What subscribers of a topic are told.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct News {
-    pub(super) last_seq: u64,
-    /// None until the first look.
-    pub(super) access: Option<Access>,
-    pub(super) is_closed: bool,
-}
-
-/// The newest messages of a topic, none left out between two.
-#[derive(Debug, Default)]
-struct Recent {
-    messages: VecDeque<Arc<Message>>,
-    bytes: usize,
-}
-
 /// One of the places of subscribers, given back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) services: Arc<Services>,
     pub(super) app: AppId,
     pub(super) channel: Arc<Channel>,
-    topic: String,
+    pub(super) topic: String,
     token: Option<(Hash, watch::Receiver<bool>)>,
 }
 
@@ -90,6 +74,20 @@ pub enum Full {
     Node,
     App,
     Stopping,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        let size = |kept_bytes| Size { places: limits::SUBSCRIBERS_MAX, kept_bytes };
+        let sizes = [size(0), size(limits::SUBSCRIBERS_LARGE_BYTES_KEPT)];
+        Self {
+            state: Mutex::default(),
+            subscribers: watch::Sender::default(),
+            others: Notify::new(),
+            changes: AtomicU64::new(0),
+            large: Fair::new(&sizes, limits::SUBSCRIBERS_LARGE_BYTES_MAX),
+        }
+    }
 }
 
 impl Hub {
@@ -112,6 +110,26 @@ impl Hub {
     /// How many subscribe on this node.
     pub fn subscribers(&self) -> usize {
         *self.subscribers.borrow()
+    }
+
+    /// Bytes of large messages that are held for subscribers.
+    pub fn large_bytes(&self) -> u64 {
+        self.large.bytes_held()
+    }
+
+    /// Room for a large message, held until it is dropped.
+    pub(super) async fn hold(&self, app: AppId, weight: u32, bytes: u64, readers: Readers) -> Result<fair::Place, fair::Full> {
+        let (class, wait_ms) = match readers {
+            Readers::One => (0, limits::SUBSCRIBER_ROOM_WAIT_MS),
+            Readers::All => (1, 0),
+        };
+        let ask = Ask { app, class, bytes, held_max: usize::MAX, weight };
+        self.large.enter(ask, Duration::from_millis(wait_ms)).await
+    }
+
+    /// How often it was heard that who may subscribe was changed: what was read before may be forgotten by now.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 
     /// Ends every stream, and lets nobody in any more.
@@ -178,68 +196,6 @@ impl Hub {
     }
 }
 
-impl Channel {
-    fn new() -> Self {
-        Self { news: watch::Sender::default(), recent: Mutex::default() }
-    }
-
-    fn reaches(&self, seq: u64) {
-        self.news.send_if_modified(|news| {
-            let is_news = seq > news.last_seq;
-            news.last_seq = news.last_seq.max(seq);
-            is_news
-        });
-    }
-
-    /// What comes after a number, at most a page. What is new is read by the first who asks, for all who wait behind it.
-    pub(super) async fn read(&self, place: &Place, after: u64) -> Result<Page> {
-        let mut recent = self.recent.lock().await;
-        if let Some(page) = recent.after(after) {
-            return Ok(page);
-        }
-        if recent.is_before(after) {
-            // Somebody who came back: the newest are none of theirs yet.
-            drop(recent);
-            return super::page(&place.services, place.app, &place.topic, after).await;
-        }
-        let page = super::page(&place.services, place.app, &place.topic, after).await?;
-        recent.take(&page.messages);
-        Ok(page)
-    }
-}
-
-impl Recent {
-    /// Messages after a number, if the next one is among these.
-    fn after(&self, after: u64) -> Option<Page> {
-        let (first, last) = (self.messages.front()?.seq, self.messages.back()?.seq);
-        if after.saturating_add(1) < first || after >= last {
-            return None;
-        }
-        let messages = self.messages.iter().filter(|message| message.seq > after).cloned().collect();
-        Some(Page { last_seq: last, messages })
-    }
-
-    /// Whether a number is of before these.
-    fn is_before(&self, after: u64) -> bool {
-        self.messages.front().is_some_and(|first| after.saturating_add(1) < first.seq)
-    }
-
-    /// Takes in what was read, and lets the oldest go.
-    fn take(&mut self, read: &[Arc<Message>]) {
-        for message in read {
-            if self.messages.back().is_some_and(|last| last.seq + 1 != message.seq) {
-                *self = Self::default();
-            }
-            self.bytes += message.data.len();
-            self.messages.push_back(message.clone());
-        }
-        while self.bytes > limits::TOPIC_RECENT_BYTES_MAX || self.messages.len() > limits::TOPIC_RECENT_MESSAGES_MAX {
-            let Some(gone) = self.messages.pop_front() else { break };
-            self.bytes -= gone.data.len();
-        }
-    }
-}
-
 impl Place {
     /// A place for one that subscribes to the topic with that token, and what it is told.
     pub(super) fn take(
@@ -264,7 +220,7 @@ impl Place {
         }
         *of_app += 1;
         let held =
-            channels.entry((app, topic.to_owned())).or_insert_with(|| Held { subscribers: 0, channel: Arc::new(Channel::new()) });
+            channels.entry((app, topic.to_owned())).or_insert_with(|| Held { subscribers: 0, channel: Arc::default() });
         held.subscribers += 1;
         let token = token.map(|hash| {
             let shown = tokens.entry(hash).or_default();
@@ -442,6 +398,9 @@ fn closed() -> Error {
 
 /// Tells subscribers how far their topics are and who may subscribe, and of tokens that are not good any more.
 async fn look(s: &Services, heard: Heard) -> Result<()> {
+    if heard.subscribers {
+        s.realtime.changes.fetch_add(1, Ordering::AcqRel);
+    }
     // Whoever comes after this judges what is there then.
     let (topics, tokens) = (s.realtime.topics(), s.realtime.tokens());
     let mut db = s.db.acquire().await?;

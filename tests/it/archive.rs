@@ -25,6 +25,7 @@ use crate::support::process::{Scratch, finish, picloud};
 use crate::support::{Client, Options, Reply, Tenant, TestApp, app as support, eventually};
 
 const SECRET: &str = "a value that leaves in no archive";
+const PUBLISHED: &str = "a message that leaves in none either";
 
 /// A node whose clock stands still: two exports of one state are of one time.
 async fn stopped() -> TestApp {
@@ -50,6 +51,9 @@ async fn stocked(app: &TestApp) -> Tenant {
     shop.trigger("email", &handler, json!({ "secret": "inbound" })).await;
     let cron = shop.trigger("cron", &handler, json!({ "schedule": "0 0 3 * * *", "timezone": "Europe/Berlin" })).await;
     shop.change_trigger(&cron, json!({ "enabled": false })).await;
+    crate::realtime::register(&shop, "news", "public").await;
+    crate::realtime::register(&shop, "orders.paid", "token").await;
+    shop.publish_to("news", json!(PUBLISHED)).await;
     shop.run(
         r#"let c = kv::collection("c"); c.set("f", 1.0); c.set("b", blob(3, 255)); c.set("t", "é\n", #{ ttl_s: 900 });
         let d = docs::collection("d"); d.create(#{ n: 1e300, deep: [#{ a: -0.0 }] }, #{ id: "one" }); d.create(#{ x: () });
@@ -150,6 +154,7 @@ async fn what_comes_in_is_what_went_out_but_for_its_slug() {
     assert_eq!(told.header("location"), Some(format!("/api/v1/admin/apps/{}", mall.id).as_str()));
     let notes = imported["notes"].to_string();
     assert!(notes.contains("inbound") && notes.contains("no trigger was told"), "{notes}");
+    assert!(notes.contains("everybody may subscribe to these topics: news"), "{notes}");
     for (what, count) in [("routes", 3), ("triggers", 5), ("kv_entries", 3), ("documents", 2), ("files", 4)] {
         assert_eq!(imported[what], count, "{what}: {imported}");
     }
@@ -172,7 +177,7 @@ async fn what_comes_in_is_what_went_out_but_for_its_slug() {
             trigger["enabled"] = json!(false);
         }
     }
-    assert_eq!(old, new);
+    assert_eq!((&old, &old["topics"]), (&new, &json!({ "news": "public", "orders.paid": "token" })));
     assert_eq!(one[1..one.len() - 1], other[1..other.len() - 1], "sources, entries, documents, files and their contents");
 
     assert_eq!(mall.get("/gross?n=50").await.expect(200).json(), 60);
@@ -189,7 +194,7 @@ async fn no_secret_leaves() {
     let archive = exported(&app, "shop").await;
     let tar = zstd::decode_all(&archive[..]).expect("zstd");
     let holds = |bytes: &[u8], what: &str| bytes.windows(what.len()).any(|window| window == what.as_bytes());
-    for secret in [SECRET, PASSWORD, "argon2", app.token.as_str()] {
+    for secret in [SECRET, PUBLISHED, PASSWORD, "argon2", app.token.as_str()] {
         assert!(!holds(&tar, secret) && !holds(&archive, secret), "{secret}");
     }
     assert!(holds(&tar, "inbound"), "its name is told");

@@ -1,6 +1,7 @@
 //! Realtime: who may subscribe to which topic, what they are told and in which order, and what becomes of it when something fails.
 
 mod bounds;
+mod deployed;
 mod held;
 mod nodes;
 mod stream;

@@ -29,7 +29,7 @@ pub(super) struct DeploymentJson {
     app_id: AppId,
     /// Its number in the app, from 1.
     deployment: i32,
-    /// SHA-256 over sources, modules, limits, routes, triggers and grants, hex: the same state has the same.
+    /// SHA-256 over sources, modules, limits, routes, triggers, grants and topics, hex: the same state has the same.
     digest: String,
     /// What made it: `route.create`, `deployment.apply`, …
     cause: String,
@@ -141,7 +141,7 @@ pub(super) struct PlanJson {
     base: String,
     /// The digest of what is to run, or runs now.
     digest: String,
-    /// Grants, scripts, routes, triggers.
+    /// Grants, scripts, routes, triggers, topics.
     changes: Vec<Change>,
     /// What does not come back with it.
     notes: Vec<String>,

@@ -33,8 +33,9 @@ Examples:
   picloud app export shop -o /backup/shop.tar.zst --force
   picloud app export shop -o - | ssh pi 'cat > shop.picloud.tar.zst'
 
-The file holds the app as it is at one moment: scripts with all versions, routes, triggers, grants, entries, documents and
-files. Of secrets it holds the names, of members nothing. It is there whole or not at all. May run beside nodes.";
+The file holds the app as it is at one moment: scripts with all versions, routes, triggers, grants, registered topics,
+entries, documents and files. Of secrets it holds the names, of members, tokens and what was published nothing. It is there whole or not at
+all. May run beside nodes.";
 
 pub(super) const IMPORT_EXAMPLES: &str = "\
 Examples:

@@ -16,6 +16,7 @@ use crate::model::deployment::{State, check_message};
 use crate::model::grant::Grants;
 use crate::model::import::{self, Graph, Node};
 use crate::model::script::{Code, Module, Script};
+use crate::model::topic::Access;
 use crate::service;
 use crate::service::deployments::change::{Cause, Made, Prepared, PreparedScript, Told, keep, make, try_out};
 use crate::service::deployments::{self, Picture};
@@ -93,7 +94,7 @@ impl Invoker {
         Err(restless())
     }
 
-    /// Puts the app into that state, whole or not at all: sources, modules, limits, routes, triggers, grants. Done twice, it changes
+    /// Puts the app into that state, whole or not at all: sources, modules, limits, routes, triggers, grants, topics. Done twice, it changes
     /// nothing the second time. 403 where a change needs a right that `by` has not; 404 for a deployment that is not kept, 409 when
     /// the source of one of its scripts is not; 422 as where scripts are published and triggers made; the rest as `change::make`.
     pub async fn apply(&self, by: &Principal, app: AppId, aim: Aim, options: Options) -> Result<Applied> {
@@ -144,8 +145,8 @@ impl Invoker {
             digest: script.digest.clone(),
             source: sources.remove(&script.name).unwrap_or_default(),
         });
-        let (routes, triggers) = (picture.state.routes.clone(), picture.state.triggers.clone());
-        Ok(Target { scripts: scripts.collect(), routes, triggers, grants: picture.grants.clone() })
+        let State { routes, triggers, topics, .. } = picture.state.clone();
+        Ok(Target { scripts: scripts.collect(), routes, triggers, grants: picture.grants.clone(), topics })
     }
 
     /// The manifest of what runs, with its number and digest.
@@ -163,7 +164,7 @@ impl Invoker {
                 for (name, script) in &manifest.scripts {
                     self.has_room_for(&script.limits).map_err(|error| of_script(name, error))?;
                 }
-                manifest.target(&services.quota(app), &picture.grants, services.now())?
+                manifest.target(&services.quota(app), &picture.grants, &picture.state.topics, services.now())?
             }
             Aim::Back(number) | Aim::Release(number) => self.stored(app, number).await?,
         };
@@ -174,7 +175,7 @@ impl Invoker {
     async fn stored(&self, app: AppId, number: i32) -> Result<Target> {
         let services = &self.inner.services;
         let deployment = deployments::get(services, app, number).await?;
-        let State { scripts, routes, triggers, grants } = deployment.state;
+        let State { scripts, routes, triggers, grants, topics } = deployment.state;
         let digests: Vec<_> = scripts.iter().map(|script| script.digest.clone()).collect();
         let sources = deployments::sources(services, app, &digests).await?;
         let scripts = scripts.into_iter().map(|script| {
@@ -185,7 +186,7 @@ impl Invoker {
             let (name, kind, description) = (script.name, script.kind, script.description);
             Ok(Wanted { name, kind, description, limits: script.limits, digest: script.digest, source })
         });
-        Ok(Target { scripts: scripts.collect::<Result<_>>()?, routes, triggers, grants: Grants::stated(grants)? })
+        Ok(Target { scripts: scripts.collect::<Result<_>>()?, routes, triggers, grants: Grants::stated(grants)?, topics })
     }
 
     async fn sources_of(&self, app: AppId, state: &State) -> Result<BTreeMap<String, String>> {
@@ -244,7 +245,7 @@ impl Invoker {
 
     /// Every script of the target, checked and, where it is touched, prepared.
     async fn prepare_app(&self, picture: &Picture, target: Target, depth: Depth) -> Result<Prepared> {
-        let Target { scripts: wanted, routes, triggers, grants } = target;
+        let Target { scripts: wanted, routes, triggers, grants, topics } = target;
         let app = picture.app.id;
         let mut scripts = Vec::with_capacity(wanted.len());
         for wanted in wanted {
@@ -278,7 +279,7 @@ impl Invoker {
                 script.image = self.image(app, script.wanted.kind, &code).await.map_err(wrong)?;
             }
         }
-        Ok(Prepared { base: picture.digest.clone(), scripts, routes, triggers, grants })
+        Ok(Prepared { base: picture.digest.clone(), scripts, routes, triggers, grants, topics })
     }
 
     /// What its own source reaches and imports; of one that runs as it is, as that is known.
@@ -328,7 +329,8 @@ fn plan_of(picture: &Picture, prepared: &Prepared) -> Result<Plan> {
 fn state_of(picture: &Picture, prepared: &Prepared) -> Result<State> {
     let (routes, triggers): (Vec<RoutePart>, Vec<TriggerPart>) = (prepared.routes.clone(), prepared.triggers.clone());
     let scripts = prepared.scripts.iter().map(|script| script.wanted.clone()).collect();
-    let target = Target { scripts, routes, triggers, grants: prepared.grants.clone() };
+    let (grants, topics) = (prepared.grants.clone(), prepared.topics.clone());
+    let target = Target { scripts, routes, triggers, grants, topics };
     let mut state = target.state(&picture.state);
     for (told, script) in state.scripts.iter_mut().zip(&prepared.scripts) {
         told.capabilities.clone_from(&script.capabilities);
@@ -349,6 +351,10 @@ fn notes(changes: &[Change]) -> Vec<String> {
     }
     for trigger in of(Thing::Trigger, Action::Remove) {
         notes.push(format!("what waits for the trigger {} is not delivered", trigger.name));
+    }
+    let is_internal = |change: &&Change| change.after == Some(serde_json::json!({ "access": Access::Internal }));
+    for topic in of(Thing::Topic, Action::Remove).chain(of(Thing::Topic, Action::Change).filter(is_internal)) {
+        notes.push(format!("what is kept of the topic {} goes, and who subscribes to it is sent away", topic.name));
     }
     notes
 }

@@ -18,6 +18,7 @@ use crate::limits;
 use crate::model::archive::manifest::{RoutePart, TriggerPart};
 use crate::model::script::{Kind, Limits};
 use crate::model::text;
+use crate::model::topic::Access;
 
 /// What an app runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +32,9 @@ pub struct State {
     pub triggers: Vec<TriggerPart>,
     /// Patterns by capability.
     pub grants: BTreeMap<String, Vec<String>>,
+    /// Who may subscribe, by registered topic.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub topics: BTreeMap<String, Access>,
 }
 
 /// A script with the version that is active in a deployment.
@@ -88,6 +92,10 @@ impl State {
         let mut hash = Sha256::new();
         hash.update(b"picloud deployment 1\n");
         hash.update(serde_json::to_vec(&whole).map_err(Error::internal)?);
+        // Without any it is what it was before there were any.
+        if !self.topics.is_empty() {
+            hash.update(serde_json::to_vec(&self.topics).map_err(Error::internal)?);
+        }
         Ok(text::hex(&hash.finalize()))
     }
 
@@ -132,6 +140,18 @@ mod tests {
         assert_ne!(other.digest().unwrap(), digest);
         let granted = State { grants: BTreeMap::from([("http".to_owned(), vec!["*".to_owned()])]), ..state };
         assert_ne!(granted.digest().unwrap(), digest);
+        let with = |access| State { topics: BTreeMap::from([("news".to_owned(), access)]), ..granted.clone() }.digest().unwrap();
+        assert_ne!(with(Access::Public), granted.digest().unwrap());
+        assert_ne!(with(Access::Public), with(Access::Token));
+    }
+
+    #[test]
+    fn a_state_from_before_there_were_topics_has_none() {
+        let stored = serde_json::json!({ "scripts": [], "routes": [], "triggers": [], "grants": {} });
+        let state: State = serde_json::from_value(stored).unwrap();
+        assert_eq!(state, State::default());
+        assert!(serde_json::to_value(&state).unwrap().get("topics").is_none());
+        assert_eq!(state.digest().unwrap(), "6eb207e319baf43c1f023a11ce39f4150b9507f5a9c11ebbfbc11eae66770b44");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! A topic is for triggers alone until it is registered with another access. Then each of its messages has a number, from 1 and without
 //! a gap, and the newest are kept for who comes back: so many, of such an age, and of an app no more than so many bytes.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -156,6 +158,14 @@ pub fn check_registered(name: &str) -> Result<()> {
     Ok(())
 }
 
+/// All of an app's registrations: 422 for a name that is none, and for too many of them (`limit_reached`).
+pub fn check_registry(topics: &BTreeMap<String, Access>) -> Result<()> {
+    if i64::try_from(topics.len()).unwrap_or(i64::MAX) > limits::TOPICS_PER_APP_MAX {
+        return Err(too_many("registered topics", limits::TOPICS_PER_APP_MAX));
+    }
+    topics.keys().try_for_each(|name| check_registered(name))
+}
+
 /// 422 `limit_reached` for one thing of an app too many.
 pub fn too_many(what: &str, allowed: i64) -> Error {
     Error::new(Kind::Invalid, "limit_reached", format!("the app has {allowed} {what}, which is all that it may have"))
@@ -204,6 +214,14 @@ mod tests {
             assert_eq!(cover(&topics, topic), covered, "{topic}");
         }
         assert!(cover(&["*".to_owned()], "anything"));
+    }
+
+    #[test]
+    fn a_registry_is_of_names_and_of_so_many() {
+        let many = |count: i64| (0..count).map(|n| (format!("t{n}"), Access::Public)).collect();
+        assert!(check_registry(&many(limits::TOPICS_PER_APP_MAX)).is_ok());
+        assert_eq!(check_registry(&many(limits::TOPICS_PER_APP_MAX + 1)).unwrap_err().code, "limit_reached");
+        assert_eq!(check_registry(&BTreeMap::from([("..".to_owned(), Access::Token)])).unwrap_err().code, "invalid");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Deployments: every change of what an app runs makes one, or makes one that was there what runs again.
 //!
-//! The tables of scripts, routes, triggers and grants are what runs; a deployment tells of them. It is written in the transaction of
+//! The tables of scripts, routes, triggers, grants and registered topics are what runs; a deployment tells of them. It is written in the transaction of
 //! the change, under a lock of the app (`record`), so there is none of a state that never was, and none is missing. `change` puts an
 //! app as a whole into another state, all or nothing.
 
@@ -112,6 +112,7 @@ async fn picture_of(tx: &mut PgConnection, app: App) -> Result<Picture> {
         routes: told,
         triggers: triggers::parts(&triggers.iter().map(as_meant).collect::<Vec<_>>(), &names).0,
         grants: serde_json::from_value(grants.to_json()).map_err(Error::internal)?,
+        topics: store::topics::accesses(tx, app.id).await?,
     };
     let digest = state.digest()?;
     Ok(Picture { app, state, digest, scripts, grants, routes, triggers, active })

@@ -313,7 +313,8 @@ async fn page(s: &Services, app: AppId, topic: &str, after: u64, readers: Reader
         };
         // Whoever waits for room has none.
         drop(room.take());
-        let full = |_| Error::new(Kind::Overloaded, "overloaded", "the app's subscribers hold as many large messages as they may");
+        let full =
+            |_| Error::new(Kind::Overloaded, "overloaded", "the app's subscribers hold as many large messages as they may");
         room = Some(s.realtime.hold(app, s.quota(app).weight, bytes, readers).await.map_err(full)?);
         part = Part { messages: 1, bytes: i64::try_from(bytes).unwrap_or(i64::MAX) };
     }

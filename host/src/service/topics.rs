@@ -3,6 +3,9 @@
 //! A topic is for triggers alone until it is registered as `public` or `token`. From then on each message is kept besides, in the
 //! transaction that publishes it, under the lock of the topic: so numbers have no gap, and come to light in their order.
 
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -18,7 +21,7 @@ use crate::model::access::Principal;
 use crate::model::event::{NewEvent, Origin, Source, Target};
 use crate::model::page::{Page, PageQuery, text_cursor};
 use crate::model::queue::{Topic, message_text};
-use crate::model::topic::{Access, Window, check_registered, too_many};
+use crate::model::topic::{Access, Window, check_registered, check_registry, too_many};
 use crate::model::trigger::check_topic;
 use crate::store;
 
@@ -27,7 +30,7 @@ use crate::store;
 struct About<'a> {
     topic: &'a str,
     message: &'a RawValue,
-    published_at: chrono::DateTime<chrono::Utc>,
+    published_at: DateTime<Utc>,
 }
 
 /// Publishes a message (JSON text, at most `MESSAGE_BYTES_MAX` bytes); its id. Nobody has to listen: it is counted. 422; 404 when the
@@ -107,12 +110,10 @@ pub async fn register(s: &Services, by: &Principal, app: AppId, name: &str, acce
     if before.is_none() && store::topics::count_registered(&mut tx, app).await? >= allowed {
         return Err(too_many("registered topics", allowed));
     }
-    store::topics::register(&mut tx, now, app, name, access).await.map_err(store::refusal)?;
-    if access == Access::Internal {
-        store::topics::forget_messages(&mut tx, app, name).await?;
-    }
+    set(&mut tx, now, app, name, access).await?;
     let topic = get_of(&mut tx, app, name).await?;
     store::signals::subscribers_changed(&mut tx).await?;
+    super::deployments::record(&mut tx, app, Some(by), "topic.set", "", now).await?;
     audit::append(&mut tx, now, Some(by), changed("topic.set", app, name, before, Some(access))).await?;
     tx.commit().await?;
     tracing::info!(app.id = %app, topic = name, access = access.as_str(), user.id = %by.user_id, "topic registered");
@@ -129,9 +130,42 @@ pub async fn unregister(s: &Services, by: &Principal, app: AppId, name: &str) ->
     let before = store::topics::registered(&mut tx, app, name).await?.ok_or_else(gone)?;
     store::topics::unregister(&mut tx, now, app, name).await?;
     store::signals::subscribers_changed(&mut tx).await?;
+    super::deployments::record(&mut tx, app, Some(by), "topic.delete", "", now).await?;
     audit::append(&mut tx, now, Some(by), changed("topic.delete", app, name, Some(before.access), None)).await?;
     tx.commit().await?;
     tracing::info!(app.id = %app, topic = name, user.id = %by.user_id, "topic not registered any more");
+    Ok(())
+}
+
+/// Registers topics as they are to be, and takes back the others; under a lock of the app. What was kept of those, and of one that becomes
+/// internal, is gone. 422 for more topics than an app may have, unless there were.
+pub(super) async fn put(
+    tx: &mut PgConnection,
+    now: DateTime<Utc>,
+    app: AppId,
+    before: &BTreeMap<String, Access>,
+    wanted: &BTreeMap<String, Access>,
+) -> Result<()> {
+    if before == wanted {
+        return Ok(());
+    }
+    if wanted.len() > before.len() {
+        check_registry(wanted)?;
+    }
+    for name in before.keys().filter(|name| !wanted.contains_key(*name)) {
+        store::topics::unregister(tx, now, app, name).await?;
+    }
+    for (name, access) in wanted.iter().filter(|(name, access)| before.get(*name) != Some(*access)) {
+        set(tx, now, app, name, *access).await?;
+    }
+    Ok(store::signals::subscribers_changed(tx).await?)
+}
+
+async fn set(tx: &mut PgConnection, now: DateTime<Utc>, app: AppId, name: &str, access: Access) -> Result<()> {
+    store::topics::register(tx, now, app, name, access).await.map_err(store::refusal)?;
+    if access == Access::Internal {
+        store::topics::forget_messages(tx, app, name).await?;
+    }
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! `topics` (what the relay counted), `registered_topics` and `topic_messages`.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -114,6 +116,12 @@ pub async fn registered(db: &mut PgConnection, app: AppId, name: &str) -> sqlx::
     let row = sqlx::query!("SELECT access, last_seq FROM registered_topics WHERE app_id = $1 AND name = $2", app.0, name);
     let Some(row) = row.fetch_optional(db).await? else { return Ok(None) };
     Ok(Some(Registered { access: access(&row.access)?, last_seq: super::natural("last_seq", row.last_seq)? }))
+}
+
+/// Who may subscribe, by an app's registered topics.
+pub async fn accesses(db: &mut PgConnection, app: AppId) -> sqlx::Result<BTreeMap<String, Access>> {
+    let rows = sqlx::query!("SELECT name, access FROM registered_topics WHERE app_id = $1", app.0).fetch_all(db).await?;
+    rows.into_iter().map(|row| Ok((row.name, access(&row.access)?))).collect()
 }
 
 /// How many topics of an app are registered.

@@ -231,6 +231,28 @@ async fn an_environment_goes_over_the_manifest_and_has_an_app_of_its_own() {
 }
 
 #[tokio::test]
+async fn topics_stand_in_the_manifest_and_are_pulled() {
+    let app = TestApp::start().await;
+    app.create_app("shop").await;
+    let person = with_manifest(&app).await;
+    let topics = "\n[topics]\nnews = \"public\"\n\"orders.paid\" = \"token\"\n";
+    let path = person.write("picloud.toml", &format!("app = \"shop\"\n\n[scripts.visits]\n{topics}"));
+    let plan = person.run(&["plan"]).await;
+    assert!(done(&plan).contains("+ topic news\n      access public\n+ topic orders.paid\n      access token\n"), "{plan:?}");
+    done(&person.run(&["apply", "--yes"]).await);
+    assert_eq!(app.get("/admin/apps/shop/topics/orders.paid").await.expect(200).json()["access"], "token");
+    done(&person.run(&["plan", "--exit-code"]).await);
+    done(&person.run(&["pull", "--force"]).await);
+    let pulled = std::fs::read_to_string(&path).expect("a manifest");
+    assert!(pulled.ends_with(topics), "{pulled}");
+    person.write("picloud.toml", &pulled.replace("\"token\"", "\"everybody\""));
+    assert!(refused(&person.run(&["apply", "--yes"]).await, 10).contains("everybody"));
+    person.write("picloud.toml", &pulled.replace(topics, "\n[topics]\n"));
+    let plan = person.run(&["plan"]).await;
+    assert!(done(&plan).contains("- topic news\n- topic orders.paid\n! what is kept of the topic news goes"), "{plan:?}");
+}
+
+#[tokio::test]
 async fn what_is_planned_and_applied_is_json_where_it_is_asked_for() {
     let app = TestApp::start().await;
     app.create_app("shop").await;

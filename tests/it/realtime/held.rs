@@ -146,7 +146,8 @@ async fn messages_of_a_page_and_larger_ones_come_all_and_in_their_order() {
     let app = TestApp::start().await;
     let shop = shop(&app, "public").await;
     let page = usize::try_from(limits::TOPIC_PAGE_BYTES).unwrap();
-    let sizes = [1, page, page + 1, 1, page - 1, 1, 1, limits::MESSAGE_BYTES_MAX, limits::MESSAGE_BYTES_MAX, 2, page / 2, page / 2];
+    let sizes =
+        [1, page, page + 1, 1, page - 1, 1, 1, limits::MESSAGE_BYTES_MAX, limits::MESSAGE_BYTES_MAX, 2, page / 2, page / 2];
     let mut there = Stream::open(&shop, "news").await;
     for bytes in sizes {
         publish(&app, &shop, "news", bytes).await;

@@ -2049,7 +2049,7 @@ export interface components {
          * @description What kind of thing differs.
          * @enum {string}
          */
-        ChangedThing: "grant" | "script" | "route" | "trigger";
+        ChangedThing: "grant" | "script" | "route" | "trigger" | "topic";
         /** @description What was found in a source. */
         CheckedSource: {
             /** @description Interfaces that the source itself can reach. */
@@ -2288,7 +2288,7 @@ export interface components {
              * @description Its number in the app, from 1.
              */
             deployment: number;
-            /** @description SHA-256 over sources, modules, limits, routes, triggers and grants, hex: the same state has the same. */
+            /** @description SHA-256 over sources, modules, limits, routes, triggers, grants and topics, hex: the same state has the same. */
             digest: string;
             message: string;
             /** @description Of one that was asked for by its number. */
@@ -2305,7 +2305,7 @@ export interface components {
             gained?: string[];
             /** @description What cannot any more. */
             lost?: string[];
-            /** @description For people: a script's name, `GET /path → script`, `kv orders → script`, a capability. */
+            /** @description For people: a script's name, `GET /path → script`, `kv orders → script`, a capability, a topic. */
             name: string;
             /** @description Of a script: `source`, `modules`, `limits`, `description`, `kind`, `capabilities`. */
             parts?: string[];
@@ -2336,7 +2336,7 @@ export interface components {
             applied: boolean;
             /** @description The digest of what runs, or ran before. */
             base: string;
-            /** @description Grants, scripts, routes, triggers. */
+            /** @description Grants, scripts, routes, triggers, topics. */
             changes: components["schemas"]["DeploymentChange"][];
             /**
              * Format: int32
@@ -2363,6 +2363,10 @@ export interface components {
             routes: components["schemas"]["RouteState"][];
             /** @description By name. */
             scripts: components["schemas"]["DeployedScript"][];
+            /** @description Who may subscribe, by registered topic. */
+            topics?: {
+                [key: string]: components["schemas"]["TopicAccess"];
+            };
             /** @description In the order of script, kind and rule; one that listens to another's letters after that. */
             triggers: components["schemas"]["TriggerState"][];
         };
@@ -2897,6 +2901,13 @@ export interface components {
             scripts?: {
                 [key: string]: components["schemas"]["ManifestScript"];
             };
+            /**
+             * @description Who may subscribe, by topic; what is not named is not registered. Left out as a whole: as they are.
+             * @default null
+             */
+            topics?: {
+                [key: string]: components["schemas"]["TopicAccess"];
+            } | null;
         };
         /** @description A path that leads to the script. */
         ManifestRoute: {
@@ -3704,6 +3715,10 @@ export interface components {
             };
             scripts: {
                 [key: string]: components["schemas"]["PulledScript"];
+            };
+            /** @description Left out where there are none: then those of the app that it is applied to stay as they are. */
+            topics?: {
+                [key: string]: components["schemas"]["TopicAccess"];
             };
         };
         /** @description A script in it. */

@@ -13,6 +13,8 @@ const CAUSES: Readonly<Record<string, string>> = {
 	'trigger.create': 'a trigger was added',
 	'trigger.update': 'a trigger was changed',
 	'trigger.delete': 'a trigger was deleted',
+	'topic.set': 'who may subscribe to a topic was changed',
+	'topic.delete': 'a topic was taken back',
 	'grants.update': 'grants were changed',
 	'grant.update': 'grants were changed',
 	'restrictions.update': 'the instance restricted the app',

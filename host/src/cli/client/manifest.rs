@@ -163,6 +163,9 @@ impl Text {
         if let Some(grants) = &layer.grants {
             body.insert("grants".to_owned(), json!(grants));
         }
+        if let Some(topics) = &layer.topics {
+            body.insert("topics".to_owned(), json!(topics));
+        }
         let manifest = (self.shown.clone(), self.text.clone());
         Ok(Project { app, body: Value::Object(body), sources, manifest })
     }

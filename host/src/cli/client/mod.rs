@@ -124,7 +124,7 @@ pub(super) enum Remote {
         "picloud plan --env staging --diff",
         "picloud plan --exit-code --json"))]
     Plan(plan::Plan),
-    /// Make an app what picloud.toml says: scripts, routes, triggers, limits and grants, all at once or not at all.
+    /// Make an app what picloud.toml says: scripts, routes, triggers, limits, grants and topics, all at once or not at all.
     #[command(after_help = example!(manifest:
         "picloud apply",
         "picloud apply --env staging -m 'counts by day' --yes",
@@ -139,7 +139,7 @@ pub(super) enum Remote {
     /// Write the picloud.toml and the sources of a running app.
     #[command(after_help = example!(app: "picloud pull --app shop --dir shop", "picloud pull --force"))]
     Pull(pull::Pull),
-    /// Make an app what it was before: scripts, routes, triggers, limits and grants. Data stays as it is.
+    /// Make an app what it was before: scripts, routes, triggers, limits, grants and topics. Data stays as it is.
     #[command(after_help = example!(app: "picloud rollback --app shop", "picloud rollback 6 -m 'orders were lost' --yes"))]
     Rollback(rollback::Rollback),
     /// Deployments of an app: list, get, diff, activate.

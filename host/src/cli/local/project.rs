@@ -65,7 +65,7 @@ impl Project {
         let read: Manifest = serde_json::from_value(above.body)
             .map_err(|e| Failure::new(Exit::Refused, format!("picloud.toml is no manifest of an app: {e}")))?;
         let states_grants = read.grants.is_some();
-        let target = read.target(&Quota::default(), &Grants::default(), now).map_err(wrong)?;
+        let target = read.target(&Quota::default(), &Grants::default(), &BTreeMap::new(), now).map_err(wrong)?;
         let grants = states_grants.then(|| target.grants.clone());
         let listeners = target.triggers.iter().filter(|part| part.enabled).map(|part| listener(part, now));
         let listeners = listeners.collect::<error::Result<Vec<_>>>().map_err(wrong)?;

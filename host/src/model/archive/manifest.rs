@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{MANIFEST, refused};
 use crate::error::{Error, Result};
 use crate::model::script::{Kind, Limits};
+use crate::model::topic::Access;
 
 pub const FORMAT: &str = "picloud.app";
 /// Grows when an archive is written that an earlier picloud would read wrongly, or not at all.
@@ -29,6 +30,9 @@ pub struct Manifest {
     pub scripts: Vec<ScriptPart>,
     pub routes: Vec<RoutePart>,
     pub triggers: Vec<TriggerPart>,
+    /// Who may subscribe, by registered topic: not what was published, nor any token.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub topics: BTreeMap<String, Access>,
     /// Names alone, for whoever sets them again.
     pub secrets: Vec<String>,
     /// Names that the app had proven to own. An app that is made of the archive does not have them.
@@ -195,6 +199,19 @@ mod tests {
     fn a_manifest_reads_back() {
         let read = read(&manifest()).unwrap();
         assert_eq!(Manifest::read(&read.to_json().unwrap()).unwrap(), read);
+        let mut with_topics = manifest();
+        with_topics["topics"] = json!({ "news": "public" });
+        let read = self::read(&with_topics).unwrap();
+        assert_eq!(
+            Manifest::read(&read.to_json().unwrap()).unwrap().topics,
+            BTreeMap::from([("news".to_owned(), Access::Public)])
+        );
+    }
+
+    #[test]
+    fn an_archive_of_an_app_without_topics_is_as_it_was_before_there_were_any() {
+        let json = read(&manifest()).unwrap().to_json().unwrap();
+        assert!(serde_json::from_slice::<Value>(&json).unwrap().get("topics").is_none());
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::model::retry::Retry;
 use crate::model::route::{DispatchMode, HostPattern, Method, PathPattern};
 use crate::model::script::{self, Kind, Limits};
 use crate::model::secret;
+use crate::model::topic::{Access, check_registry};
 use crate::model::trigger::{NewTrigger, Rule};
 
 /// An app to be.
@@ -30,6 +31,8 @@ pub struct Plan {
     pub scripts: Vec<PlannedScript>,
     pub routes: Vec<PlannedRoute>,
     pub triggers: Vec<PlannedTrigger>,
+    /// Who may subscribe, by topic to be registered.
+    pub topics: BTreeMap<String, Access>,
     pub notes: Notes,
 }
 
@@ -90,7 +93,7 @@ impl Plan {
     /// # Errors
     /// `invalid_archive` for what the manifest says; 422 `invalid` for a wanted slug or name that is none.
     pub fn of(manifest: Manifest, wanted: &Wanted, apps_domain: &str, now: DateTime<Utc>) -> Result<Self> {
-        let Manifest { picloud, exported_at, app, scripts, routes, triggers, secrets, domains, left_out, .. } = manifest;
+        let Manifest { picloud, exported_at, app, scripts, routes, triggers, topics, secrets, domains, left_out, .. } = manifest;
         let wrong = |error| refusing(MANIFEST, None, error);
         let (slug, name) = (wanted.slug.as_ref().unwrap_or(&app.slug), wanted.name.as_ref().unwrap_or(&app.name));
         check_slug(slug).map_err(|error| if wanted.slug.is_some() { error } else { wrong(error) })?;
@@ -107,6 +110,13 @@ impl Plan {
         let names = Names { old_host: app.host, slug, apps_domain };
         let routes = planned_routes(routes, &scripts, &names, &mut notes)?;
         let triggers = planned_triggers(triggers, &scripts, now, &mut notes)?;
+        check_registry(&topics)
+            .map_err(|error| wrong(Error { message: format!("topics: {}", error.message).into(), ..error }))?;
+        let public: Vec<_> =
+            topics.iter().filter(|(_, access)| **access == Access::Public).map(|(name, _)| name.as_str()).collect();
+        if !public.is_empty() {
+            notes.add(format!("everybody may subscribe to these topics: {}", public.join(", ")));
+        }
         note_secrets(&secrets, &mut notes)?;
         if !domains.is_empty() {
             notes.add(format!("the app had proven domains, which this one must prove itself: {}", domains.join(", ")));
@@ -118,7 +128,7 @@ impl Plan {
         let new = NewApp { slug: slug.clone(), name: name.clone(), takeover: false };
         let from = Provenance { slug: app.slug.clone(), picloud, exported_at };
         let (cors_origins, scripts) = (app.cors_origins, scripts.scripts);
-        Ok(Self { from, app: new, cors_origins, grants, scripts, routes, triggers, notes })
+        Ok(Self { from, app: new, cors_origins, grants, scripts, routes, triggers, topics, notes })
     }
 }
 
@@ -327,7 +337,7 @@ mod tests {
                 "name": "a", "kind": "endpoint", "description": "", "active": 3, "created_at": "2026-01-02T03:04:05Z",
                 "versions": [version(1), version(3)],
             }],
-            "routes": [], "triggers": [], "secrets": [], "domains": [], "left_out": [],
+            "routes": [], "triggers": [], "topics": {}, "secrets": [], "domains": [], "left_out": [],
         })
     }
 
@@ -411,6 +421,7 @@ mod tests {
             ("/triggers", json!([trigger("cron", json!({ "schedule": "x", "timezone": "UTC" }))]), "six are needed"),
             ("/triggers", json!([trigger_about(0)]), "stands before"),
             ("/triggers", json!(vec![trigger("queue", json!({ "queue": "q" })); 2]), "has a consumer already"),
+            ("/topics", json!({ "a*": "public" }), "topics: "),
             ("/secrets", json!(["a b"]), "secrets[0]"),
         ];
         for (place, value, why) in cases {
@@ -434,6 +445,15 @@ mod tests {
         assert!(plan(&given).is_ok(), "conflicts are found where routes are made");
         given["routes"] = json!(vec![route(None); limits::ROUTES_PER_APP_MAX + 1]);
         assert!(plan(&given).unwrap_err().message.contains("at most 1000"));
+    }
+
+    #[test]
+    fn topics_come_in_and_those_that_are_everybodys_are_told() {
+        let mut given = manifest();
+        given["topics"] = json!({ "news": "public", "orders": "token" });
+        let planned = plan(&given).unwrap();
+        assert_eq!(planned.topics.len(), 2);
+        assert!(planned.notes.into_texts().contains(&"everybody may subscribe to these topics: news".to_owned()));
     }
 
     #[test]

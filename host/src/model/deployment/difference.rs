@@ -13,6 +13,7 @@ use crate::model::access::Scope;
 use crate::model::archive::manifest::{RoutePart, RulePart, TriggerPart};
 use crate::model::archive::triggers::rule_key;
 use crate::model::text;
+use crate::model::topic::Access;
 
 /// What kind of thing differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -23,6 +24,7 @@ pub enum Thing {
     Script,
     Route,
     Trigger,
+    Topic,
 }
 
 /// What happens to it.
@@ -41,7 +43,7 @@ pub enum Action {
 pub struct Change {
     pub thing: Thing,
     pub action: Action,
-    /// For people: a script's name, `GET /path → script`, `kv orders → script`, a capability.
+    /// For people: a script's name, `GET /path → script`, `kv orders → script`, a capability, a topic.
     pub name: String,
     /// Of a script: `source`, `modules`, `limits`, `description`, `kind`, `capabilities`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -71,17 +73,18 @@ impl Change {
             Thing::Script if self.parts.contains(&"kind") => Scope::AppAdmin,
             Thing::Script => Scope::ScriptWrite,
             Thing::Route => Scope::RouteWrite,
-            Thing::Grant | Thing::Trigger => Scope::AppAdmin,
+            Thing::Grant | Thing::Trigger | Thing::Topic => Scope::AppAdmin,
         }
     }
 }
 
-/// Everything that differs: grants, then scripts, routes and triggers, each by name.
+/// Everything that differs: grants, then scripts, routes, triggers and topics, each by name.
 pub fn between(before: &State, after: &State) -> Vec<Change> {
     let mut changes = grants(before, after);
     changes.extend(scripts(before, after));
     changes.extend(routes(before, after));
     changes.extend(triggers(before, after));
+    changes.extend(topics(before, after));
     changes
 }
 
@@ -223,6 +226,24 @@ fn triggers(before: &State, after: &State) -> Vec<Change> {
     pairs(&was.iter().collect(), &is.iter().collect(), Thing::Trigger, told_trigger)
 }
 
+fn topics(before: &State, after: &State) -> Vec<Change> {
+    let names: BTreeSet<&String> = before.topics.keys().chain(after.topics.keys()).collect();
+    let changes = names.into_iter().filter_map(|name| {
+        let (was, is) = (before.topics.get(name), after.topics.get(name));
+        let action = match (was, is) {
+            (None, Some(_)) => Action::Add,
+            (Some(_), None) => Action::Remove,
+            (was, is) if was != is => Action::Change,
+            _ => return None,
+        };
+        let told = |access: &Access| json!({ "access": access });
+        let (before, after) = (was.map(told), is.map(told));
+        let (parts, gained, lost) = (Vec::new(), Vec::new(), Vec::new());
+        Some(Change { thing: Thing::Topic, action, name: name.clone(), parts, before, after, gained, lost, source: None })
+    });
+    changes.collect()
+}
+
 fn pairs<K: Ord, V: PartialEq + Serialize>(
     was: &BTreeMap<K, &V>,
     is: &BTreeMap<K, &V>,
@@ -307,17 +328,22 @@ mod tests {
     #[test]
     fn everything_that_differs_is_told_once_and_what_is_gained_beside_it() {
         let lists = |names: &[&str]| BTreeMap::from([("http".to_owned(), names.iter().map(|name| (*name).to_owned()).collect())]);
+        let topics = |given: &[(&str, Access)]| {
+            given.iter().map(|(name, access)| ((*name).to_owned(), *access)).collect::<BTreeMap<_, _>>()
+        };
         let before = State {
             scripts: vec![script("a", '0', &["kv"]), script("b", '1', &[])],
             routes: vec![route("/a", "a"), route("/b", "b")],
             triggers: vec![queue("q", "a", true), queue("r", "a", true)],
             grants: lists(&["one.example"]),
+            topics: topics(&[("kept", Access::Token), ("news", Access::Public), ("old", Access::Internal)]),
         };
         let after = State {
             scripts: vec![script("a", '2', &["http", "kv"]), script("c", '1', &[])],
             routes: vec![route("/a", "c"), route("/c", "c")],
             triggers: vec![queue("q", "a", false), queue("s", "a", true)],
             grants: lists(&["one.example", "two.example"]),
+            topics: topics(&[("kept", Access::Token), ("new", Access::Public), ("news", Access::Token)]),
         };
         let mut changes = between(&before, &after);
         assert_eq!(
@@ -333,8 +359,14 @@ mod tests {
                 "Change Trigger queue q → a",
                 "Remove Trigger queue r → a",
                 "Add Trigger queue s → a",
+                "Add Topic new",
+                "Change Topic news",
+                "Remove Topic old",
             ]
         );
+        let token = json!({ "access": "token" });
+        assert_eq!((&changes[11].before, &changes[11].after), (&Some(json!({ "access": "public" })), &Some(token)));
+        assert!(changes.iter().filter(|change| change.thing == Thing::Topic).all(|change| change.scope() == Scope::AppAdmin));
         assert_eq!(
             (&changes[0].gained, &changes[1].gained, &changes[1].parts),
             (&vec!["two.example".to_owned()], &vec!["http".to_owned()], &vec!["source", "capabilities"])

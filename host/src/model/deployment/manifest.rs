@@ -23,6 +23,7 @@ use crate::model::quota::{AskedLimits, Named, Quota};
 use crate::model::retry::{Retry, RetryChange};
 use crate::model::route::{DispatchMode, HostPattern, Method, PathPattern, Route};
 use crate::model::script::{self, Kind, Limits};
+use crate::model::topic::{Access, check_registry};
 use crate::model::trigger::{NewTrigger, Rule, State as TriggerState, Trigger};
 
 /// What an app is to be.
@@ -35,6 +36,9 @@ pub struct Manifest {
     /// Patterns by capability; a capability that is not named is not granted. Left out as a whole: as they are.
     #[serde(default)]
     pub grants: Option<BTreeMap<String, Vec<String>>>,
+    /// Who may subscribe, by topic; what is not named is not registered. Left out as a whole: as they are.
+    #[serde(default)]
+    pub topics: Option<BTreeMap<String, Access>>,
 }
 
 pub fn example() -> serde_json::Value {
@@ -141,6 +145,7 @@ pub struct Target {
     pub routes: Vec<RoutePart>,
     pub triggers: Vec<TriggerPart>,
     pub grants: Grants,
+    pub topics: BTreeMap<String, Access>,
 }
 
 /// A script as it is to be.
@@ -172,13 +177,15 @@ impl Target {
             }
         });
         let grants = serde_json::from_value(self.grants.to_json()).unwrap_or_default();
-        State { scripts: scripts.collect(), routes: self.routes.clone(), triggers: self.triggers.clone(), grants }
+        let (routes, triggers, topics) = (self.routes.clone(), self.triggers.clone(), self.topics.clone());
+        State { scripts: scripts.collect(), routes, triggers, grants, topics }
     }
 }
 
 impl Manifest {
-    /// What it means in an app of that quota whose grants are `grants`. 422 and 413 name the place: `scripts.visits.routes[0]: …`.
-    pub fn target(self, quota: &Quota, grants: &Grants, now: DateTime<Utc>) -> Result<Target> {
+    /// What it means in an app of that quota that has these grants and registered topics. 422 and 413 name the place:
+    /// `scripts.visits.routes[0]: …`.
+    pub fn target(self, quota: &Quota, grants: &Grants, topics: &BTreeMap<String, Access>, now: DateTime<Utc>) -> Result<Target> {
         let (asked, allowed) = (self.scripts.len(), limits::MANIFEST_SCRIPTS_MAX);
         if asked > allowed {
             return Err(Error::invalid("scripts", format!("the manifest has {asked} scripts; at most {allowed} are allowed")));
@@ -196,6 +203,8 @@ impl Manifest {
             Some(lists) => Grants::stated(lists).map_err(|error| placed("grants", error))?,
             None => grants.clone(),
         };
+        let topics = self.topics.unwrap_or_else(|| topics.clone());
+        check_registry(&topics).map_err(|error| placed("topics", error))?;
         let (mut scripts, mut routes, mut entries) = (Vec::with_capacity(asked), Vec::new(), Vec::new());
         let mut laid = Vec::new();
         for (name, entry) in self.scripts {
@@ -221,7 +230,7 @@ impl Manifest {
         }
         routes.sort();
         let triggers = parts_of(entries, &scripts, now)?;
-        Ok(Target { scripts, routes, triggers, grants })
+        Ok(Target { scripts, routes, triggers, grants, topics })
     }
 
     /// A manifest that means that state. Sources are by the name of their script; limits, grants and retries stand only where they
@@ -260,7 +269,7 @@ impl Manifest {
                 pulled.triggers.push(entry);
             }
         }
-        Pulled { scripts, grants: state.grants.clone() }
+        Pulled { scripts, grants: state.grants.clone(), topics: state.topics.clone() }
     }
 }
 
@@ -270,6 +279,9 @@ impl Manifest {
 pub struct Pulled {
     pub scripts: BTreeMap<String, PulledScript>,
     pub grants: BTreeMap<String, Vec<String>>,
+    /// Left out where there are none: then those of the app that it is applied to stay as they are.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub topics: BTreeMap<String, Access>,
 }
 
 /// A script in it.

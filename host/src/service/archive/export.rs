@@ -215,6 +215,7 @@ async fn manifest(s: &Services, tx: &mut Tx, app: &App, now: DateTime<Utc>) -> R
     let domains = store::domains::verified_of(tx, app.id).await?;
     let mut domains: Vec<_> = domains.iter().map(ToString::to_string).collect();
     domains.sort();
+    let topics = store::topics::accesses(tx, app.id).await?;
     let app = AppPart {
         slug: app.slug.clone(),
         name: app.name.clone(),
@@ -232,6 +233,7 @@ async fn manifest(s: &Services, tx: &mut Tx, app: &App, now: DateTime<Utc>) -> R
         scripts,
         routes,
         triggers,
+        topics,
         secrets: secrets.into_iter().map(|secret| secret.name).collect(),
         domains,
         left_out,

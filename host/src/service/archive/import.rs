@@ -4,6 +4,7 @@
 //! No event tells of any of it: what comes in has happened elsewhere. Triggers run as whoever imports. The app has the platform's
 //! default quota: an archive that does not fit into it is refused (507).
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use chrono::{DateTime, Utc};
@@ -30,7 +31,7 @@ use crate::model::script::{self, Module, Script, Version};
 use crate::model::storage::{self, Used};
 use crate::model::trigger::{Rule, State, Trigger};
 use crate::service::audit::{self, Change};
-use crate::service::{Services, access, apps, deployments, files, mail_in, realtime};
+use crate::service::{Services, access, apps, deployments, files, mail_in, realtime, topics};
 use crate::store::{self, Tx};
 
 /// An app that is being made of an archive. Dropped before it is finished, nothing of it remains.
@@ -245,6 +246,7 @@ impl<'s> Import<'s> {
         self.counts.scripts = self.scripts.len() as u64;
         self.counts.routes = self.make_routes().await?;
         self.counts.triggers = self.make_triggers().await?;
+        topics::put(&mut self.tx, self.now, self.app.id, &BTreeMap::new(), &self.plan.topics).await?;
         let Self { s, by, now, mut tx, app, plan, counts, next_expiry, mut leftovers, .. } = self;
         store::signals::routing_changed(&mut tx).await?;
         // Of nodes beside a command at the machine, too: schedules have their next tick.

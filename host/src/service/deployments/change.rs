@@ -1,4 +1,4 @@
-//! An app is put into another state as a whole, in one transaction: scripts and what they reach, grants, routes, triggers. What stays as
+//! An app is put into another state as a whole, in one transaction: scripts and what they reach, grants, routes, triggers, topics. What stays as
 //! it is keeps its id, and with it what waits for it and what is known of it.
 //!
 //! A crash before the commit leaves the state that was, and after it the state that is to be. Whoever changed the app since the
@@ -6,7 +6,7 @@
 
 mod bindings;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::json;
 use sqlx::PgConnection;
@@ -23,8 +23,9 @@ use crate::model::deployment::manifest::Wanted;
 use crate::model::grant::{Capability, Grants};
 use crate::model::script::{Dependent, Image, Script, Version};
 use crate::model::storage;
+use crate::model::topic::Access;
 use crate::service::audit;
-use crate::service::{Services, scripts};
+use crate::service::{Services, scripts, topics};
 use crate::store;
 use crate::store::deployments::Running;
 
@@ -38,6 +39,7 @@ pub struct Prepared {
     pub routes: Vec<RoutePart>,
     pub triggers: Vec<TriggerPart>,
     pub grants: Grants,
+    pub topics: BTreeMap<String, Access>,
 }
 
 /// A script as it is to be.
@@ -233,6 +235,7 @@ async fn put(
     let ids = put_scripts(tx, s, by, before, prepared, told.message).await?;
     bindings::put_routes(tx, s, by, before, &prepared.routes, &ids).await?;
     bindings::put_triggers(tx, s, by, before, &prepared.triggers, &ids).await?;
+    topics::put(tx, now, app, &before.state.topics, &prepared.topics).await?;
     Ok((picture_of(tx, before.app.clone()).await?, gone))
 }
 

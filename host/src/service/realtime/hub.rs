@@ -219,8 +219,7 @@ impl Place {
             return Err(Full::App);
         }
         *of_app += 1;
-        let held =
-            channels.entry((app, topic.to_owned())).or_insert_with(|| Held { subscribers: 0, channel: Arc::default() });
+        let held = channels.entry((app, topic.to_owned())).or_insert_with(|| Held { subscribers: 0, channel: Arc::default() });
         held.subscribers += 1;
         let token = token.map(|hash| {
             let shown = tokens.entry(hash).or_default();

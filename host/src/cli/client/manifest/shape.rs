@@ -12,6 +12,7 @@ use toml::Spanned;
 
 use crate::cli::client::routes::Pattern;
 use crate::model::script::Limits;
+use crate::model::topic::Access;
 
 /// A whole manifest. Every key is known, or refused with its place.
 #[derive(Debug, Default, Deserialize)]
@@ -21,6 +22,7 @@ pub(super) struct File {
     #[serde(default)]
     scripts: Scripts,
     grants: Option<Grants>,
+    topics: Option<Topics>,
     #[serde(default)]
     env: BTreeMap<String, Layer>,
 }
@@ -33,12 +35,15 @@ pub(super) struct Layer {
     #[serde(default)]
     pub(super) scripts: Scripts,
     pub(super) grants: Option<Grants>,
+    pub(super) topics: Option<Topics>,
 }
 
 /// By name.
 type Scripts = BTreeMap<Spanned<String>, Script>;
 /// Patterns by capability.
 pub(super) type Grants = BTreeMap<String, Vec<String>>;
+/// Who may subscribe, by topic.
+pub(super) type Topics = BTreeMap<String, Access>;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -149,7 +154,7 @@ impl File {
 
     /// What holds in an environment, or in none. Tables are put over each other; values and lists take the place of those before.
     pub(super) fn layer(mut self, env: Option<&str>) -> Result<Layer, Wrong> {
-        let mut layer = Layer { app: self.app, scripts: self.scripts, grants: self.grants };
+        let mut layer = Layer { app: self.app, scripts: self.scripts, grants: self.grants, topics: self.topics };
         let Some(env) = env else { return Ok(layer) };
         let Some(over) = self.env.remove(env) else {
             let known = self.env.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -165,6 +170,9 @@ impl File {
         }
         if let Some(grants) = over.grants {
             layer.grants.get_or_insert_default().extend(grants);
+        }
+        if let Some(topics) = over.topics {
+            layer.topics.get_or_insert_default().extend(topics);
         }
         Ok(layer)
     }
@@ -235,6 +243,9 @@ triggers = [{ kind = \"queue\", queue = \"orders\", max_attempts = 3 }]
 [grants]
 kv = [\"*\"]
 http = [\"one.example\"]
+[topics]
+news = \"public\"
+\"orders.paid\" = \"token\"
 [env.staging]
 app = \"shop-staging\"
 [env.staging.scripts.visits]
@@ -244,6 +255,8 @@ routes = []
 kind = \"module\"
 [env.staging.grants]
 http = []
+[env.staging.topics]
+news = \"internal\"
 ";
 
     fn layer(text: &str, env: Option<&str>) -> Layer {
@@ -282,12 +295,16 @@ http = []
         assert_eq!(of("more")["kind"], "module");
         let grants = layer.grants.unwrap();
         assert_eq!((&grants["kv"], &grants["http"]), (&vec!["*".to_owned()], &Vec::new()));
+        let topics = layer.topics.unwrap();
+        assert_eq!((topics["news"], topics["orders.paid"]), (Access::Internal, Access::Token));
     }
 
     #[test]
-    fn grants_that_are_left_out_stay_left_out() {
-        assert!(layer("[scripts.a]\n", None).grants.is_none());
+    fn grants_and_topics_that_are_left_out_stay_left_out() {
+        let left_out = layer("[scripts.a]\n", None);
+        assert!(left_out.grants.is_none() && left_out.topics.is_none());
         assert_eq!(layer("[grants]\n", None).grants.unwrap().len(), 0);
+        assert_eq!(layer("[topics]\n", None).topics.unwrap().len(), 0);
     }
 
     #[test]
@@ -301,6 +318,7 @@ http = []
             ("[scripts.a]\nroutes = [\"nope\"]\n", "\"nope\"", "begins with"),
             ("[scripts.a]\nroutes = [{ path = \"/a\", mode = 1 }]\n", "mode", "mode"),
             ("[env.a.scripts.b]\nlimits = { timeout = 1 }\n", "timeout", "timeout_ms"),
+            ("[topics]\nnews = \"everybody\"\n", "\"everybody\"", "everybody"),
             ("[env.a.env.b]\n", "env.b", "env"),
             ("app = \"a\n", "\n", ""),
             ("app = 7\n", "7", "string"),

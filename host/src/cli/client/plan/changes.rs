@@ -95,10 +95,17 @@ fn one(text: &mut String, change: &Value, sources: Sources) {
     let (thing, name) = (text_at(change, "/thing"), text_at(change, "/name"));
     let _ = writeln!(text, "{}{parts}", hued(&format!("{sign} {thing} {name}"), hue));
     reach(text, change);
-    if let (Some(before), Some(after)) = (change.get("before"), change.get("after")) {
-        for line in differing(before, after) {
-            let _ = writeln!(text, "      {line}");
+    match (change.get("before"), change.get("after")) {
+        (Some(before), Some(after)) => {
+            for line in differing(before, after) {
+                let _ = writeln!(text, "      {line}");
+            }
         }
+        // Whom it is opened to is not for who reads on to find out.
+        (None, Some(after)) if thing == "topic" => {
+            let _ = writeln!(text, "      access {}", text_at(after, "/access"));
+        }
+        _ => {}
     }
     if let (Sources::Shown, Some(source)) = (sources, change.get("source").and_then(Value::as_str)) {
         lines(text, source);
@@ -154,6 +161,9 @@ mod tests {
                   "before": { "name": "hello", "version": 1, "digest": "a", "limits": { "timeout_ms": 10000, "fuel": 1 } },
                   "after": { "name": "hello", "version": 0, "digest": "b", "limits": { "timeout_ms": 2000, "fuel": 1 } } },
                 { "thing": "route", "action": "remove", "name": "GET /x → hello\u{1b}[31m", "before": {} },
+                { "thing": "topic", "action": "add", "name": "news", "after": { "access": "public" } },
+                { "thing": "topic", "action": "change", "name": "orders",
+                  "before": { "access": "token" }, "after": { "access": "public" } },
             ],
             "notes": ["what waits for \u{202e}it is not delivered"],
         })
@@ -169,9 +179,13 @@ mod tests {
       loses kv
       timeout_ms 10000 → 2000
 - route GET /x → hello
++ topic news
+      access public
+~ topic orders
+      access token → public
 ! what waits for it is not delivered
 
-1 to add, 1 to change, 1 to remove
+2 to add, 2 to change, 1 to remove
 ";
         assert_eq!(told(&answer(), Sources::Hidden), text);
         let with = told(&answer(), Sources::Shown);

@@ -38,6 +38,14 @@ pub(super) fn manifest(app: &str, pulled: &Value, files: &BTreeMap<String, Strin
     for (capability, patterns) in pulled.get("grants").and_then(Value::as_object).into_iter().flatten() {
         let _ = writeln!(out, "{} = {}", key(capability), value(patterns));
     }
+    // Left out where there are none: who registers one by hand, and applies this again, keeps it.
+    let topics = pulled.get("topics").and_then(Value::as_object).filter(|topics| !topics.is_empty());
+    if let Some(topics) = topics {
+        out.push_str("\n[topics]\n");
+        for (topic, access) in topics {
+            let _ = writeln!(out, "{} = {}", key(topic), value(access));
+        }
+    }
     out
 }
 
@@ -134,6 +142,7 @@ mod tests {
                 "tax": { "source": "", "kind": "module", "description": "", "limits": {}, "routes": [], "triggers": [] },
             },
             "grants": { "http": ["a.example"], "kv": ["*"] },
+            "topics": { "news": "public", "orders.paid": "token" },
         });
         let text = manifest("shop", &pulled, &BTreeMap::from([("tax".to_owned(), "lib/tax.rhai".to_owned())]));
         let expected = r#"app = "shop"
@@ -154,8 +163,18 @@ kind = "module"
 [grants]
 http = ["a.example"]
 kv = ["*"]
+
+[topics]
+news = "public"
+"orders.paid" = "token"
 "#;
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn an_app_without_topics_says_nothing_of_them() {
+        let text = manifest("shop", &json!({ "scripts": {}, "grants": {} }), &BTreeMap::new());
+        assert_eq!(text, "app = \"shop\"\n\n[grants]\n");
     }
 
     #[test]

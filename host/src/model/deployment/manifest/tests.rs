@@ -2,7 +2,7 @@ use super::*;
 
 fn read(manifest: serde_json::Value) -> Result<Target> {
     let manifest: Manifest = serde_json::from_value(manifest).unwrap();
-    manifest.target(&Quota::default(), &Grants::default(), DateTime::UNIX_EPOCH)
+    manifest.target(&Quota::default(), &Grants::default(), &BTreeMap::new(), DateTime::UNIX_EPOCH)
 }
 
 fn full() -> serde_json::Value {
@@ -20,6 +20,7 @@ fn full() -> serde_json::Value {
             "m": { "source": "fn f() { 1 }", "kind": "module" },
         },
         "grants": { "kv": ["orders"] },
+        "topics": { "orders.paid": "public", "orders.all": "token" },
     })
 }
 
@@ -65,6 +66,21 @@ fn a_refusal_says_where() {
     }
     let refused = read(json!({ "grants": { "disk": ["*"] } })).unwrap_err();
     assert!(refused.message.starts_with("grants: "), "{}", refused.message);
+    let refused = read(json!({ "topics": { "orders.*": "public" } })).unwrap_err();
+    assert!(refused.message.starts_with("topics: "), "{}", refused.message);
+}
+
+#[test]
+fn topics_that_are_left_out_stay_as_they_are_and_one_that_is_not_named_goes() {
+    let running = BTreeMap::from([("news".to_owned(), Access::Token)]);
+    let topics = |manifest: serde_json::Value| {
+        let manifest: Manifest = serde_json::from_value(manifest).unwrap();
+        manifest.target(&Quota::default(), &Grants::default(), &running, DateTime::UNIX_EPOCH).unwrap().topics
+    };
+    assert_eq!(topics(json!({})), running);
+    assert_eq!(topics(json!({ "topics": {} })), BTreeMap::new());
+    assert_eq!(topics(json!({ "topics": { "other": "public" } })), BTreeMap::from([("other".to_owned(), Access::Public)]));
+    assert!(serde_json::from_value::<Manifest>(json!({ "topics": { "other": "everybody" } })).is_err());
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod damage;
 mod kills;
 mod refusals;
 mod schemas;
+mod slow;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

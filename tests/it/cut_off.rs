@@ -15,6 +15,8 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::Notify;
 
+use crate::realtime::register;
+use crate::realtime::stream::Stream;
 use crate::support::app::compiled;
 use crate::support::cluster::Database;
 use crate::support::process::{Scratch, finish, picloud};
@@ -134,6 +136,35 @@ async fn a_node_that_is_cut_off_says_so_after_a_while_and_is_back_with_what_it_m
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn subscribers_of_a_node_that_is_cut_off_go_on_at_another() {
+    let (scratches, database) = ([Scratch::new(), Scratch::new()], Database::create().await);
+    let cable = Cable::lay(&database).await;
+    let node = cable.node(&scratches[0]).await;
+    let other = Server::serve(&scratches[1], &database, &[]).await;
+    let shop = node.client.create_app("shop").await;
+    register(&shop, "news", "public").await;
+    let mut stream = Stream::open(&shop, "news").await;
+    shop.publish_to("news", json!(1)).await;
+    assert_eq!(stream.numbers(1).await, [1]);
+
+    cable.cut();
+    eventually("it says that it cannot work", SOON, async || (health(&node).await == 503).then_some(())).await;
+    assert!(stream.last_words().await.contains("cannot work just now"));
+    let there = Tenant { client: other.client.clone(), ..shop.clone() };
+    there.publish_to("news", json!(2)).await;
+    let mut stream = Stream::after(&there, "news", 1).await;
+    assert_eq!(stream.numbers(1).await, [2]);
+
+    cable.mend();
+    eventually("it works again", SOON, async || (health(&node).await == 200).then_some(())).await;
+    let mut back = Stream::after(&shop, "news", 1).await;
+    there.publish_to("news", json!(3)).await;
+    assert_eq!((back.numbers(2).await, stream.numbers(1).await), (vec![2, 3], vec![3]));
+    node.stop();
+    other.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_back_within_the_bound_takes_no_node_out() {
     let (scratch, database) = (Scratch::new(), Database::create().await);
     let cable = Cable::lay(&database).await;
@@ -228,7 +259,7 @@ async fn a_transaction_that_rests_is_ended_but_for_those_that_wait_for_somebody_
     }
     assert_eq!(setting(&mut store::begin_snapshot(pools[0]).await.expect("a transaction"), NAME).await, "0");
     let mut tx = store::begin(pools[0]).await.expect("a transaction");
-    store::wait_for_sender(&mut tx).await.expect("a setting");
+    store::allow_rest(&mut tx).await.expect("a setting");
     assert_eq!(setting(&mut tx, NAME).await, "0");
     tx.rollback().await.expect("undone");
     let mut after = store::begin(pools[0]).await.expect("a transaction");

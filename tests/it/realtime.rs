@@ -4,7 +4,7 @@ mod bounds;
 mod deployed;
 mod held;
 mod nodes;
-mod stream;
+pub(crate) mod stream;
 mod tokens;
 
 use std::time::Duration;

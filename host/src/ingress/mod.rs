@@ -223,12 +223,12 @@ impl Ingress {
         }
     }
 
-    /// What is stored rather than run is one of the app's requests, too, and one of its statements.
+    /// What is stored rather than run is one of the app's requests, too, and one of its statements; somebody waits for it.
     async fn let_in_to_store(&self, app: &AppTable) -> Result<Place, Refusal> {
         let services = &self.services;
         let let_in = services.allowances.enter(app.app_id, &app.quota, services.clock.now());
         let_in.map_err(|spent| Refusal::of(FailureCode::RateLimited).after(Some(spent.retry_after)))?;
-        let place = services.statement(app.app_id, true, Duration::from_millis(limits::ADMISSION_WAIT_MS)).await;
+        let place = services.statement(app.app_id, false, Duration::from_millis(limits::DATABASE_ACQUIRE_MS)).await;
         place.map_err(|full| Refusal::of(FailureCode::Overloaded).after(Some(full.retry_after)))
     }
 

@@ -168,6 +168,7 @@ fn page(told: Result<Told>) -> (Vec<Bytes>, bool) {
         Ok(Told::Reset(seq)) => return one(event("reset", seq, &json!({ "seq": seq }).to_string())),
         Ok(Told::Quiet) => return one(":\n\n".to_owned()),
         Ok(Told::Ended(Ending::Stopping)) => "this node is stopping; go on from the last id",
+        Ok(Told::Ended(Ending::Away)) => "this node cannot work just now; go on from the last id",
         Ok(Told::Ended(Ending::Long)) => "this stream ends now; go on from the last id",
         Ok(Told::Ended(Ending::Refused)) => "this topic is not yours to subscribe to any more",
         Err(error) => {
@@ -219,7 +220,7 @@ mod tests {
 
     #[test]
     fn last_words_are_a_comment() {
-        let over = [Ending::Stopping, Ending::Long, Ending::Refused].map(|ending| Ok(Told::Ended(ending)));
+        let over = [Ending::Stopping, Ending::Away, Ending::Long, Ending::Refused].map(|ending| Ok(Told::Ended(ending)));
         for told in over.into_iter().chain([Err(Error::internal("the database is away"))]) {
             let (text, is_last) = sent(told);
             assert!(is_last && text.starts_with(": ") && text.ends_with("\n\n") && !text.contains("database"), "{text}");

@@ -41,6 +41,7 @@ pub fn is_there(s: &Arc<Services>) -> bool {
     if !is_there && !state.is_told {
         state.is_told = true;
         tracing::warn!("the database cannot be reached: this node says that it cannot work");
+        s.realtime.leave();
     }
     is_there
 }

@@ -109,6 +109,8 @@ pub enum Told {
 pub enum Ending {
     /// The node is stopping.
     Stopping,
+    /// The node cannot reach its database.
+    Away,
     /// It was long enough.
     Long,
     /// The topic is not theirs to subscribe to any more.
@@ -200,8 +202,8 @@ impl Subscriber {
         }
         loop {
             let (news, now) = (*self.news.borrow_and_update(), Instant::now());
-            if news.is_closed {
-                return Ok(Told::Ended(Ending::Stopping));
+            if let Some(ending) = news.ending {
+                return Ok(Told::Ended(ending));
             }
             if self.is_refused(news) {
                 return Ok(Told::Ended(Ending::Refused));

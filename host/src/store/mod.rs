@@ -137,8 +137,9 @@ pub async fn begin_snapshot(db: &PgPool) -> sqlx::Result<Tx> {
     begun(async move { db.begin_with(begin).await }).await
 }
 
-/// From here on the transaction may rest for as long as whoever sends what it writes takes: that has bounds of its own.
-pub async fn wait_for_sender(db: &mut PgConnection) -> sqlx::Result<()> {
+/// From here on the transaction may rest for as long as whoever it waits for takes: who sends what it writes, or a disk that is written to
+/// meanwhile. Those have bounds of their own.
+pub async fn allow_rest(db: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query("SET LOCAL idle_in_transaction_session_timeout = 0").execute(db).await.map(drop)
 }
 

@@ -1,5 +1,8 @@
 //! The database: an app has its statements, and others have theirs.
 
+use std::time::Duration;
+
+use picloud::limits;
 use serde_json::json;
 use sqlx::PgConnection;
 
@@ -49,4 +52,24 @@ async fn an_app_has_as_many_statements_at_once_as_its_quota_says_and_not_one_mor
     }
     neighbour.is_handled(2).await;
     super::at_rest(&app).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_is_stored_waits_for_a_slow_database_as_others_do() {
+    let app = TestApp::start().await;
+    let shop = app.create_app("shop").await;
+    let later = shop.upload("later", "1").await;
+    shop.route(&later, json!({ "path": "/later", "dispatch_mode": "async" })).await;
+    set_quota(&shop, json!({ "statements": 1 })).await;
+    let mut holder = app.database.connect().await;
+    run(&mut holder, "BEGIN; LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE").await;
+    let calls = [0; 4].map(|_| {
+        let shop = shop.clone();
+        tokio::spawn(async move { shop.get("/later").await })
+    });
+    tokio::time::sleep(Duration::from_millis(limits::ADMISSION_WAIT_MS * 3 / 2)).await;
+    run(&mut holder, "ROLLBACK").await;
+    for call in calls {
+        call.await.expect("a call").expect(202);
+    }
 }

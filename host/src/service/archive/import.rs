@@ -121,7 +121,7 @@ impl<'s> Import<'s> {
         storage::check_count("scripts", plan.scripts.len() as u64, quota.scripts)?;
         storage::check_count("triggers", plan.triggers.len() as u64, quota.triggers)?;
         let mut tx = store::begin(&s.db).await?;
-        store::wait_for_sender(&mut tx).await?;
+        store::allow_rest(&mut tx).await?;
         store::archive::announce_import(&mut tx).await?;
         let app = make_app(&mut tx, by, &plan, now).await?;
         let mut scripts = Vec::with_capacity(plan.scripts.len());

@@ -65,6 +65,7 @@ pub async fn open_blobs(db: &PgPool, data_dir: &Path) -> Result<Option<Blobs>> {
 pub async fn create(source: Source<'_>, repository: &Arc<Repository>, now: DateTime<Utc>, tell: Tell<'_>) -> Result<Created> {
     let began = Instant::now();
     let mut hold = store::begin(source.db).await?;
+    store::allow_rest(&mut hold).await?;
     if !store::backup::be_alone(&mut hold).await? {
         return Err(Error::new(Kind::Overloaded, "overloaded", "another backup of this database is being made; try again later"));
     }

@@ -80,6 +80,7 @@ pub async fn restore(
     let keys = keys(&target, repository, snapshot).await?;
     let lost = lost(repository, snapshot).await?;
     let mut tx = store::begin(target.db).await?;
+    store::allow_rest(&mut tx).await?;
     let former = match check_target(&target, &mut tx).await? {
         Holds::Instance => store::backup::volume(&mut tx).await?,
         _ => None,

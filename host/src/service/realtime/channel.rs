@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{Mutex, watch};
 
 use super::hub::Place;
-use super::{Page, Readers, page};
+use super::{Ending, Page, Readers, page};
 use crate::error::Result;
 use crate::limits;
 use crate::model::topic::{Access, Message};
@@ -29,7 +29,7 @@ pub(super) struct News {
     pub(super) last_seq: u64,
     /// None until the first look.
     pub(super) access: Option<Access>,
-    pub(super) is_closed: bool,
+    pub(super) ending: Option<Ending>,
 }
 
 /// The newest messages of a topic, none left out between two.
@@ -45,6 +45,10 @@ struct Recent {
 struct Reader<'c>(&'c Channel);
 
 impl Channel {
+    pub(super) fn end(&self, ending: Ending) {
+        self.news.send_modify(|news| news.ending = Some(ending));
+    }
+
     pub(super) fn reaches(&self, seq: u64) {
         self.news.send_if_modified(|news| {
             let is_news = seq > news.last_seq;

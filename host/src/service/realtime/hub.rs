@@ -10,8 +10,8 @@ use sqlx::postgres::PgListener;
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
-use super::Readers;
 use super::channel::{Channel, News};
+use super::{Ending, Readers};
 use crate::auth::token::Hash;
 use crate::error::{Error, Result};
 use crate::fair::{self, Ask, Fair, Size};
@@ -90,6 +90,13 @@ impl Default for Hub {
     }
 }
 
+impl State {
+    /// Ends the streams that there are; one that comes later has nothing of theirs.
+    fn end(&mut self, ending: Ending) {
+        self.channels.drain().for_each(|(_, held)| held.channel.end(ending));
+    }
+}
+
 impl Hub {
     /// A message of that number was published on this node, and is committed.
     pub fn published(&self, app: AppId, topic: &str, seq: u64) {
@@ -132,13 +139,16 @@ impl Hub {
         self.changes.load(Ordering::Acquire)
     }
 
+    /// The node cannot reach its database: every stream ends, so that whoever balances brings those that come back to another node.
+    pub(in crate::service) fn leave(&self) {
+        self.lock().end(Ending::Away);
+    }
+
     /// Ends every stream, and lets nobody in any more.
     fn close(&self) {
         let mut state = self.lock();
         state.is_closed = true;
-        for held in state.channels.values() {
-            held.channel.news.send_modify(|news| news.is_closed = true);
-        }
+        state.end(Ending::Stopping);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -253,7 +263,9 @@ impl Drop for Place {
         let hub = &self.services.realtime;
         let mut state = hub.lock();
         let State { channels, apps, tokens, .. } = &mut *state;
-        if let Entry::Occupied(mut held) = channels.entry((self.app, std::mem::take(&mut self.topic))) {
+        if let Entry::Occupied(mut held) = channels.entry((self.app, std::mem::take(&mut self.topic)))
+            && Arc::ptr_eq(&held.get().channel, &self.channel)
+        {
             held.get_mut().subscribers -= 1;
             if held.get().subscribers == 0 {
                 held.remove();

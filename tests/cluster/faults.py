@@ -249,7 +249,7 @@ def judge(name: str, rate: float, took: float, load: Load, course: Course, books
     latency = {part: {"p50": round(percentile(took, 0.5) * 1000, 1), "p99": round(percentile(took, 0.99) * 1000, 1)}
                for part, took in parts.items()}
     return Result(name, (FAULTS[name].__doc__ or "").strip(), rate, round(took, 1), len(load.done), sum(d.is_fine for d in load.done),
-                  allowed, excused[:50], failed[:200], None if last is None else round(last, 2), latency, course.notes, books, heard, log)
+                  allowed, excused[:5], failed[:200], None if last is None else round(last, 2), latency, course.notes, books, heard, log)
 
 
 def excuse(done: Done, course: Course) -> str | None:

@@ -74,12 +74,12 @@ fn readme(found: &BTreeMap<String, Findings>) -> Result<String, Failure> {
     let missing: Vec<String> =
         BENCHES.iter().filter(|(name, ..)| !found.contains_key(*name)).map(|(name, ..)| format!("`{name}`")).collect();
     if !missing.is_empty() {
-        writeln!(text, "Not measured in this run: {}.\n", missing.join(", "))?;
+        writeln!(text, "Not measured yet: {}.\n", missing.join(", "))?;
     }
     writeln!(text, "## Goals\n\n{}", goals(dated.iter().map(|(section, ..)| *section)).markdown())?;
     for (section, is_quick, date) in dated {
         writeln!(text, "## {}\n", section.title)?;
-        if (newest - date).num_days() > 1 {
+        if date != newest {
             writeln!(text, "*Measured on {date}.*\n")?;
         }
         if is_quick {

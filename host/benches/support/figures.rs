@@ -172,7 +172,7 @@ impl Line {
 }
 
 impl Findings {
-    /// Prints the sections. Those of a whole run stay in the target directory until `report` reads them; a part replaces nothing.
+    /// Prints the sections. Those of a whole run stay in `findings/`, for `report`; a part replaces nothing.
     pub(crate) fn tell(bench: &str, asked: &Asked<'_>, sections: Vec<Section>) -> Result<(), Failure> {
         sections.iter().for_each(Section::print);
         if !asked.is_whole {
@@ -181,11 +181,11 @@ impl Findings {
         let date = picloud::clock::Clock::system().now().date_naive().to_string();
         let findings = Self { date, quick: asked.is_quick, sections };
         std::fs::create_dir_all(Self::dir())?;
-        Ok(std::fs::write(Self::dir().join(format!("{bench}.json")), serde_json::to_vec_pretty(&findings)?)?)
+        Ok(std::fs::write(Self::dir().join(format!("{bench}.json")), serde_json::to_string_pretty(&findings)? + "\n")?)
     }
 
     pub(crate) fn dir() -> PathBuf {
-        Path::new(env!("CARGO_TARGET_TMPDIR")).join("findings")
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/findings")
     }
 }
 

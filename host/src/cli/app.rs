@@ -34,8 +34,8 @@ Examples:
   picloud app export shop -o - | ssh pi 'cat > shop.picloud.tar.zst'
 
 The file holds the app as it is at one moment: scripts with all versions, routes, triggers, grants, registered topics,
-entries, documents and files. Of secrets it holds the names, of members, tokens and what was published nothing. It is there whole or not at
-all. May run beside nodes.";
+entries, documents and files. Of secrets it holds the names, of members, tokens and what was published nothing.
+It is there whole or not at all. May run beside nodes.";
 
 pub(super) const IMPORT_EXAMPLES: &str = "\
 Examples:

@@ -11,7 +11,7 @@ pub const TOPIC_BYTES_KEPT_PER_APP_MAX: i64 = TOPICS_PER_APP_MAX * super::MESSAG
 /// Messages outside of that which go with each one that is published; those that are left are not given any more.
 pub const TOPIC_CLEARED_MESSAGES: i64 = 64;
 /// Messages that are read at once, and their bytes, for one subscriber or for all who wait for the same. It is what one who does not take
-/// them holds, beside what the connection has, and is not counted.
+/// them holds, or what the node holds for all of them (`TOPIC_RECENT_BYTES_MAX`), beside what the connection has, and is not counted.
 pub const TOPIC_PAGE_MESSAGES: i64 = 64;
 pub const TOPIC_PAGE_BYTES: i64 = 32 << 10;
 /// A larger message is read alone, and counted while anybody holds it: bytes for all subscribers of a node, and what of them is kept for

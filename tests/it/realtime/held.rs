@@ -98,17 +98,20 @@ async fn a_large_message_is_held_once_for_all_who_are_there() {
     for _ in 0..8 {
         there.push(come(&app, id, "news", None).await);
     }
-    publish(&app, &shop, "news", limits::MESSAGE_BYTES_MAX).await;
-    let told = futures_util::future::join_all(there.iter_mut().map(Subscriber::next)).await;
-    let places = told.iter().map(|told| match told {
-        Ok(Told::Messages(messages)) => (messages.len(), messages[0].text.as_ptr()),
-        other => panic!("{other:?}"),
-    });
-    let places: std::collections::BTreeSet<_> = places.collect();
-    assert_eq!((places.len(), places.first().map(|first| first.0)), (1, Some(1)));
-    assert_eq!(app.services.realtime.large_bytes(), limits::MESSAGE_BYTES_MAX as u64);
-    drop(told);
-    assert_eq!(app.services.realtime.large_bytes(), 0);
+    let page = usize::try_from(limits::TOPIC_PAGE_BYTES).unwrap();
+    for (bytes, counted) in [(page, 0), (page + 1, page + 1), (limits::MESSAGE_BYTES_MAX, limits::MESSAGE_BYTES_MAX)] {
+        publish(&app, &shop, "news", bytes).await;
+        let told = futures_util::future::join_all(there.iter_mut().map(Subscriber::next)).await;
+        let places = told.iter().map(|told| match told {
+            Ok(Told::Messages(messages)) => (messages.len(), messages[0].text.as_ptr()),
+            other => panic!("{other:?}"),
+        });
+        let places: std::collections::BTreeSet<_> = places.collect();
+        assert_eq!((places.len(), places.first().map(|first| first.0)), (1, Some(1)), "{bytes}");
+        assert_eq!(app.services.realtime.large_bytes(), counted as u64);
+        drop(told);
+        assert_eq!(app.services.realtime.large_bytes(), 0, "{bytes}");
+    }
 }
 
 #[tokio::test]

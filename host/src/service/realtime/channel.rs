@@ -57,18 +57,19 @@ impl Channel {
         });
     }
 
-    /// What comes after a number that was given out when the place was held already, at most a page. What is new is read by the first who
-    /// asks, for all who wait behind it.
+    /// What comes after a number that was given out when the place was held already: a page, or what is held for all. What is new is read by
+    /// the first who asks, for all who wait behind it.
     pub(super) async fn read(&self, place: &Place, after: u64) -> Result<Page> {
-        let _reader = Reader::of(self);
+        let reader = Reader::of(self);
         let mut recent = self.recent.lock().await;
         recent.are_of(place.services.realtime.changes());
         if let Some(page) = recent.after(after) {
             return Ok(page);
         }
         if recent.is_before(after) {
-            // Somebody who is slow: the newest are none of theirs yet.
+            // Somebody who is slow: the newest are none of theirs yet, and are not held for them.
             drop(recent);
+            drop(reader);
             return page(&place.services, place.app, &place.topic, after, Readers::One).await;
         }
         let page = page(&place.services, place.app, &place.topic, after, Readers::All).await?;
@@ -135,9 +136,10 @@ impl Recent {
         }
     }
 
-    /// Lets one go that is larger than all of these may be.
+    /// Lets them go if one is larger than a page: it is counted.
     fn let_large_go(&mut self) {
-        if self.bytes > limits::TOPIC_RECENT_BYTES_MAX {
+        let is_large = |message: &Message| message.text.len() as u64 > limits::TOPIC_PAGE_BYTES.unsigned_abs();
+        if self.messages.iter().any(is_large) {
             *self = Self { changes: self.changes, ..Self::default() };
         }
     }

@@ -22,7 +22,7 @@ pub const SUBSCRIBERS_LARGE_BYTES_KEPT: u64 = 4 << 20;
 /// as it is published: others wait for the same.
 pub const SUBSCRIBER_ROOM_WAIT_MS: u64 = 2_000;
 /// Of a topic that somebody subscribes to a node holds the newest messages for all of them, bytes: a page, and what stands around its
-/// messages. A larger one is held while somebody waits for it.
+/// messages. A larger one is held while somebody waits for it or is given it.
 pub const TOPIC_RECENT_BYTES_MAX: usize = 64 << 10;
 /// The same, how many.
 pub const TOPIC_RECENT_MESSAGES_MAX: usize = 64;
@@ -33,6 +33,8 @@ pub const SUBSCRIBERS_PER_APP_MAX: usize = 256;
 pub const SUBSCRIBERS_CONNECTIONS_PART: usize = 4;
 /// One who found no place is told to come back after this, s.
 pub const SUBSCRIBER_RETRY_AFTER_S: u64 = 5;
+/// One who comes right after the change that lets them in waits so long for the node to hear of it, ms.
+pub const SUBSCRIBE_HEARD_MS: u64 = 1_000;
 /// A stream is ended after this long, ms: its client goes on where it was.
 pub const SUBSCRIBE_STREAM_MS: u64 = 3_600_000;
 /// Something is sent at least this often, ms.

@@ -16,18 +16,19 @@
 
 mod channel;
 mod hub;
+mod large;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use self::channel::News;
 use self::hub::Place;
 pub use self::hub::{Full, Hub, work};
+use self::large::Large;
 use super::Services;
 use crate::auth::token::{self, Hash};
 use crate::error::{Error, Kind, Result};
@@ -151,7 +152,9 @@ pub async fn subscribe(
     let reset = after.is_some_and(|after| after > last_seq);
     let after = after.filter(|after| *after <= last_seq).unwrap_or(last_seq);
     let ends_at = now + Duration::from_millis(limits::SUBSCRIBE_STREAM_MS);
-    Ok(Subscriber { place, after, known: last_seq, reset, news, expires_at, told_at: now, ends_at })
+    let mut subscriber = Subscriber { place, after, known: last_seq, reset, news, expires_at, told_at: now, ends_at };
+    subscriber.hear().await;
+    Ok(subscriber)
 }
 
 /// How far the topic is, and how long they may, for one who may subscribe.
@@ -184,6 +187,17 @@ impl Subscriber {
     /// Where it stands.
     pub fn after(&self) -> u64 {
         self.after
+    }
+
+    /// Waits for the node to hear of the change that let them in, where others were there before it.
+    async fn hear(&mut self) {
+        let until = Instant::now() + Duration::from_millis(limits::SUBSCRIBE_HEARD_MS);
+        loop {
+            let news = *self.news.borrow_and_update();
+            if !self.is_refused(news) || timeout_at(until, self.news.changed()).await.is_err() {
+                return;
+            }
+        }
     }
 
     /// What comes next, within `SUBSCRIBE_HEARTBEAT_MS`.
@@ -279,6 +293,16 @@ struct Page {
     last_seq: u64,
     /// In order, and none left out between two.
     messages: Vec<Message>,
+    /// The one among them that is larger than a page, and alone.
+    large: Option<Large>,
+}
+
+impl Page {
+    /// Of one message at most, for which there is room.
+    fn alone(last_seq: u64, messages: Vec<Message>, room: fair::Place) -> Self {
+        let large = messages.into_iter().next().map(|message| Large::new(message, room));
+        Self { last_seq, messages: large.iter().map(Large::message).collect(), large }
+    }
 }
 
 /// Whom a page is read for.
@@ -289,29 +313,17 @@ enum Readers {
     All,
 }
 
-/// A message that is counted until nobody has it any more.
-struct Counted {
-    text: Bytes,
-    _room: fair::Place,
-}
-
-impl AsRef<[u8]> for Counted {
-    fn as_ref(&self) -> &[u8] {
-        &self.text
-    }
-}
-
 /// Reads what comes after a number from the database. A message that is larger than a page comes alone, once there is room for it.
 async fn page(s: &Services, app: AppId, topic: &str, after: u64, readers: Readers) -> Result<Page> {
     let mut part = Part { messages: limits::TOPIC_PAGE_MESSAGES, bytes: limits::TOPIC_PAGE_BYTES };
     let mut room = None;
     loop {
-        let Read { last_seq, mut messages, larger, .. } = read(s, app, topic, after, part).await?;
+        let Read { last_seq, messages, larger, .. } = read(s, app, topic, after, part).await?;
         let Some(bytes) = larger else {
-            if let (Some(room), Some(large)) = (room, messages.first_mut()) {
-                large.text = Bytes::from_owner(Counted { text: large.text.clone(), _room: room });
-            }
-            return Ok(Page { last_seq, messages });
+            return Ok(match room {
+                Some(room) => Page::alone(last_seq, messages, room),
+                None => Page { last_seq, messages, large: None },
+            });
         };
         // Whoever waits for room has none.
         drop(room.take());

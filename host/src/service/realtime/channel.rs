@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{Mutex, watch};
 
 use super::hub::Place;
+use super::large::{Large, Seen};
 use super::{Ending, Page, Readers, page};
 use crate::error::Result;
 use crate::limits;
@@ -37,6 +38,9 @@ pub(super) struct News {
 struct Recent {
     messages: VecDeque<Message>,
     bytes: usize,
+    /// The newest instead of all these, where it is larger than a page; held while somebody reads.
+    large: Seen,
+    held: Option<Large>,
     /// What had been heard of changes when they were read.
     changes: u64,
 }
@@ -73,7 +77,7 @@ impl Channel {
             return page(&place.services, place.app, &place.topic, after, Readers::One).await;
         }
         let page = page(&place.services, place.app, &place.topic, after, Readers::All).await?;
-        recent.take(&page.messages);
+        recent.take(&page);
         Ok(page)
     }
 }
@@ -106,22 +110,32 @@ impl Recent {
 
     /// Messages after a number, if the next one is among these.
     fn after(&self, after: u64) -> Option<Page> {
+        if let Some(large) = self.large.hold() {
+            let is_next = after.saturating_add(1) == large.seq();
+            return is_next.then(|| Page { last_seq: large.seq(), messages: vec![large.message()], large: Some(large) });
+        }
         let (first, last) = (self.messages.front()?.seq, self.messages.back()?.seq);
         if after.saturating_add(1) < first || after >= last {
             return None;
         }
         let messages = self.messages.iter().filter(|message| message.seq > after).cloned().collect();
-        Some(Page { last_seq: last, messages })
+        Some(Page { last_seq: last, messages, large: None })
     }
 
     /// Whether a number is of before these.
     fn is_before(&self, after: u64) -> bool {
-        self.messages.front().is_some_and(|first| after.saturating_add(1) < first.seq)
+        let first = self.large.hold().map(|large| large.seq()).or_else(|| self.messages.front().map(|first| first.seq));
+        first.is_some_and(|first| after.saturating_add(1) < first)
     }
 
     /// Takes in what was read, and lets the oldest go; the newest stays, whatever it is.
-    fn take(&mut self, read: &[Message]) {
-        for message in read {
+    fn take(&mut self, page: &Page) {
+        if let Some(large) = &page.large {
+            *self = Self { changes: self.changes, large: large.seen(), held: Some(large.clone()), ..Self::default() };
+            return;
+        }
+        (self.large, self.held) = (Seen::default(), None);
+        for message in &page.messages {
             if self.messages.back().is_some_and(|last| last.seq + 1 != message.seq) {
                 *self = Self { changes: self.changes, ..Self::default() };
             }
@@ -136,21 +150,33 @@ impl Recent {
         }
     }
 
-    /// Lets them go if one is larger than a page: it is counted.
+    /// Lets a large one go, unless somebody has it still.
     fn let_large_go(&mut self) {
-        let is_large = |message: &Message| message.text.len() as u64 > limits::TOPIC_PAGE_BYTES.unsigned_abs();
-        if self.messages.iter().any(is_large) {
-            *self = Self { changes: self.changes, ..Self::default() };
-        }
+        self.held = None;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    fn messages(numbers: std::ops::RangeInclusive<u64>, bytes: usize) -> Vec<Message> {
-        numbers.map(|seq| Message { seq, text: vec![b'x'; bytes].into() }).collect()
+    use super::*;
+    use crate::fair::{Ask, Fair, Size};
+    use crate::id::AppId;
+
+    fn page(numbers: std::ops::RangeInclusive<u64>, bytes: usize) -> Page {
+        let last_seq = *numbers.end();
+        Page { last_seq, messages: numbers.map(|seq| Message { seq, text: vec![b'x'; bytes].into() }).collect(), large: None }
+    }
+
+    async fn large(room: &Fair, seq: u64) -> Page {
+        let ask = Ask { app: AppId(uuid::Uuid::nil()), class: 0, bytes: 1, held_max: 1, weight: 100 };
+        let place = room.enter(ask, Duration::ZERO).await.expect("room");
+        Page::alone(seq, page(seq..=seq, 1).messages, place)
+    }
+
+    fn room() -> Fair {
+        Fair::new(&[Size { places: 8, kept_bytes: 0 }], 8)
     }
 
     fn after(recent: &Recent, after: u64) -> Option<Vec<u64>> {
@@ -161,55 +187,68 @@ mod tests {
     fn the_newest_are_given_to_whom_the_next_one_is_among_them() {
         let mut recent = Recent::default();
         assert_eq!((after(&recent, 0), recent.is_before(0)), (None, false));
-        recent.take(&messages(3..=5, 1));
-        recent.take(&messages(6..=6, 1));
+        recent.take(&page(3..=5, 1));
+        recent.take(&page(6..=6, 1));
         assert_eq!((after(&recent, 1), recent.is_before(1)), (None, true));
         assert_eq!(after(&recent, 2), Some(vec![3, 4, 5, 6]));
         assert_eq!(after(&recent, 5), Some(vec![6]));
         assert_eq!((after(&recent, 6), recent.is_before(6)), (None, false));
         // Those between are none that are here.
-        recent.take(&messages(9..=9, 1));
+        recent.take(&page(9..=9, 1));
         assert_eq!((after(&recent, 5), after(&recent, 8)), (None, Some(vec![9])));
     }
 
     #[test]
-    fn they_are_bounded_and_a_large_one_is_held_while_somebody_reads() {
+    fn they_are_bounded() {
         let mut recent = Recent::default();
         let most = limits::TOPIC_RECENT_MESSAGES_MAX as u64;
-        recent.take(&messages(1..=most, 1));
+        recent.take(&page(1..=most, 1));
         assert!(after(&recent, 0).is_some());
-        recent.take(&messages(most + 1..=most + 1, 1));
+        recent.take(&page(most + 1..=most + 1, 1));
         assert_eq!((after(&recent, 0), recent.bytes), (None, limits::TOPIC_RECENT_MESSAGES_MAX));
-        recent.take(&messages(most + 2..=most + 3, limits::TOPIC_RECENT_BYTES_MAX / 2));
+        recent.take(&page(most + 2..=most + 3, limits::TOPIC_RECENT_BYTES_MAX / 2));
         assert_eq!((after(&recent, most + 1).map(|given| given.len()), recent.bytes), (Some(2), limits::TOPIC_RECENT_BYTES_MAX));
-        recent.let_large_go();
-        assert_eq!(recent.messages.len(), 2);
-        recent.take(&messages(most + 4..=most + 4, limits::TOPIC_RECENT_BYTES_MAX + 1));
-        assert_eq!(after(&recent, most + 3), Some(vec![most + 4]));
-        recent.let_large_go();
-        assert_eq!((recent.messages.len(), recent.bytes), (0, 0));
+        recent.take(&page(most + 4..=most + 4, 1));
+        assert_eq!(after(&recent, most + 2).map(|given| given.len()), Some(2));
     }
 
     #[tokio::test]
-    async fn the_last_who_reads_lets_a_large_one_go() {
-        let channel = Channel::default();
+    async fn a_large_one_is_there_while_somebody_reads_or_has_it() {
+        let (room, channel) = (room(), Channel::default());
         let (first, second) = (Reader::of(&channel), Reader::of(&channel));
-        channel.recent.lock().await.take(&messages(1..=1, limits::TOPIC_RECENT_BYTES_MAX + 1));
+        let read = large(&room, 1).await;
+        channel.recent.lock().await.take(&read);
         drop(first);
-        assert!(after(&channel.recent.lock().await, 0).is_some());
+        drop(read);
+        let given = channel.recent.lock().await.after(0).expect("somebody reads");
         drop(second);
-        assert!(after(&channel.recent.lock().await, 0).is_none());
+        assert_eq!(after(&*channel.recent.lock().await, 0), Some(vec![1]), "somebody has it");
+        assert_eq!((after(&*channel.recent.lock().await, 1), channel.recent.lock().await.is_before(0)), (None, false));
+        assert_eq!(room.bytes_held(), 1);
+        drop(given);
+        assert_eq!((after(&*channel.recent.lock().await, 0), room.bytes_held()), (None, 0));
+    }
+
+    #[tokio::test]
+    async fn a_large_one_stands_alone() {
+        let (room, mut recent) = (room(), Recent::default());
+        recent.take(&page(1..=2, 1));
+        recent.take(&large(&room, 3).await);
+        assert_eq!((after(&recent, 1), recent.is_before(1), after(&recent, 2)), (None, true, Some(vec![3])));
+        recent.take(&page(4..=4, 1));
+        assert_eq!((after(&recent, 2), recent.is_before(2), after(&recent, 3)), (None, true, Some(vec![4])));
+        assert_eq!(room.bytes_held(), 0);
     }
 
     #[test]
     fn what_was_read_before_a_change_is_forgotten() {
         let mut recent = Recent::default();
-        recent.take(&messages(1..=2, 1));
+        recent.take(&page(1..=2, 1));
         recent.are_of(0);
         assert!(after(&recent, 0).is_some());
         recent.are_of(1);
         assert_eq!((after(&recent, 0), recent.bytes), (None, 0));
-        recent.take(&messages(3..=3, 1));
+        recent.take(&page(3..=3, 1));
         recent.are_of(1);
         assert_eq!(after(&recent, 2), Some(vec![3]));
     }

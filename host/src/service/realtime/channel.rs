@@ -222,11 +222,11 @@ mod tests {
         drop(read);
         let given = channel.recent.lock().await.after(0).expect("somebody reads");
         drop(second);
-        assert_eq!(after(&*channel.recent.lock().await, 0), Some(vec![1]), "somebody has it");
-        assert_eq!((after(&*channel.recent.lock().await, 1), channel.recent.lock().await.is_before(0)), (None, false));
+        let recent = channel.recent.lock().await;
+        assert_eq!((after(&recent, 0), after(&recent, 1), recent.is_before(0)), (Some(vec![1]), None, false), "somebody has it");
         assert_eq!(room.bytes_held(), 1);
         drop(given);
-        assert_eq!((after(&*channel.recent.lock().await, 0), room.bytes_held()), (None, 0));
+        assert_eq!((after(&recent, 0), room.bytes_held()), (None, 0));
     }
 
     #[tokio::test]

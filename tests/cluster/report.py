@@ -95,6 +95,8 @@ def page() -> str:
 
 def faults_page(results: list[dict[str, Any]]) -> list[str]:
     lines = ["## Faults under load\n",
+             "Which requests may fail, and until when after each fault: [README.md](README.md#what-is-held). It is always the first node that is "
+             "struck; `rolling` replaces nodes by the same build (a version beside the one before it: `tests/it/cluster.rs`).\n",
              "| fault | requests | failed, and may | failed, and may not | p99 before / during / after, ms | acknowledged writes and messages lost "
              "| handler runs beyond one for an event | verdict |", "|---|---|---|---|---|---|---|---|"]
     for result in results:

@@ -35,6 +35,7 @@ LATENCY_RATIO_MAX = 1.5
 LATENCY_FLOOR_MS = 25.0
 WAITING_MAX = 500
 ROWS_RATIO_MAX = 1.25
+DATABASE_RATIO_MAX, DATABASE_GROWTH_MIB = 1.25, 8
 # `DATABASE_CONNECTIONS_MAX` and `DATABASE_SCRIPT_CONNECTIONS_MAX` of the host, and the one that asks whether it is there.
 CONNECTIONS_MAX = 3 * (9 + 12 + 1)
 
@@ -164,6 +165,8 @@ def judge(rate: float, minutes: float, samples: list[Sample], load: Load, failed
     hold("p99 of the last third", p99[1], max(LATENCY_FLOOR_MS, LATENCY_RATIO_MAX * p99[0]), "ms")
     hold("events that wait, at any sample", max(sample.waiting for sample in warm), WAITING_MAX, "")
     hold("connections to the database", max(sample.connections for sample in samples), CONNECTIONS_MAX, "")
+    early, late = (max(sample.database_mib for sample in part) for part in (first, last))
+    hold(f"size of the database, last third (first: {early} MiB)", late, early * DATABASE_RATIO_MAX + DATABASE_GROWTH_MIB, "MiB")
     for table in TABLES:
         early, late = (max(sample.rows[table] for sample in part) for part in (first, last))
         # `usage` has a row for each minute by design; it is kept for a stated time.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -324,6 +325,19 @@ async fn large_bodies_pass_both_ways() {
     assert!(told.body == bytes, "{} bytes came back", told.body.len());
 }
 
+/// What comes, line by line, as it comes.
+fn read(curl: &mut Command) -> (Child, Receiver<String>) {
+    let mut child = curl.arg("--no-buffer").stdout(Stdio::piped()).spawn().expect("curl");
+    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let (found, wait) = channel();
+    std::thread::spawn(move || {
+        for line in lines.map_while(Result::ok) {
+            let _ = found.send(line);
+        }
+    });
+    (child, wait)
+}
+
 #[tokio::test]
 async fn events_are_passed_on_as_they_come() {
     let world = World::start(1).await;
@@ -331,20 +345,15 @@ async fn events_are_passed_on_as_they_come() {
     // Enough to be encoded from the first piece on.
     world.known(&format!("/say?what={}", "much".repeat(500))).await;
     let token = format!("authorization: Bearer {}", world.nodes[0].client.token);
-    let mut child = world
-        .caddy
-        .curl(ADMIN, "/api/v1/admin/apps/shop/logs?tail=50")
-        .args(["--no-buffer", "--include", "-H", &token, "-H", "accept: text/event-stream", "-H", "accept-encoding: zstd, gzip"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("curl");
-    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-    let (found, wait) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        for line in lines.map_while(Result::ok) {
-            let _ = found.send(line);
-        }
-    });
+    let (mut child, wait) = read(world.caddy.curl(ADMIN, "/api/v1/admin/apps/shop/logs?tail=50").args([
+        "--include",
+        "-H",
+        &token,
+        "-H",
+        "accept: text/event-stream",
+        "-H",
+        "accept-encoding: zstd, gzip",
+    ]));
     loop {
         let line = wait.recv_timeout(SOON).expect("the head comes before anything happens");
         assert!(!line.starts_with("content-encoding"), "{line}");
@@ -377,12 +386,19 @@ async fn listening(db: &mut PgConnection) -> i64 {
 }
 
 #[tokio::test]
-async fn a_subscriber_who_leaves_is_gone_for_the_node_too() {
+async fn a_subscriber_is_told_at_once_and_one_who_leaves_is_gone_for_the_node_too() {
     let world = World::start(1).await;
     world.nodes[0].client.put("/admin/apps/shop/topics/news", json!({ "access": "public" })).await.expect(201);
     let mut db = world.database.connect().await;
-    let mut child = world.caddy.curl("shop.localhost", "/realtime/topics/news").stdout(Stdio::null()).spawn().expect("curl");
+    let (mut child, wait) = read(&mut world.caddy.curl("shop.localhost", "/realtime/topics/news"));
     eventually("somebody subscribes", SOON, async || (listening(&mut db).await == 1).then_some(())).await;
+    let line = || wait.recv_timeout(SOON).expect("a line comes");
+    assert_eq!([line(), line(), line()], ["retry: 1000", "id: 0", ""]);
+    for n in 1..=3 {
+        world.shop.publish_to("news", json!(n)).await;
+        assert_eq!([line(), line()], ["event: message".to_owned(), format!("id: {n}")], "each when it is published");
+        assert!(line().starts_with("data: {") && line().is_empty());
+    }
     let _ = child.kill();
     let _ = child.wait();
     // Sooner than something would be sent again.

@@ -235,6 +235,8 @@ fn bound_met(report: &Report) -> String {
     let refused: u64 = report.past_capacity().map(|step| step.outcome.count(503)).sum();
     if waiting >= limits::ADMISSION_QUEUE_PER_APP_MAX as u64 * 9 / 10 {
         format!("the queue ({waiting} waited)")
+    } else if refused > 0 && waiting == 0 {
+        format!("the wait for a thread, {} ms", limits::BACKLOG_MS)
     } else if refused > 0 {
         format!("the wait of {} ms ({waiting} waited)", limits::ADMISSION_WAIT_MS)
     } else {

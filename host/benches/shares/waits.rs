@@ -123,7 +123,9 @@ pub(crate) async fn connections(ground: &Ground, scale: Scale, section: &mut Sec
     let data = address(&scene.node.data)?;
     let mut most: f64 = 0.0;
     let [silent, slow] = [idle, dripping].map(|number| count(number as u64));
-    let title = format!("g: {silent} connections say nothing, {slow} send a head byte by byte, {slow} a body of 1 MB.");
+    let title = format!(
+        "g: {silent} connections say nothing, {slow} send a head byte by byte, {slow} a body of 1 MB to the neighbour's own app."
+    );
     let mut comparison = Comparison::new(&title, "the neighbour calls");
     for (what, target) in [("hello", &hello), ("post 1 KiB", &small), ("post 64 KiB", &large)] {
         for connections in [1, 8] {

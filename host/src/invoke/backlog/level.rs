@@ -21,8 +21,10 @@ const PER_EXCESS: f64 = 0.018;
 const PER_CHANGE: f64 = 0.12;
 /// More than that many [`AIM`]s is no other.
 const EXCESS_MAX: f64 = 5.0;
-/// Of the calls, what is begun at the least.
+/// Of the calls, what is begun at the least: of one app's alone, and of several apps', so that those who call little are not refused for
+/// those who call much, however far the node is behind.
 const LEAST: f64 = 0.01;
+const LEAST_OF_SEVERAL: f64 = 0.1;
 
 #[derive(Debug)]
 pub(super) struct Level {
@@ -116,7 +118,8 @@ impl Level {
 
     fn refuse(&self, part: f64, before: f64, delay: Duration) -> State {
         let excess = (delay.as_secs_f64() / AIM.as_secs_f64() - 1.0).min(EXCESS_MAX);
-        let part = (part - PER_EXCESS * excess - PER_CHANGE * (excess - before)).clamp(LEAST, 1.0);
+        let least = if self.apps.len() > 1 { LEAST_OF_SEVERAL } else { LEAST };
+        let part = (part - PER_EXCESS * excess - PER_CHANGE * (excess - before)).clamp(least, 1.0);
         let came: f64 = self.apps.values().map(|calls| f64::from(calls.came)).sum();
         State::Refusing { part, each: self.level((part * came).max(1.0)), excess }
     }
@@ -283,6 +286,12 @@ mod tests {
             let begun = call(&mut level, &apps);
             assert!(begun[0] < 1_000 && begun[1..] == [20, 5], "{begun:?}");
         }
+        for _ in 0..100 {
+            call(&mut level, &apps);
+            level.look(behind() * 10);
+        }
+        let begun = call(&mut level, &apps);
+        assert!(begun[0] < 100 && begun[1..] == [20, 5], "{begun:?}");
     }
 
     #[test]

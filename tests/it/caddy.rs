@@ -326,7 +326,7 @@ async fn large_bodies_pass_both_ways() {
 }
 
 /// What comes, line by line, as it comes.
-fn read(curl: &mut Command) -> (Child, Receiver<String>) {
+fn follow(curl: &mut Command) -> (Child, Receiver<String>) {
     let mut child = curl.arg("--no-buffer").stdout(Stdio::piped()).spawn().expect("curl");
     let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     let (found, wait) = channel();
@@ -345,7 +345,7 @@ async fn events_are_passed_on_as_they_come() {
     // Enough to be encoded from the first piece on.
     world.known(&format!("/say?what={}", "much".repeat(500))).await;
     let token = format!("authorization: Bearer {}", world.nodes[0].client.token);
-    let (mut child, wait) = read(world.caddy.curl(ADMIN, "/api/v1/admin/apps/shop/logs?tail=50").args([
+    let (mut child, wait) = follow(world.caddy.curl(ADMIN, "/api/v1/admin/apps/shop/logs?tail=50").args([
         "--include",
         "-H",
         &token,
@@ -390,7 +390,7 @@ async fn a_subscriber_is_told_at_once_and_one_who_leaves_is_gone_for_the_node_to
     let world = World::start(1).await;
     world.nodes[0].client.put("/admin/apps/shop/topics/news", json!({ "access": "public" })).await.expect(201);
     let mut db = world.database.connect().await;
-    let (mut child, wait) = read(&mut world.caddy.curl("shop.localhost", "/realtime/topics/news"));
+    let (mut child, wait) = follow(&mut world.caddy.curl("shop.localhost", "/realtime/topics/news"));
     eventually("somebody subscribes", SOON, async || (listening(&mut db).await == 1).then_some(())).await;
     let line = || wait.recv_timeout(SOON).expect("a line comes");
     assert_eq!([line(), line(), line()], ["retry: 1000", "id: 0", ""]);

@@ -226,22 +226,19 @@ fn triggers(before: &State, after: &State) -> Vec<Change> {
     pairs(&was.iter().collect(), &is.iter().collect(), Thing::Trigger, told_trigger)
 }
 
+/// A topic as it is told; its name stands beside.
+#[derive(PartialEq, Serialize)]
+struct TopicPart<'s> {
+    #[serde(skip)]
+    name: &'s str,
+    access: Access,
+}
+
 fn topics(before: &State, after: &State) -> Vec<Change> {
-    let names: BTreeSet<&String> = before.topics.keys().chain(after.topics.keys()).collect();
-    let changes = names.into_iter().filter_map(|name| {
-        let (was, is) = (before.topics.get(name), after.topics.get(name));
-        let action = match (was, is) {
-            (None, Some(_)) => Action::Add,
-            (Some(_), None) => Action::Remove,
-            (was, is) if was != is => Action::Change,
-            _ => return None,
-        };
-        let told = |access: &Access| json!({ "access": access });
-        let (before, after) = (was.map(told), is.map(told));
-        let (parts, gained, lost) = (Vec::new(), Vec::new(), Vec::new());
-        Some(Change { thing: Thing::Topic, action, name: name.clone(), parts, before, after, gained, lost, source: None })
+    let [was, is] = [before, after].map(|state| {
+        state.topics.iter().map(|(name, access)| (name, TopicPart { name, access: *access })).collect::<BTreeMap<_, _>>()
     });
-    changes.collect()
+    pairs(&was.iter().collect(), &is.iter().collect(), Thing::Topic, |topic| topic.name.to_owned())
 }
 
 fn pairs<K: Ord, V: PartialEq + Serialize>(

@@ -19,6 +19,7 @@ use plotters::prelude::{
 use crate::BENCHES;
 use crate::support::Failure;
 use crate::support::figures::{Axis, Findings, Plot, Section, Table, significant};
+use crate::support::machine::{field, processor};
 
 pub(crate) fn run() -> Result<(), Failure> {
     let found = read(&Findings::dir())?;
@@ -65,7 +66,7 @@ fn readme(found: &BTreeMap<String, Findings>) -> Result<String, Failure> {
     let mut dated = Vec::new();
     for (name, findings) in found {
         let date: NaiveDate = findings.date.parse().map_err(|error| format!("the date of {name}: {error}"))?;
-        dated.extend(findings.sections.iter().map(|section| (section, findings.quick, date)));
+        dated.extend(findings.sections.iter().map(|section| (section, findings, date)));
     }
     dated.sort_by_key(|(section, ..)| section.order);
     let newest = dated.iter().map(|(.., date)| *date).max().ok_or("no bench has a section")?;
@@ -77,12 +78,15 @@ fn readme(found: &BTreeMap<String, Findings>) -> Result<String, Failure> {
         writeln!(text, "Not measured yet: {}.\n", missing.join(", "))?;
     }
     writeln!(text, "## Goals\n\n{}", goals(dated.iter().map(|(section, ..)| *section)).markdown())?;
-    for (section, is_quick, date) in dated {
+    let here = processor();
+    for (section, findings, date) in dated {
         writeln!(text, "## {}\n", section.title)?;
-        if date != newest {
+        if findings.processor != here {
+            writeln!(text, "*Measured on {date}, on another machine: {}.*\n", findings.processor)?;
+        } else if date != newest {
             writeln!(text, "*Measured on {date}.*\n")?;
         }
-        if is_quick {
+        if findings.quick {
             writeln!(text, "*A quick run: shorter and noisier than what the goals are judged by.*\n")?;
         }
         writeln!(text, "{}\n", section.text.trim_end())?;
@@ -126,9 +130,7 @@ fn goals<'a>(sections: impl Iterator<Item = &'a Section>) -> Table {
 /// The machine, and what of it the figures depend on.
 fn machine() -> Result<Table, Failure> {
     let mut table = Table::new("", &["", ""]);
-    let model = field("/proc/cpuinfo", "model name", ':').or_else(|| field("/proc/cpuinfo", "Model", ':'));
-    let cores = std::thread::available_parallelism()?;
-    table.row(["CPU", &format!("{}, {cores} cores, {}", model.as_deref().unwrap_or("unknown"), std::env::consts::ARCH)]);
+    table.row(["CPU", &processor()]);
     let kib = field("/proc/meminfo", "MemTotal", ':').and_then(|text| text.trim_end_matches(" kB").parse::<f64>().ok());
     table.row(["memory", &format!("{:.1} GiB", kib.unwrap_or(f64::NAN) / f64::from(1 << 20))]);
     let system = field("/etc/os-release", "PRETTY_NAME", '=').unwrap_or_else(|| "unknown".to_owned());
@@ -142,13 +144,6 @@ fn machine() -> Result<Table, Failure> {
         table.row(["Node.js", &node]);
     }
     Ok(table)
-}
-
-/// What a file of lines says of a name.
-fn field(file: &str, name: &str, separator: char) -> Option<String> {
-    let text = std::fs::read_to_string(file).ok()?;
-    let pairs = text.lines().filter_map(|line| line.split_once(separator));
-    pairs.map(|(key, value)| (key.trim(), value.trim())).find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
 }
 
 /// `1.95.0` of `rustc 1.95.0 (59807616e 2026-04-14)`, `20.19.0` of `v20.19.0`.

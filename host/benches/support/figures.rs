@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Failure;
 use super::asked::Asked;
+use super::machine::processor;
 
 /// A chapter of README.md: one bench has one or more.
 #[derive(Serialize, Deserialize)]
@@ -71,6 +72,8 @@ pub(crate) struct Line {
 pub(crate) struct Findings {
     /// The day it was measured.
     pub(crate) date: String,
+    /// Of the machine that it was measured on.
+    pub(crate) processor: String,
     /// Shorter than what the goals are judged by.
     pub(crate) quick: bool,
     pub(crate) sections: Vec<Section>,
@@ -179,7 +182,7 @@ impl Findings {
             return Ok(());
         }
         let date = picloud::clock::Clock::system().now().date_naive().to_string();
-        let findings = Self { date, quick: asked.is_quick, sections };
+        let findings = Self { date, processor: processor(), quick: asked.is_quick, sections };
         std::fs::create_dir_all(Self::dir())?;
         Ok(std::fs::write(Self::dir().join(format!("{bench}.json")), serde_json::to_string_pretty(&findings)? + "\n")?)
     }

@@ -1,14 +1,15 @@
 //! What benches share.
 //!
 //! `asked` is what one is started with, `ground` where nodes run, `alone` a sandbox without a node, `baseline` and `native` what
-//! they are compared with, `wrk` who calls, `scripts` what is called, `queue` what waits to be delivered, `memory` what the
-//! kernel says of processes, `figures` what is told in the end.
+//! they are compared with, `wrk` who calls, `scripts` what is called, `queue` what waits to be delivered, `machine` and `memory` what the
+//! kernel says of the processor and of processes, `figures` what is told in the end.
 
 pub(crate) mod alone;
 pub(crate) mod asked;
 pub(crate) mod baseline;
 pub(crate) mod figures;
 pub(crate) mod ground;
+pub(crate) mod machine;
 pub(crate) mod memory;
 pub(crate) mod native;
 pub(crate) mod queue;

@@ -34,9 +34,8 @@ deb: build ## the Debian package of the release: target/debian/*.deb
 	@./.ci/setup deb
 	@tools="$${CARGO_TARGET_DIR:-target}/tools"; "$$tools/bin/cargo-deb" --manifest-path host/Cargo.toml --no-build
 
-ship: setup dashboard ## images and packages, checked without an engine: make ship ARGS=target/release/picloud
+ship: setup dashboard ## images and packages, built and checked without an engine; of this program: make ship ARGS=target/release/picloud
 	@./.ci/setup ship
-	@cargo test $(CARGO_FLAGS) --quiet -p picloud --test it --no-run # brings the binary
 	@./docker/check $(ARGS)
 
 run: build ## build everything and start `picloud dev`

@@ -4,8 +4,8 @@
 //!     cargo bench -- overload --quick   # about three minutes; noisier
 //!     cargo bench -- overload hello     # this one alone: hello, kv, burn, or apps
 //!
-//! Needs `wrk` and the PostgreSQL binaries. Each script has a node of its own, and then two apps share one. Callers are this
-//! program in a process of its own (`generator`), on the same cores as the node and before it in the kernel's eyes.
+//! Needs `wrk`, the PostgreSQL binaries and two cores. Each script has a node of its own, and then two apps share one. Callers are this
+//! program in a process of its own (`generator`). They and the database have half of the cores, the node the others.
 
 mod answer;
 mod apps;
@@ -21,6 +21,7 @@ use crate::support::Failure;
 use crate::support::asked::Asked;
 use crate::support::figures::Findings;
 use crate::support::ground::Ground;
+use crate::support::machine::Halves;
 
 pub(crate) use self::generator::generate;
 pub(crate) use self::order::MODE;
@@ -31,12 +32,14 @@ const APPS: &str = "apps";
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let parts: Vec<&str> = SUBJECTS.iter().map(|(name, _)| *name).chain([APPS]).collect();
     let asked = Asked::of_parts(arguments, &parts)?;
-    tokio::runtime::Runtime::new()?.block_on(bench(&asked))
+    // Before the runtime has threads.
+    let halves = Halves::part()?;
+    tokio::runtime::Runtime::new()?.block_on(bench(&asked, halves))
 }
 
-async fn bench(asked: &Asked<'_>) -> Result<(), Failure> {
+async fn bench(asked: &Asked<'_>, halves: Halves) -> Result<(), Failure> {
     let scale = Scale::of(asked.is_quick);
-    let ground = Ground::open().await?;
+    let ground = Ground::of_halves(halves).await?;
     let mut reports = Vec::new();
     for subject in SUBJECTS.into_iter().filter(|(name, _)| asked.has(name)) {
         reports.push(subject::measure(&ground, scale, subject).await?);

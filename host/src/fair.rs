@@ -13,6 +13,7 @@
 mod seat;
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -63,6 +64,7 @@ pub struct Place {
 #[derive(Debug)]
 pub struct Fair {
     state: Arc<Mutex<State>>,
+    is_full: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -86,6 +88,8 @@ enum Asked {
 
 #[derive(Debug)]
 struct State {
+    /// Somebody was refused because a queue was full, and nobody has left one since.
+    is_full: Arc<AtomicBool>,
     bytes: u64,
     bytes_held: u64,
     /// Places given so far.
@@ -141,7 +145,9 @@ impl Fair {
             held_for: Duration::ZERO,
             apps: HashMap::new(),
         };
-        Self { state: Arc::new(Mutex::new(State { bytes, bytes_held: 0, given: 0, classes: sizes.iter().map(class).collect() })) }
+        let (is_full, classes) = (Arc::<AtomicBool>::default(), sizes.iter().map(class).collect());
+        let state = State { is_full: is_full.clone(), bytes, bytes_held: 0, given: 0, classes };
+        Self { state: Arc::new(Mutex::new(state)), is_full }
     }
 
     /// A place, at the latest after `wait`.
@@ -162,12 +168,36 @@ impl Fair {
                         class.refused += 1;
                         class.forget_gone_waiters(ask.app);
                     }
+                    state.is_full.store(false, Ordering::Relaxed);
                 }
                 // It may have stood before others that ask for less.
                 grant(&self.state);
                 Err(self.full(ask))
             }
         }
+    }
+
+    /// Whether anybody may be turned away by [`Fair::turn_away`].
+    pub fn is_full(&self) -> bool {
+        self.is_full.load(Ordering::Relaxed)
+    }
+
+    /// Refuses, as [`Fair::enter`] would at once, who would come to a full queue: for who can be told so before anything is done for
+    /// him.
+    pub fn turn_away(&self, ask: &Ask) -> Option<Full> {
+        if !self.is_full() {
+            return None;
+        }
+        {
+            let mut state = lock(&self.state);
+            let class = state.classes.get_mut(ask.class)?;
+            class.forget_gone_waiters(ask.app);
+            if !class.is_full_for(ask.app) {
+                return None;
+            }
+            class.refused += 1;
+        }
+        Some(self.full(*ask))
     }
 
     /// As [`Fair::enter`], however long it takes.
@@ -218,12 +248,13 @@ impl Fair {
         if let Some(place) = state.take_over(&ask) {
             return Asked::Granted(place);
         }
-        let Some(class) = state.classes.get_mut(ask.class) else { return Asked::Full };
+        let State { is_full, classes, .. } = &mut *state;
+        let Some(class) = classes.get_mut(ask.class) else { return Asked::Full };
         // Who stopped waiting stands in nobody's way.
         class.forget_gone_waiters(ask.app);
-        let waiters = class.apps.get(&ask.app).map_or(0, |app| app.waiters.len());
-        if class.waiting >= ADMISSION_QUEUE_MAX || waiters >= ADMISSION_QUEUE_PER_APP_MAX {
+        if class.is_full_for(ask.app) {
             class.refused += 1;
+            is_full.store(true, Ordering::Relaxed);
             return Asked::Full;
         }
         let seat = Arc::new(Seat::default());
@@ -257,6 +288,7 @@ fn grant(shared: &Arc<Mutex<State>>) {
         let mut state = lock(shared);
         while let Some(waiter) = state.next_waiter() {
             let ask = waiter.ask;
+            state.is_full.store(false, Ordering::Relaxed);
             state.take(&ask);
             grants.push((waiter.seat.clone(), Place { ask, since: Instant::now(), state: shared.clone() }));
             state.note_given(waiter);
@@ -408,6 +440,12 @@ impl State {
 }
 
 impl Class {
+    /// Whether none of the app may wait any more.
+    fn is_full_for(&self, app: AppId) -> bool {
+        let waiters = self.apps.get(&app).map_or(0, |app| app.waiters.len());
+        self.waiting >= ADMISSION_QUEUE_MAX || waiters >= ADMISSION_QUEUE_PER_APP_MAX
+    }
+
     fn forget_gone_waiters(&mut self, app: AppId) {
         let Some(waiter) = self.apps.get_mut(&app) else { return };
         let before = waiter.waiters.len();

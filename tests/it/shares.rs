@@ -1,6 +1,7 @@
 //! Strict shares: whatever one app does, with every place and every limit that it has, others are served. What the figures of
 //! `host/benches/shares.rs` say of how fast, these say of whether: nothing here asserts a duration.
 
+mod behind;
 mod burners;
 mod database;
 mod gate;

@@ -33,7 +33,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 const SWEEP: Duration = Duration::from_millis(50);
 /// How long both threads sleep before they look again.
 pub(crate) const STEP: Duration = Duration::from_micros(500);
-/// Niceness of the generator: one elsewhere would not wait for a core of the node's.
+/// Niceness of the generator: one elsewhere would not wait for the database.
 pub(crate) const PROMPT: i32 = -5;
 /// Room for an answer, which grows where one is longer.
 const ANSWER_BYTES: usize = 1 << 10;

@@ -35,8 +35,8 @@ pub(crate) async fn bombs(scale: Scale, section: &mut Section) -> Result<(), Fai
     // A first start compiles the component, which a small board would be given ready.
     let mut first = std::process::Command::new(PICLOUD);
     first.args(["serve", "--embedded"]).env_remove("DATABASE_URL");
-    Node::launch(dir.path(), first).await?.0.stop().await?;
-    let (node, _) = Node::launch(dir.path(), group.serve()).await?;
+    Node::launch(dir.path(), first, None).await?.0.stop().await?;
+    let (node, _) = Node::launch(dir.path(), group.serve(), None).await?;
     let client = Client::login(&node).await?;
     let scene = Scene { node, client, db: None, figure: "b", scale };
     let bombed = bombed(&scene, &group, section).await;

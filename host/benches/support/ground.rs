@@ -8,6 +8,7 @@ use picloud::postgres::{Options, Server};
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
+use super::machine::Halves;
 use super::{Failure, Node};
 
 /// A private PostgreSQL, and a directory for nodes on it.
@@ -15,6 +16,8 @@ pub(crate) struct Ground {
     pub(crate) postgres: Server,
     pub(crate) url: String,
     dir: TempDir,
+    /// Where nodes do not share cores with their callers.
+    halves: Option<Halves>,
 }
 
 impl Ground {
@@ -25,12 +28,17 @@ impl Ground {
         let options = postgres.connect_options();
         let (name, user) = (options.get_database().unwrap_or_default(), options.get_username());
         let url = format!("postgres:///{name}?host={}&user={user}", postgres.socket_dir().display());
-        Ok(Self { postgres, url, dir })
+        Ok(Self { postgres, url, dir, halves: None })
+    }
+
+    /// The same, with nodes on their half of the cores.
+    pub(crate) async fn of_halves(halves: Halves) -> Result<Self, Failure> {
+        Ok(Self { halves: Some(halves), ..Self::open().await? })
     }
 
     /// A node that answers, and how long that took. The first one compiles and warms the sandbox.
     pub(crate) async fn start(&self) -> Result<(Node, Duration), Failure> {
-        Node::start(self.dir.path(), &self.url).await
+        Node::start(self.dir.path(), &self.url, self.halves.as_ref()).await
     }
 
     /// A connection beside those of nodes.

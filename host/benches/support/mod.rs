@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
+use self::machine::Halves;
+
 pub(crate) const PICLOUD: &str = env!("CARGO_BIN_EXE_picloud");
 pub(crate) const PASSWORD: &str = "bench-password-of-no-worth";
 
@@ -48,24 +50,27 @@ pub(crate) struct Idle {
 
 impl Node {
     /// Starts it and waits for the first answer; how long that took.
-    pub(crate) async fn start(dir: &Path, url: &str) -> Result<(Self, Duration), Failure> {
+    pub(crate) async fn start(dir: &Path, url: &str, halves: Option<&Halves>) -> Result<(Self, Duration), Failure> {
         let mut command = Command::new(PICLOUD);
         command.arg("serve").env("DATABASE_URL", url);
-        Self::launch(dir, command).await
+        Self::launch(dir, command, halves).await
     }
 
     /// The same of a command that starts a node and takes the options of one.
-    pub(crate) async fn launch(dir: &Path, mut command: Command) -> Result<(Self, Duration), Failure> {
+    pub(crate) async fn launch(dir: &Path, mut command: Command, halves: Option<&Halves>) -> Result<(Self, Duration), Failure> {
         let ready = dir.join("ready.json");
         let _ = std::fs::remove_file(&ready);
         let started = Instant::now();
-        let mut child = command
+        command
             .args(["--bind", "127.0.0.1:0", "--admin-bind", "127.0.0.1:0", "--log", "warn", "--ready-file"])
             .arg(&ready)
             .env("PICLOUD_DATA_DIR", dir.join("node"))
             .env("PICLOUD_ADMIN_PASSWORD", PASSWORD)
-            .stdout(Stdio::null())
-            .spawn()?;
+            .stdout(Stdio::null());
+        let mut child = match halves {
+            Some(halves) => halves.of_node(|| command.spawn())?,
+            None => command.spawn()?,
+        };
         let addresses: Value = loop {
             match std::fs::read(&ready).ok().and_then(|text| serde_json::from_slice(&text).ok()) {
                 Some(addresses) => break addresses,

@@ -10,6 +10,9 @@
 //! Bodies have their time where they are read. A head larger than most waits for one of a few places, and its connection ends
 //! with its answer. The server ends connections between two requests by itself when the node stops; one that never sent a byte
 //! (browsers open such in advance) it would wait for.
+//!
+//! While the plane is behind, its gate is shown each head that begins where the server has nothing left to read, and what that turns away is
+//! answered here: the server never sees it.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -18,12 +21,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
-use super::places::{Phase, Place};
+use super::gate::{self, Gate};
+use super::places::Place;
+use super::progress::Phase;
+use crate::ingress::Verdict;
 use crate::limits;
 use crate::shutdown::Shutdown;
 
@@ -40,6 +47,11 @@ pub(super) struct Connection {
     patience: Patience,
     timer: Pin<Box<Sleep>>,
     place: Place,
+    gate: Option<Arc<dyn Gate>>,
+    /// What was read last, if anything was, is the end of a head.
+    ends_head: bool,
+    /// Of the answer to who was turned away, what is not written yet.
+    turned_away: Bytes,
 }
 
 /// How long a connection may do nothing, and what it must do in time.
@@ -120,7 +132,7 @@ impl Connection {
     pub(super) fn new(
         stream: TcpStream,
         place: Place,
-        large_heads: Arc<Semaphore>,
+        (large_heads, gate): (Arc<Semaphore>, Option<Arc<dyn Gate>>),
         shutdown: Shutdown,
         patience: Patience,
     ) -> Self {
@@ -135,12 +147,16 @@ impl Connection {
             patience,
             timer: Box::pin(tokio::time::sleep(patience.crowded)),
             place,
+            gate,
+            ends_head: true,
+            turned_away: Bytes::new(),
         }
     }
 
     /// Asked while nothing moves.
     fn should_end(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.draining.as_mut().is_some_and(|draining| draining.as_mut().poll(cx).is_ready()) {
+        // Who is being answered is answered to the end.
+        if self.turned_away.is_empty() && self.draining.as_mut().is_some_and(|draining| draining.as_mut().poll(cx).is_ready()) {
             self.draining = None;
             self.ended = true;
         }
@@ -186,14 +202,60 @@ impl Connection {
         Poll::Ready(room)
     }
 
-    /// Bytes came.
-    fn has_read(&mut self, bytes: usize) {
+    /// Bytes came, for the server.
+    fn has_read(&mut self, bytes: &[u8]) {
         self.draining = None;
         self.moved_at = Instant::now();
-        let was_idle = self.place.progress().now().0 == Phase::Idle;
-        if bytes > 0 && self.place.progress().read() == Phase::Head {
-            self.head_bytes = if was_idle { bytes } else { self.head_bytes + bytes };
+        let progress = self.place.progress();
+        let was_idle = progress.now().0 == Phase::Idle;
+        if was_idle {
+            progress.forget_body();
         }
+        self.ends_head = bytes.ends_with(gate::END);
+        if !bytes.is_empty() && progress.read() == Phase::Head {
+            self.head_bytes = if was_idle { bytes.len() } else { self.head_bytes + bytes.len() };
+        }
+    }
+
+    /// Whether these bytes are a request that the gate turns away: then they are not the server's.
+    fn turns_away(&mut self, bytes: &[u8]) -> bool {
+        let Some(gate) = self.gate.as_ref().filter(|gate| gate.is_behind()) else { return false };
+        let progress = self.place.progress();
+        // Nothing is left of requests before: the last bytes that the server has were the end of one.
+        if progress.now().0 != Phase::Idle || !self.ends_head || progress.had_body() {
+            return false;
+        }
+        match gate::read(bytes).map(|head| gate.judge(&head)) {
+            None | Some(Verdict::Unknown) => false,
+            Some(Verdict::LetIn) => {
+                progress.let_in();
+                false
+            }
+            Some(Verdict::TurnedAway(answer)) => {
+                let is_here = progress.turn();
+                if is_here {
+                    (self.moved_at, self.turned_away) = (Instant::now(), answer);
+                }
+                is_here
+            }
+        }
+    }
+
+    /// Writes what is left of such an answer.
+    fn poll_turned_away(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.turned_away.is_empty() {
+            let written = Pin::new(&mut self.stream).poll_write(cx, &self.turned_away);
+            let bytes = ready!(self.has_written(written, cx))?;
+            if bytes == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            let _ = self.turned_away.split_to(bytes);
+            if self.turned_away.is_empty() {
+                self.giving = Giving::default();
+                let _ = self.place.progress().turn();
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn has_written(&mut self, written: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -218,30 +280,40 @@ fn too_late() -> Poll<io::Result<usize>> {
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.ended {
-            return Poll::Ready(Ok(()));
-        }
-        let polled = match self.poll_room(cx) {
-            Poll::Ready(room) => poll_read_some(&mut self.stream, cx, buf, room),
-            Poll::Pending => Poll::Pending,
-        };
-        match polled {
-            Poll::Pending if self.should_end(cx) => Poll::Ready(Ok(())),
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(read) => Poll::Ready(read.map(|bytes| self.has_read(bytes))),
+        loop {
+            if self.ended {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.poll_turned_away(cx))?;
+            let before = buf.filled().len();
+            let polled = match self.poll_room(cx) {
+                Poll::Ready(room) => poll_read_some(&mut self.stream, cx, buf, room),
+                Poll::Pending => Poll::Pending,
+            };
+            match polled {
+                Poll::Pending if self.should_end(cx) => return Poll::Ready(Ok(())),
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(read) => read?,
+            }
+            let bytes = buf.filled().get(before..).unwrap_or_default();
+            if !self.turns_away(bytes) {
+                self.has_read(bytes);
+                return Poll::Ready(Ok(()));
+            }
+            buf.set_filled(before);
         }
     }
 }
 
 /// At most `room` bytes.
-fn poll_read_some(stream: &mut TcpStream, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>, room: usize) -> Poll<io::Result<usize>> {
+fn poll_read_some(stream: &mut TcpStream, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>, room: usize) -> Poll<io::Result<()>> {
     let mut some = buf.take(room);
     let read = Pin::new(stream).poll_read(cx, &mut some);
     let bytes = some.filled().len();
     // SAFETY: `some` is the beginning of what is unfilled in `buf`, and its first `bytes` were filled just now.
     unsafe { buf.assume_init(bytes) };
     buf.advance(bytes);
-    read.map_ok(|()| bytes)
+    read
 }
 
 impl AsyncWrite for Connection {
@@ -276,6 +348,7 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_turned_away(cx))?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

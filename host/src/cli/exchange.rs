@@ -17,7 +17,8 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use tower::Service;
 
 use super::head;
-use super::places::Progress;
+use super::progress::Progress;
+use crate::ingress::LetIn;
 use crate::model::proxies::{FORWARDING, Proxies};
 
 /// An answer's body, on its way until it is dropped.
@@ -32,8 +33,8 @@ struct Arriving {
     progress: Arc<Progress>,
 }
 
-/// The answer was handed over, or will never be, once this is dropped.
-struct Answering(Arc<Progress>);
+/// The answer to the request of that number was handed over, or will never be, once this is dropped.
+struct Answering(Arc<Progress>, u64);
 
 /// Has the plane answer. The head was read a moment ago. What the plane sees as the peer is who called, where proxies say that;
 /// where none is believed, their headers are taken out.
@@ -49,10 +50,13 @@ where
     let (mut parts, body) = request.into_parts();
     let is_whole = body.is_end_stream();
     let begun = progress.begin(is_whole);
-    let answering = Answering(progress.clone());
+    let answering = Answering(progress.clone(), progress.latest());
     let judged = head::judge(&parts);
     let answer = (begun && judged.is_ok()).then(|| {
         parts.extensions.insert(ConnectInfo(caller(proxies, peer, &mut parts.headers)));
+        if progress.was_let_in() {
+            parts.extensions.insert(LetIn);
+        }
         let body = if is_whole { Body::empty() } else { Body::new(Arriving { body, progress: progress.clone() }) };
         plane.call(Request::from_parts(parts, body))
     });
@@ -89,7 +93,7 @@ fn caller(proxies: &Proxies, peer: SocketAddr, headers: &mut HeaderMap) -> Socke
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.give();
+        self.0.give(self.1);
     }
 }
 

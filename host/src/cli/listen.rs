@@ -1,7 +1,7 @@
 //! The two listeners: taken before anything slow begins, served until the end.
 //!
-//! `places` says who may stay connected, `connection` what a connection may do, `head` what is no request, `exchange` has a
-//! plane answer one. Each plane has places of its own: whatever floods the data plane, the administration is reached.
+//! `places` says who may stay connected, `connection` what a connection may do, `gate` turns away who comes to a plane that is behind,
+//! `head` says what is no request, `exchange` has a plane answer one. Each plane has places of its own: whatever floods the data plane, the administration is reached.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -31,6 +31,7 @@ use tower::Service;
 use super::connection::{Connection, Patience};
 use super::exchange::exchange;
 use super::failure::{Exit, Failure, Result};
+use super::gate::Gate;
 use super::places::{Full, Places, Policy};
 use crate::ingress::Ingress;
 use crate::limits;
@@ -92,10 +93,13 @@ impl Listeners {
         let policy = Policy::of(connections_within(connections, getrlimit(Resource::Nofile).current));
         let mut planes = JoinSet::new();
         if let Some(listener) = self.data {
+            let gate: Arc<dyn Gate> = Arc::new(data.clone());
+            let data = (data, Some(gate));
             let data = serve("data plane", listener, data, (policy, proxies.clone()), data_open.clone(), shutdown.clone());
             planes.spawn(async move { ("data plane", data.await) });
         }
-        let admin = serve("control plane", self.admin, admin, (policy, proxies.clone()), admin_open.clone(), shutdown.clone());
+        let admin =
+            serve("control plane", self.admin, (admin, None), (policy, proxies.clone()), admin_open.clone(), shutdown.clone());
         planes.spawn(async move { ("control plane", admin.await) });
         Serving { planes }
     }
@@ -216,7 +220,7 @@ async fn bind(address: SocketAddr, what: &str, setting: &str) -> Result<TcpListe
 async fn serve<P>(
     name: &'static str,
     mut listener: TcpListener,
-    plane: P,
+    (plane, gate): (P, Option<Arc<dyn Gate>>),
     (policy, proxies): (Policy, Arc<Proxies>),
     open: Arc<AtomicUsize>,
     shutdown: Shutdown,
@@ -250,7 +254,8 @@ where
             tracing::trace!(%error, "TCP_NODELAY");
         }
         let progress = place.progress().clone();
-        let connection = Connection::new(stream, place, large_heads.clone(), shutdown.clone(), Patience::default());
+        let connection =
+            Connection::new(stream, place, (large_heads.clone(), gate.clone()), shutdown.clone(), Patience::default());
         let (plane, of_exchanges, proxies) = (plane.clone(), progress.clone(), proxies.clone());
         let answer = service_fn(move |request| exchange(plane.clone(), (&proxies, peer), of_exchanges.clone(), request));
         let served = connections.watch(server.serve_connection(TokioIo::new(connection), answer));

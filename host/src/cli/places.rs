@@ -6,20 +6,17 @@
 //! - One address holds a part of the places, so that it takes several to fill a plane. An address is what one network is
 //!   given: of IPv6 that is a /64. Loopback is not counted: a reverse proxy on this machine brings everybody, as do those
 //!   of `PICLOUD_TRUSTED_PROXIES`.
-//! - How far a connection has come is one atomic word: a request takes no lock. Only those who come and go do, and a plane
+//! - How far a connection has come (`progress`) is one atomic word: a request takes no lock. Only those who come and go do, and a plane
 //!   that is full is looked through once for as many newcomers as there are connections to look at (`CONNECTIONS_LOOKED_AT`
 //!   each): what a newcomer costs does not grow with the plane.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
-use std::time::Duration;
 
-use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
 
+use super::progress::{Phase, Progress};
 use crate::limits;
 
 /// What a plane has, and for whom.
@@ -50,34 +47,6 @@ pub(super) enum Full {
     Address,
     /// Every connection is being answered.
     Plane,
-}
-
-/// How far a connection has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u64)]
-pub(super) enum Phase {
-    /// Nothing of a request has come.
-    Idle,
-    /// Of a head, a part.
-    Head,
-    /// Of a body, a part at most.
-    Body,
-    /// The request is there, and being answered.
-    Answering,
-    /// The whole answer was handed over, and is on its way.
-    Given,
-    /// Its place is somebody else's.
-    Ended,
-}
-
-/// The same with the time since when, for everybody who has to do with the connection.
-#[derive(Debug)]
-pub(super) struct Progress {
-    /// Nanoseconds since `epoch`, and the phase in the last bits.
-    word: AtomicU64,
-    epoch: Instant,
-    ended: AtomicWaker,
-    large_head: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -141,13 +110,7 @@ impl Places {
         if seated.seats.len() >= places && !seated.make_room(places) {
             return Err(Full::Plane);
         }
-        let progress = Arc::new(Progress {
-            word: AtomicU64::new(0),
-            epoch: self.0.epoch,
-            ended: AtomicWaker::new(),
-            large_head: AtomicBool::new(false),
-        });
-        progress.word.store(progress.word_of(Phase::Idle), Relaxed);
+        let progress = Arc::new(Progress::new(self.0.epoch));
         let number = seated.next;
         seated.next += 1;
         seated.seats.insert(number, Seat { address, progress: progress.clone() });
@@ -207,7 +170,7 @@ impl Seated {
     }
 
     fn look(&mut self) {
-        let words = self.seats.iter().map(|(number, seat)| (seat.progress.word.load(Acquire), *number));
+        let words = self.seats.iter().map(|(number, seat)| (seat.progress.word(), *number));
         let (mut idle, mut asking) = (Vec::new(), Vec::new());
         for (word, number) in words {
             match Phase::of(word) {
@@ -230,99 +193,6 @@ impl Seated {
                 self.addresses.remove(&address);
             }
         }
-    }
-}
-
-impl Phase {
-    const BITS: u32 = 3;
-
-    fn of(word: u64) -> Self {
-        match word & ((1 << Self::BITS) - 1) {
-            0 => Self::Idle,
-            1 => Self::Head,
-            2 => Self::Body,
-            3 => Self::Answering,
-            4 => Self::Given,
-            _ => Self::Ended,
-        }
-    }
-}
-
-impl Progress {
-    /// The phase, and since when.
-    pub(super) fn now(&self) -> (Phase, Instant) {
-        let word = self.word.load(Acquire);
-        (Phase::of(word), self.epoch + Duration::from_nanos(word >> Phase::BITS))
-    }
-
-    /// Bytes came from the client. The phase that follows.
-    pub(super) fn read(&self) -> Phase {
-        self.step(|phase| if phase == Phase::Idle { Phase::Head } else { phase })
-    }
-
-    /// A request's head is there, and its body if that `is_whole`. Not when the place was lost meanwhile: then nothing may
-    /// come of the request.
-    pub(super) fn begin(&self, is_whole: bool) -> bool {
-        let next = if is_whole { Phase::Answering } else { Phase::Body };
-        self.step(|phase| if phase == Phase::Ended { phase } else { next }) != Phase::Ended
-    }
-
-    /// The request's body is there, or its answer although it is not.
-    pub(super) fn answer(&self) {
-        self.step(|phase| if phase == Phase::Body { Phase::Answering } else { phase });
-    }
-
-    /// Nothing of the answer is left to hand over.
-    pub(super) fn give(&self) {
-        self.step(|phase| if matches!(phase, Phase::Body | Phase::Answering) { Phase::Given } else { phase });
-    }
-
-    /// What was handed over is sent.
-    pub(super) fn sent(&self) {
-        self.step(|phase| if phase == Phase::Given { Phase::Idle } else { phase });
-    }
-
-    pub(super) fn has_large_head(&self) -> bool {
-        self.large_head.load(Relaxed)
-    }
-
-    pub(super) fn set_large_head(&self) {
-        self.large_head.store(true, Relaxed);
-    }
-
-    /// Ready once the place is somebody else's.
-    pub(super) fn poll_ended(&self, cx: &Context<'_>) -> Poll<()> {
-        self.ended.register(cx.waker());
-        if self.now().0 == Phase::Ended { Poll::Ready(()) } else { Poll::Pending }
-    }
-
-    /// Ends the connection if nothing has happened on it since that word.
-    fn end(&self, word: u64) -> bool {
-        let ended = self.word.compare_exchange(word, self.word_of(Phase::Ended), AcqRel, Relaxed).is_ok();
-        if ended {
-            self.ended.wake();
-        }
-        ended
-    }
-
-    /// Goes on to what `next` says; to the same leaves the time as it is.
-    fn step(&self, next: impl Fn(Phase) -> Phase) -> Phase {
-        let mut word = self.word.load(Acquire);
-        loop {
-            let (from, to) = (Phase::of(word), next(Phase::of(word)));
-            if from == to {
-                return to;
-            }
-            match self.word.compare_exchange_weak(word, self.word_of(to), AcqRel, Acquire) {
-                Ok(_) => return to,
-                Err(other) => word = other,
-            }
-        }
-    }
-
-    fn word_of(&self, phase: Phase) -> u64 {
-        let nanos = u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        (nanos << Phase::BITS) | phase as u64
     }
 }
 
@@ -379,7 +249,7 @@ mod tests {
         let held: Vec<_> = (0..4).map(|_| places.take(SOMEBODY).unwrap()).collect();
         // The first is being answered, the second was and is idle anew.
         assert!(held[0].progress().begin(true) && held[1].progress().begin(true));
-        held[1].progress().give();
+        held[1].progress().give(1);
         held[1].progress().sent();
         let mut newcomers = Vec::new();
         for (gone, left) in [(2, [Phase::Idle, Phase::Ended, Phase::Idle]), (3, [Phase::Idle, Phase::Ended, Phase::Ended])] {
@@ -407,12 +277,23 @@ mod tests {
         assert!(!held[0].progress().begin(true), "nothing comes of it any more");
         assert!(newcomers[1].progress().begin(true));
         held[1].progress().answer();
-        held[2].progress().give();
+        held[2].progress().give(1);
         assert_eq!(places.take(SOMEBODY).unwrap_err(), Full::Plane);
         assert_eq!(phases(), [Phase::Ended, Phase::Answering, Phase::Given, Phase::Ended]);
         held[2].progress().sent();
         newcomers.push(places.take(SOMEBODY).unwrap());
         assert_eq!(phase(&held[2]), Phase::Ended);
+    }
+
+    #[test]
+    fn who_is_turned_away_has_asked_if_it_is_still_there_and_between_two_requests() {
+        let places = places(3, 99);
+        let held: Vec<_> = (0..3).map(|_| places.take(SOMEBODY).unwrap()).collect();
+        assert!(held[0].progress().turn() && held[1].progress().begin(true));
+        assert!(!held[1].progress().turn());
+        let _newcomer = places.take(SOMEBODY).unwrap();
+        assert_eq!((phase(&held[0]), phase(&held[1]), phase(&held[2])), (Phase::Idle, Phase::Answering, Phase::Ended));
+        assert!(!held[2].progress().turn());
     }
 
     #[test]
@@ -451,7 +332,7 @@ mod tests {
         let held: Vec<_> = (0..n).map(|_| places.take(SOMEBODY).unwrap()).collect();
         assert!(held.iter().all(|place| place.progress().begin(true)));
         assert_eq!(places.take(SOMEBODY).unwrap_err(), Full::Plane, "looked through");
-        held[0].progress().give();
+        held[0].progress().give(1);
         held[0].progress().sent();
         for _ in 0..3 {
             assert_eq!(places.take(SOMEBODY).unwrap_err(), Full::Plane, "not again yet");

@@ -149,6 +149,21 @@ async fn one_app_cannot_fill_the_queue() {
 }
 
 #[tokio::test]
+async fn who_would_come_to_a_full_queue_can_be_turned_away_before() {
+    let (fair, long) = (places(2), Duration::from_secs(60));
+    let held = fair.enter(ask(1), long).await.unwrap();
+    let mut waiting: Vec<_> = (0..ADMISSION_QUEUE_PER_APP_MAX).map(|_| Box::pin(fair.enter(ask(1), long))).collect();
+    assert!(waiting.iter_mut().all(|one| one.now_or_never().is_none()));
+    assert!(!fair.is_full() && fair.turn_away(&ask(1)).is_none(), "one more has not come yet");
+    let refused = fair.enter(ask(1), long).now_or_never().unwrap().unwrap_err();
+    assert!(fair.is_full());
+    assert_eq!((fair.turn_away(&ask(1)), fair.turn_away(&ask(2))), (Some(refused), None));
+    assert_eq!(fair.status(0).refused, 2);
+    drop(held);
+    assert!(!fair.is_full() && fair.turn_away(&ask(1)).is_none(), "the first one left the queue");
+}
+
+#[tokio::test]
 async fn a_place_that_was_given_to_one_who_does_not_run_yet_is_the_next_ones_of_his_app() {
     let (fair, long) = (places(2), Duration::from_secs(60));
     let held = [fair.enter(ask(1), long).await.unwrap(), fair.enter(ask(2), long).await.unwrap()];

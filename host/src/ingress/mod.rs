@@ -1,6 +1,6 @@
 //! The data plane: a request by host and path to a script, and the script's answer back.
 //!
-//! `exchange` turns a request into a call and what came of it into an answer, `held` gives that bit by bit, `credentials` keeps
+//! `exchange` turns a request into a call and what came of it into an answer, `gate` says which come too many, `held` gives an answer bit by bit, `credentials` keeps
 //! the platform's own out of scripts and scripts' out of the platform, `cors` speaks for apps to browsers, `refusal` is the
 //! platform's own answer. `preview` and `split` have another deployment answer than what runs, and `deployment` says so.
 //!
@@ -26,6 +26,7 @@ mod cors;
 mod credentials;
 mod deployment;
 mod exchange;
+mod gate;
 mod held;
 mod preview;
 mod realtime;
@@ -55,11 +56,13 @@ use crate::invoke::{Invoker, Snapshot};
 use crate::limits;
 use crate::model::event::{Origin, Source};
 use crate::model::execution::FailureCode;
-use crate::model::invocation::{Answer, Call, Deployed, Identity, InvocationType, Request as CallRequest};
+use crate::model::invocation::{Answer, Call, Deployed, InvocationType, Request as CallRequest};
 use crate::model::route::{AppTable, Directory, DispatchMode, Lookup, PathFault};
 use crate::service::{self, Services, mail_in};
 use deployment::Mark;
 use refusal::Refusal;
+
+pub use gate::{LetIn, Verdict};
 
 /// The data plane as one service. A clone is a handle. Scripts learn who called from the request's
 /// `ConnectInfo<SocketAddr>`: the caller, not a proxy.
@@ -128,11 +131,9 @@ impl Ingress {
 
     async fn run(&self, request_id: RequestId, target: Target, parts: &Parts, body: Body) -> Response {
         let execution_id = ExecutionId::at(self.services.clock.now());
-        let call = Identity::of_request(execution_id, request_id, target.script.clone());
-        if let Err(full) = self.invoker.let_in(call) {
-            let mut response = Refusal::of(FailureCode::Overloaded).after(Some(full.retry_after)).answer(request_id);
-            insert_id(response.headers_mut(), EXECUTION_ID, &execution_id.0);
-            return response;
+        let was_let_in = parts.extensions.get::<LetIn>().is_some();
+        if !was_let_in && let Some(refused) = self.turn_away(request_id, execution_id, &target) {
+            return refused.map(Body::from);
         }
         // The permit is held until the script has answered.
         let bytes_max = target.script.limits.request_body_bytes as usize;

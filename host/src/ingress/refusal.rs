@@ -192,9 +192,14 @@ impl Refusal {
     }
 
     pub(super) fn answer(&self, request_id: RequestId) -> Response {
+        self.written(request_id).map(Body::from)
+    }
+
+    /// The same with the bytes of its body.
+    pub(super) fn written(&self, request_id: RequestId) -> Response<Vec<u8>> {
         let envelope =
             Envelope { error: Told { code: self.code, message: &self.message, request_id, details: self.details.as_ref() } };
-        let mut response = Response::new(Body::from(serde_json::to_vec(&envelope).unwrap_or_default()));
+        let mut response = Response::new(serde_json::to_vec(&envelope).unwrap_or_default());
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -57,6 +57,11 @@ impl Backlog {
         Ok(Self { shared, looker: looker.thread().clone() })
     }
 
+    /// Whether any call may be refused.
+    pub(super) fn is_strict(&self) -> bool {
+        self.shared.is_strict.load(Ordering::Relaxed)
+    }
+
     /// Whether one more call of an app of that weight is begun.
     pub(super) fn admit(&self, app: AppId, weight: u32) -> bool {
         let shared = &self.shared;

@@ -9,6 +9,9 @@
 //! work each have their share (2 : 1), whatever the other does; within each, apps share by weight: whoever got the least
 //! goes first (start-time fair queueing, Goyal et al. 1996). A newcomer begins at what the others have got by now.
 //!
+//! Of an app's requests so many wait in the lanes for a slice, and one more is turned away (`ADMISSION_QUEUE_PER_APP_MAX`, as of those that wait
+//! for a place).
+//!
 //! An app whose invocations take long as a rule has them begin in a lane, all but one now and then, that tells whether they
 //! still do; and so has one that takes more than its part of the common threads while others are there.
 
@@ -19,6 +22,7 @@ use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -30,8 +34,8 @@ use tokio::runtime::Handle;
 
 use crate::id::AppId;
 use crate::limits::{
-    ALLOWANCES_SWEEP, CROWD_MS, EXPRESS_BURST_US, EXPRESS_LONG_US, EXPRESS_PERCENT, EXPRESS_US, LANE_CLASS_WEIGHTS,
-    LANE_SLICE_NS, WEIGHT_DEFAULT,
+    ADMISSION_QUEUE_PER_APP_MAX, ALLOWANCES_SWEEP, CROWD_MS, EXPRESS_BURST_US, EXPRESS_LONG_US, EXPRESS_PERCENT, EXPRESS_US,
+    LANE_CLASS_WEIGHTS, LANE_SLICE_NS, WEIGHT_DEFAULT,
 };
 
 /// Whether somebody waits for the work.
@@ -59,6 +63,9 @@ struct Shared {
     ready: Condvar,
     runtime: Handle,
     express: Mutex<Express>,
+    /// Some app's line is full.
+    is_full: AtomicBool,
+    turned_away: AtomicU64,
 }
 
 /// In its box before anything is put around it: wrapping a future copies it whole.
@@ -91,6 +98,8 @@ impl Lanes {
             ready: Condvar::new(),
             runtime: Handle::current(),
             express: Mutex::new(Express::new(lanes)),
+            is_full: AtomicBool::new(false),
+            turned_away: AtomicU64::new(0),
         });
         for number in 0..lanes.max(1) {
             let shared = shared.clone();
@@ -103,6 +112,27 @@ impl Lanes {
     pub(super) fn waiting(&self) -> [usize; 2] {
         let queue = lock(&self.shared.queue);
         queue.classes.each_ref().map(|line| line.waiting)
+    }
+
+    /// Whether any request may be turned away by [`Lanes::turn_away`].
+    pub(super) fn is_full(&self) -> bool {
+        self.shared.is_full.load(Ordering::Relaxed)
+    }
+
+    /// Whether a request of the app is not begun, because it would wait in a line that is full.
+    pub(super) fn turn_away(&self, app: AppId) -> bool {
+        let shared = &self.shared;
+        let is_full = self.is_full() && lock(&shared.queue).is_full_for(app);
+        let is_turned_away = is_full && !lock(&shared.express).would_admit(app, Instant::now());
+        if is_turned_away {
+            shared.turned_away.fetch_add(1, Ordering::Relaxed);
+        }
+        is_turned_away
+    }
+
+    /// Requests that were turned away since the start.
+    pub(super) fn turned_away(&self) -> u64 {
+        self.shared.turned_away.load(Ordering::Relaxed)
     }
 
     /// Work of `owner` that somebody waits for: its first moments are spent where it is waited for, unless the app has had its part.
@@ -148,7 +178,9 @@ impl Shared {
     fn push(&self, owner: Owner, runnable: Runnable) {
         let refused = {
             let mut queue = lock(&self.queue);
-            if queue.is_over { Some(runnable) } else { queue.push(owner, runnable) }
+            let refused = if queue.is_over { Some(runnable) } else { queue.push(owner, runnable) };
+            self.is_full.store(queue.full > 0, Ordering::Relaxed);
+            refused
         };
         self.ready.notify_one();
         drop(refused);
@@ -168,6 +200,7 @@ impl Shared {
                 queue = self.ready.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
+            self.is_full.store(queue.full > 0, Ordering::Relaxed);
             drop(queue);
             let began = processor_ns();
             runnable.run();
@@ -229,6 +262,8 @@ struct Queue {
     /// What the class served last had got by then.
     floor: u64,
     is_over: bool,
+    /// Apps that have as many requests waiting as may wait.
+    full: usize,
 }
 
 /// The work of a class.
@@ -268,7 +303,13 @@ impl Queue {
         }
         turn.weight = owner.weight.max(1);
         turn.waiting.push_back(runnable);
+        self.full += usize::from(owner.class == Class::Request && turn.waiting.len() == ADMISSION_QUEUE_PER_APP_MAX);
         None
+    }
+
+    fn is_full_for(&self, app: AppId) -> bool {
+        let turn = self.classes.get(Class::Request as usize).and_then(|line| line.apps.get(&app));
+        turn.is_some_and(|turn| turn.waiting.len() >= ADMISSION_QUEUE_PER_APP_MAX)
     }
 
     /// The next slice of whoever got the least. It is charged at once with what one usually takes, so that two lanes do not both choose the same.
@@ -286,6 +327,7 @@ impl Queue {
         line.floor = turn.got;
         self.floor = line.got;
         let class = if index == Class::Request as usize { Class::Request } else { Class::Background };
+        self.full -= usize::from(class == Class::Request && turn.waiting.len() + 1 == ADMISSION_QUEUE_PER_APP_MAX);
         let owner = Owner { app: *app, class, weight: turn.weight };
         turn.got += cost(LANE_SLICE_NS, owner.weight);
         line.got += class_cost(LANE_SLICE_NS, class);
@@ -304,6 +346,7 @@ impl Queue {
     }
 
     fn empty(&mut self) -> Vec<Runnable> {
+        self.full = 0;
         self.classes.iter_mut().flat_map(|line| line.apps.drain().flat_map(|(_, turn)| turn.waiting)).collect()
     }
 }
@@ -334,6 +377,14 @@ struct Taken {
     usual_us: u64,
 }
 
+impl Taken {
+    /// What may be taken at once by then, of so much for each second.
+    fn left_us(&self, per_s: u64, now: Instant) -> i64 {
+        let filled = now.duration_since(self.at).as_micros().saturating_mul(per_s.into()) / 1_000_000;
+        self.left_us.saturating_add(i64::try_from(filled).unwrap_or(i64::MAX)).min(EXPRESS_BURST_US as i64)
+    }
+}
+
 impl Express {
     fn new(cores: usize) -> Self {
         Self { per_s: cores as u64 * 1_000_000 * EXPRESS_PERCENT / 100, apps: HashMap::new(), last: None, crowded_at: None }
@@ -350,11 +401,9 @@ impl Express {
             self.apps.retain(|_, taken| now.duration_since(taken.at) < Duration::from_millis(CROWD_MS));
         }
         let taken = self.apps.entry(app).or_insert(Taken { left_us: EXPRESS_BURST_US as i64, at: now, usual_us: 0 });
-        let filled = now.duration_since(taken.at).as_micros().saturating_mul(per_s.into()) / 1_000_000;
-        if filled > 0 {
-            let left_us = taken.left_us.saturating_add(i64::try_from(filled).unwrap_or(i64::MAX));
-            taken.left_us = left_us.min(EXPRESS_BURST_US as i64);
-            taken.at = now;
+        let left_us = taken.left_us(per_s, now);
+        if left_us > taken.left_us {
+            (taken.left_us, taken.at) = (left_us, now);
         }
         if taken.usual_us > EXPRESS_LONG_US {
             // Comes down until one is tried here again.
@@ -362,6 +411,14 @@ impl Express {
             return false;
         }
         !is_crowded || taken.left_us > 0
+    }
+
+    /// What [`Express::admit`] would say.
+    fn would_admit(&self, app: AppId, now: Instant) -> bool {
+        let is_crowded = self.crowded_at.is_some_and(|at| now.duration_since(at) < Duration::from_millis(CROWD_MS));
+        self.apps
+            .get(&app)
+            .is_none_or(|taken| taken.usual_us <= EXPRESS_LONG_US && (!is_crowded || taken.left_us(self.per_s, now) > 0))
     }
 
     fn charge(&mut self, app: AppId, took: Duration) {

@@ -1,6 +1,7 @@
 //! The only caller of the sandbox: who may run now, where, with the programs it holds ready, and the record of what was run.
 //!
-//! `backlog` turns calls away while the threads are behind, `deploy` puts an app into another state, `lanes` is where long work goes on, `nested` runs scripts for scripts, `programs`
+//! `backlog` turns calls away while the threads are behind, `deploy` puts an app into another state, `lanes` is where long work goes on,
+//! `nested` runs scripts for scripts, `refused` says why one was not let in, `programs`
 //! holds prepared scripts, `publish` prepares new ones, `record` writes what happened behind the answers, `snapshots` has
 //! deployments ready beside the one that runs. Places and memory are shared by `crate::fair`, rates of requests and fuel are
 //! `service::allowances`.
@@ -18,6 +19,7 @@ mod nested;
 mod programs;
 mod publish;
 mod record;
+mod refused;
 mod snapshots;
 mod spans;
 
@@ -34,6 +36,7 @@ use self::lanes::{Class, Lanes, Owner};
 use self::programs::Programs;
 use self::publish::Turns;
 use self::record::Recorder;
+use self::refused::Refused;
 use self::snapshots::Snapshots;
 use crate::error::{Error, Kind as ErrorKind};
 use crate::fair::{Ask, Fair, Full, Place, Size, Status};
@@ -48,7 +51,6 @@ use crate::model::trace::Trace;
 use crate::sandbox::probe::Pool;
 use crate::sandbox::{Program, Sandbox};
 use crate::service::Services;
-use crate::service::allowances::Spent;
 
 pub use self::publish::Verdict;
 pub use self::record::RecorderStatus;
@@ -148,16 +150,29 @@ impl Invoker {
         Ok(Self { inner })
     }
 
-    /// Turns a call of the script away, and records that, while the node is too far behind to begin it. Nothing was done for it.
+    /// Whether calls may be turned away by [`Invoker::let_in`] now.
+    pub fn is_behind(&self) -> bool {
+        let inner = &self.inner;
+        inner.backlog.is_strict() || inner.places.is_full() || inner.lanes.is_full()
+    }
+
+    /// Turns a call of an app with that quota away, and records that, while the node is too far behind to begin it, or where it would come
+    /// to a full queue. Nothing was done for it. What is stored rather than run (`is_async`) comes to no queue.
     ///
     /// # Errors
     /// It is turned away; when another may be let in.
-    pub fn let_in(&self, call: Identity) -> Result<(), Full> {
+    pub fn let_in(&self, call: Identity, quota: &Quota, is_async: bool) -> Result<(), Full> {
         let inner = &self.inner;
-        if inner.backlog.admit(call.script.app_id, inner.services.quota(call.script.app_id).weight) {
-            return Ok(());
+        let app = call.script.app_id;
+        let soon = Full { retry_after: Duration::from_secs(1) };
+        let mut full = None;
+        if !is_async && (inner.places.is_full() || inner.lanes.is_full()) {
+            let of_places = inner.places.turn_away(&inner.ask(REQUESTS, &call.script, quota));
+            full = of_places.or_else(|| inner.lanes.turn_away(app).then_some(soon));
         }
-        let full = Full { retry_after: Duration::from_secs(1) };
+        let Some(full) = full.or_else(|| (!inner.backlog.admit(app, quota.weight)).then_some(soon)) else {
+            return Ok(());
+        };
         let refused = Refused::Full(full).ended(false);
         inner.services.counts.call(InvocationType::Http, refused.outcome, Some(FailureCode::Overloaded), &refused.usage);
         inner.recorder.record(call.recorded(inner.services.clock.now(), &refused));
@@ -227,7 +242,7 @@ impl Invoker {
             places_per_app: admission.places_per_app,
             running: admission.running,
             waiting: admission.waiting,
-            refused: admission.refused + inner.backlog.refused(),
+            refused: admission.refused + inner.lanes.turned_away() + inner.backlog.refused(),
             event_places: events.places,
             events_running: events.running,
             events_waiting: events.waiting,
@@ -299,28 +314,6 @@ enum Of {
 
 /// Held by a delivery while it runs.
 pub struct EventPlace(Place);
-
-/// Why an invocation was not let in.
-enum Refused {
-    Spent(Spent),
-    Full(Full),
-}
-
-impl Refused {
-    fn ended(self, is_event: bool) -> Ended {
-        let (code, message, retry_after) = match self {
-            Self::Full(full) => {
-                let message = "every place is taken; try again shortly".to_owned();
-                (FailureCode::Overloaded, message, full.retry_after)
-            }
-            Self::Spent(Spent { quota, bound, retry_after }) => {
-                let message = format!("the app's allowance is spent (its quota `{quota}` is {bound})");
-                (FailureCode::RateLimited, message, retry_after)
-            }
-        };
-        Ended { retry_after: Some(retry_after), ..ended(Err(Failure::new(code, message)), is_event) }
-    }
-}
 
 impl Inner {
     /// Runs a script to its end, in the common threads or in a lane; nothing when it panicked.

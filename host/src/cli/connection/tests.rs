@@ -6,6 +6,8 @@ use tokio::net::TcpListener;
 use super::super::places::{Places, Policy};
 use super::*;
 
+mod turned_away;
+
 const SHORT: Duration = Duration::from_millis(40);
 const LONG: Duration = Duration::from_secs(600);
 const PATIENT: Patience = Patience { idle: LONG, crowded: LONG, head: LONG, untaken: LONG, taken_bytes_per_s: 1 };
@@ -27,7 +29,7 @@ async fn on(places: &Places, shutdown: &Shutdown, patience: Patience) -> Pair {
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (stream, peer) = listener.accept().await.unwrap();
     let (place, large_heads) = (places.take(peer.ip()).unwrap(), Arc::new(Semaphore::new(1)));
-    let connection = Connection::new(stream, place, large_heads.clone(), shutdown.clone(), patience);
+    let connection = Connection::new(stream, place, (large_heads.clone(), None), shutdown.clone(), patience);
     Pair { connection, client, large_heads }
 }
 
@@ -45,7 +47,7 @@ impl Pair {
     async fn answer(&mut self, bytes: &[u8]) {
         let progress = self.connection.place.progress().clone();
         assert!(progress.begin(true));
-        progress.give();
+        progress.give(progress.latest());
         self.connection.write_all(bytes).await.unwrap();
         self.connection.flush().await.unwrap();
         self.client.read_exact(&mut vec![0; bytes.len()]).await.unwrap();

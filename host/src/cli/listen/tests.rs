@@ -1,7 +1,11 @@
+use std::sync::atomic::Ordering;
+
 use axum::body::Bytes;
+use axum::http::request::Parts;
 use axum::routing::{get, post};
 
 use super::*;
+use crate::ingress::{LetIn, Verdict};
 
 fn addresses(data: &str) -> Addresses {
     Addresses { data: Some(data.parse().unwrap()), admin: "127.0.0.1:8081".parse().unwrap() }
@@ -68,6 +72,10 @@ async fn plane(places: usize, per_address: usize) -> Plane {
 }
 
 async fn plane_of(policy: Policy) -> Plane {
+    gated(policy, None).await
+}
+
+async fn gated(policy: Policy, gate: Option<Arc<dyn Gate>>) -> Plane {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (begun, answered) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
     let plane = Plane { address: listener.local_addr().unwrap(), begun, answered, shutdown: Shutdown::new() };
@@ -81,8 +89,9 @@ async fn plane_of(policy: Policy) -> Plane {
         .route("/", get(|| async { "here" }))
         .route("/slow", get(slow))
         .route("/big", get(|| async { vec![b'x'; BIG] }))
+        .route("/let-in", get(|request: Request| async move { request.extensions().get::<LetIn>().is_some().to_string() }))
         .route("/body", post(|body: Bytes| async move { body.len().to_string() }));
-    let served = serve("test", listener, router, (policy, Arc::default()), Arc::default(), plane.shutdown.clone());
+    let served = serve("test", listener, (router, gate), (policy, Arc::default()), Arc::default(), plane.shutdown.clone());
     shutdown::spawn("test", served);
     plane
 }
@@ -296,4 +305,55 @@ async fn what_is_no_request_reaches_no_plane() {
     assert!(told.contains("malformed_request") && told.contains("request_id"), "{told}");
     assert_eq!(answer(&mut stream).await, None);
     assert_eq!(plane.begun.available_permits(), 0);
+}
+
+/// Turns away every other request for what is here, and lets in all else.
+#[derive(Default)]
+struct Doorkeeper(AtomicUsize);
+
+impl Gate for Doorkeeper {
+    fn is_behind(&self) -> bool {
+        true
+    }
+
+    fn judge(&self, head: &Parts) -> Verdict {
+        if head.uri.path() != "/" || self.0.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
+            return Verdict::LetIn;
+        }
+        Verdict::TurnedAway(Bytes::from_static(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nfull"))
+    }
+}
+
+#[tokio::test]
+async fn who_is_turned_away_is_so_between_others_that_the_server_answers() {
+    let policy = Policy { places: 2, per_address: 2, counted_as: Some };
+    let plane = gated(policy, Some(Arc::new(Doorkeeper::default()))).await;
+    let mut stream = plane.connect().await;
+    for _ in 0..3 {
+        for (path, told) in [("/", "here"), ("/", "full"), ("/let-in", "true")] {
+            assert_eq!(ask(&mut stream, path).await.as_deref(), Some(told), "{path}");
+        }
+    }
+    send(&mut stream, "POST /body HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc").await;
+    assert_eq!(answer(&mut stream).await.as_deref(), Some("3"));
+    assert_eq!(ask(&mut stream, "/let-in").await.as_deref(), Some("false"), "after a body it is not asked");
+    assert_eq!(ask(&mut stream, "/let-in").await.as_deref(), Some("true"));
+}
+
+/// What comes as if it were a request, in the midst of another one, is a part of that.
+#[tokio::test]
+async fn nobody_has_the_gate_read_what_the_server_reads_otherwise() {
+    let policy = Policy { places: 2, per_address: 2, counted_as: Some };
+    let plane = gated(policy, Some(Arc::new(Doorkeeper(AtomicUsize::new(1))))).await;
+    let request = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n");
+    for begun in [
+        "GET /let-in HTTP/1.1\r\nhost: a\r\n\r\nGET /let-in HTTP/1.1\r\nx: ",
+        "POST /body HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\naGET /let-in HTTP/1.1\r\nx: ",
+    ] {
+        let mut stream = plane.connect().await;
+        send(&mut stream, begun).await;
+        assert!(answer(&mut stream).await.is_some());
+        send(&mut stream, &request("/")).await;
+        assert_eq!(answer(&mut stream).await.as_deref(), Some("false"), "{begun:?}");
+    }
 }

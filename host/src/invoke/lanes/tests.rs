@@ -194,6 +194,35 @@ async fn a_thread_that_is_pushed_aside_takes_no_more_for_it() {
 }
 
 #[tokio::test]
+async fn a_request_that_would_stand_in_a_full_line_is_turned_away() {
+    let lanes = Lanes::start(1).unwrap();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let (begun, begins) = oneshot::channel();
+    let blocker = lanes.shared.send(owner(9, Class::Background, 100), async move {
+        begun.send(()).unwrap();
+        let _ = held.recv();
+    });
+    begins.await.unwrap();
+    let (long, other) = (owner(1, Class::Request, 100), owner(2, Class::Request, 100));
+    let mut waiting = Vec::new();
+    for _ in 0..ADMISSION_QUEUE_PER_APP_MAX {
+        assert!(!lanes.is_full() && !lanes.turn_away(long.app));
+        waiting.push(lanes.shared.send(long, async {}));
+    }
+    assert!(lanes.is_full());
+    assert!(!lanes.turn_away(long.app), "it would begin in the common threads");
+    assert!(lock(&lanes.shared.express).admit(long.app, Instant::now()));
+    lock(&lanes.shared.express).charge(long.app, Duration::from_micros(EXPRESS_LONG_US * 16));
+    assert!(lanes.turn_away(long.app) && !lanes.turn_away(other.app));
+    assert_eq!(lanes.turned_away(), 1);
+    drop(release);
+    for one in waiting {
+        assert!(one.await.is_some());
+    }
+    assert!(blocker.await.is_some() && !lanes.is_full() && !lanes.turn_away(long.app));
+}
+
+#[tokio::test]
 async fn what_nobody_waits_for_begins_in_a_lane() {
     let lanes = Lanes::start(1).unwrap();
     let work = async { std::thread::current().name().map(str::to_owned) };

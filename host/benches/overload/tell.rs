@@ -52,7 +52,7 @@ fn text(scale: Scale, reports: &[Report]) -> String {
          may wait for one, each for {} ms at most, and one more is answered 503 at once. So once a call has asked for a \
          place it is let in or refused within {} ms, and behind a full queue it waits for as long as {} calls take (`a full \
          queue`). Before it asks, a call lies in its connection until a thread takes it up, or in the queue of the lanes if \
-         its app's calls take long; once what is ready has waited longer than {} ms for a thread, for {} ms ({} ms where other \
+         its app's calls take long, or its part of the threads is spent (as many of an app wait there as for a place); once what is ready has waited longer than {} ms for a thread, for {} ms ({} ms where other \
          apps call), calls are answered 503 before anything is done for them. `hello` keeps its place on one thread from \
          beginning to end, so no more places are taken than there are threads, and it should meet that bound alone. `kv get` keeps its place while one of its app's {} statements runs or is waited for, the \
          3 ms keep theirs between two slices in a lane: they should meet the queue. `bound met` says what the node showed, \

@@ -9,6 +9,7 @@ mod overload;
 mod peers;
 mod prepare;
 mod report;
+mod routes;
 mod scale;
 mod shares;
 mod support;
@@ -19,13 +20,14 @@ use self::support::Failure;
 type Bench = (&'static str, fn(&[String]) -> Result<(), Failure>, &'static str);
 
 /// In the order in which they run. `.ci/bench` reads the names here, so each has a line of its own.
-pub(crate) const BENCHES: [Bench; 9] = [
+pub(crate) const BENCHES: [Bench; 10] = [
     ("invocation", invocation::run, "one invocation, in process; functions for those with this in their name"),
     ("node", node::run, "one `kv` call; start, memory, an idle minute"),
     ("peers", peers::run, "beside other servers; workerd deno for some"),
     ("events", events::run, "the way of an event"),
     ("deploy", deploy::run, "what a change of an app costs"),
     ("prepare", prepare::run, "one script, from one function to hundreds"),
+    ("routes", routes::run, "a request's way to its script"),
     ("scale", scale::run, "thousands of scripts, a million records"),
     ("overload", overload::run, "what happens past capacity"),
     ("shares", shares::run, "apps against each other; a d for some"),

@@ -183,7 +183,7 @@ impl Fair {
     }
 
     /// Refuses, as [`Fair::enter`] would at once, who would come to a full queue: for who can be told so before anything is done for
-    /// him.
+    /// him. Who need not wait comes to none.
     pub fn turn_away(&self, ask: &Ask) -> Option<Full> {
         if !self.is_full() {
             return None;
@@ -191,11 +191,14 @@ impl Fair {
         {
             let mut state = lock(&self.state);
             let class = state.classes.get_mut(ask.class)?;
-            class.forget_gone_waiters(ask.app);
-            if !class.is_full_for(ask.app) {
+            let first = class.apps.get(&ask.app).and_then(|app| app.waiters.front());
+            if first.is_some_and(|waiter| waiter.seat.is_gone()) {
+                class.forget_gone_waiters(ask.app);
+            }
+            if !class.is_full_for(ask.app) || (!state.has_waiters(ask) && state.may_hold(ask)) {
                 return None;
             }
-            class.refused += 1;
+            state.classes.get_mut(ask.class)?.refused += 1;
         }
         Some(self.full(*ask))
     }

@@ -164,6 +164,27 @@ async fn who_would_come_to_a_full_queue_can_be_turned_away_before() {
 }
 
 #[tokio::test]
+async fn who_need_not_wait_is_not_turned_away_for_those_who_fill_the_queue() {
+    let (fair, long) = (places(8), Duration::from_secs(60));
+    let once = |app| Ask { held_max: 1, ..ask(app) };
+    let apps = (ADMISSION_QUEUE_MAX / ADMISSION_QUEUE_PER_APP_MAX) as u128;
+    let (mut held, mut waiting) = (Vec::new(), Vec::new());
+    for app in 1..=apps {
+        held.push(fair.enter(once(app), long).await.unwrap());
+        for _ in 0..ADMISSION_QUEUE_PER_APP_MAX {
+            let mut waits = Box::pin(fair.enter(once(app), long));
+            assert!((&mut waits).now_or_never().is_none());
+            waiting.push(waits);
+        }
+    }
+    assert!(fair.enter(once(1), long).now_or_never().unwrap().is_err());
+    assert!(fair.is_full() && fair.turn_away(&once(1)).is_some(), "there are {apps} who wait in full lines");
+    assert_eq!(fair.turn_away(&ask(99)), None);
+    held.push(fair.enter(ask(99), long).now_or_never().unwrap().unwrap());
+    assert!(fair.turn_away(&once(99)).is_some(), "a second one would have to wait, and nobody may any more");
+}
+
+#[tokio::test]
 async fn a_place_that_was_given_to_one_who_does_not_run_yet_is_the_next_ones_of_his_app() {
     let (fair, long) = (places(2), Duration::from_secs(60));
     let held = [fair.enter(ask(1), long).await.unwrap(), fair.enter(ask(2), long).await.unwrap()];

@@ -122,8 +122,8 @@ impl Lanes {
     /// Whether a request of the app is not begun, because it would wait in a line that is full.
     pub(super) fn turn_away(&self, app: AppId) -> bool {
         let shared = &self.shared;
-        let is_full = self.is_full() && lock(&shared.queue).is_full_for(app);
-        let is_turned_away = is_full && !lock(&shared.express).would_admit(app, Instant::now());
+        let is_long = self.is_full() && !lock(&shared.express).would_admit(app, Instant::now());
+        let is_turned_away = is_long && lock(&shared.queue).is_full_for(app);
         if is_turned_away {
             shared.turned_away.fetch_add(1, Ordering::Relaxed);
         }
@@ -402,7 +402,8 @@ impl Express {
         }
         let taken = self.apps.entry(app).or_insert(Taken { left_us: EXPRESS_BURST_US as i64, at: now, usual_us: 0 });
         let left_us = taken.left_us(per_s, now);
-        if left_us > taken.left_us {
+        // What is full saves nothing up.
+        if left_us > taken.left_us || left_us == EXPRESS_BURST_US as i64 {
             (taken.left_us, taken.at) = (left_us, now);
         }
         if taken.usual_us > EXPRESS_LONG_US {

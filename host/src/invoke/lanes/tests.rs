@@ -193,6 +193,20 @@ async fn a_thread_that_is_pushed_aside_takes_no_more_for_it() {
     assert!(lock(&lanes.shared.express).apps.values().all(|taken| taken.usual_us < EXPRESS_LONG_US));
 }
 
+#[test]
+fn an_app_that_rested_may_take_its_burst_once() {
+    let (mut express, began) = (Express::new(1), Instant::now());
+    let (greedy, other) = (owner(1, Class::Request, 100).app, owner(2, Class::Request, 100).app);
+    let at = |ms| began + Duration::from_millis(ms);
+    assert!(express.admit(greedy, began) && express.admit(greedy, at(10_000)));
+    // Short ones, and together four times what may be taken at once.
+    for _ in 0..500 {
+        express.charge(greedy, Duration::from_micros(4 * EXPRESS_BURST_US / 500));
+    }
+    assert!(express.admit(other, at(10_000)));
+    assert!(!express.would_admit(greedy, at(10_001)) && !express.admit(greedy, at(10_001)));
+}
+
 #[tokio::test]
 async fn a_request_that_would_stand_in_a_full_line_is_turned_away() {
     let lanes = Lanes::start(1).unwrap();
@@ -210,6 +224,8 @@ async fn a_request_that_would_stand_in_a_full_line_is_turned_away() {
         waiting.push(lanes.shared.send(long, async {}));
     }
     assert!(lanes.is_full());
+    // What was begun before is not turned away any more, nor is what nobody waits for.
+    waiting.extend([long, long, owner(1, Class::Background, 100)].map(|owner| lanes.shared.send(owner, async {})));
     assert!(!lanes.turn_away(long.app), "it would begin in the common threads");
     assert!(lock(&lanes.shared.express).admit(long.app, Instant::now()));
     lock(&lanes.shared.express).charge(long.app, Duration::from_micros(EXPRESS_LONG_US * 16));

@@ -36,7 +36,7 @@ const GOAL_APPS: usize = 1_000;
 
 const TEXT: &str = "\
 `Directory::resolve` in this process: host to app, method and path to route and script, with what the path captures. Of each app's \
-routes a third each are `/exact-…/:id`, `/…/*` and `/…` alone; apps and routes are asked for in no order, so that most of what is looked at is in no \
+routes a third each are `/things-…/:id`, `/files-…/*` and `/page-…`; apps and routes are asked for in no order, so that most of what is looked at is in no \
 near cache. A hundred lookups are timed together, which makes p50 and p99 those of their means; medians (least–most) of 5 rounds. `map` is one look \
 into a `HashMap` of as many hosts, by the same hosts in the same order. `built` is how long it takes to build the whole directory, as each change of a route \
 does behind the requests.\n\n\

@@ -395,8 +395,7 @@ impl Express {
         if self.last.replace(app).is_some_and(|last| last != app) {
             self.crowded_at = Some(now);
         }
-        let is_crowded = self.crowded_at.is_some_and(|at| now.duration_since(at) < Duration::from_millis(CROWD_MS));
-        let per_s = self.per_s;
+        let (is_crowded, per_s) = (self.is_crowded(now), self.per_s);
         if self.apps.len() >= ALLOWANCES_SWEEP && !self.apps.contains_key(&app) {
             self.apps.retain(|_, taken| now.duration_since(taken.at) < Duration::from_millis(CROWD_MS));
         }
@@ -416,10 +415,13 @@ impl Express {
 
     /// What [`Express::admit`] would say.
     fn would_admit(&self, app: AppId, now: Instant) -> bool {
-        let is_crowded = self.crowded_at.is_some_and(|at| now.duration_since(at) < Duration::from_millis(CROWD_MS));
-        self.apps
-            .get(&app)
-            .is_none_or(|taken| taken.usual_us <= EXPRESS_LONG_US && (!is_crowded || taken.left_us(self.per_s, now) > 0))
+        let has_part = |taken: &Taken| !self.is_crowded(now) || taken.left_us(self.per_s, now) > 0;
+        self.apps.get(&app).is_none_or(|taken| taken.usual_us <= EXPRESS_LONG_US && has_part(taken))
+    }
+
+    /// Whether others are there.
+    fn is_crowded(&self, now: Instant) -> bool {
+        self.crowded_at.is_some_and(|at| now.duration_since(at) < Duration::from_millis(CROWD_MS))
     }
 
     fn charge(&mut self, app: AppId, took: Duration) {

@@ -165,14 +165,11 @@ impl Invoker {
         let inner = &self.inner;
         let app = call.script.app_id;
         let soon = Full { retry_after: Duration::from_secs(1) };
-        let mut full = None;
-        if !is_async && (inner.places.is_full() || inner.lanes.is_full()) {
-            let of_places = inner.places.turn_away(&inner.ask(REQUESTS, &call.script, quota));
-            full = of_places.or_else(|| inner.lanes.turn_away(app).then_some(soon));
-        }
-        let Some(full) = full.or_else(|| (!inner.backlog.admit(app, quota.weight)).then_some(soon)) else {
-            return Ok(());
-        };
+        let of_places = || inner.places.turn_away(&inner.ask(REQUESTS, &call.script, quota));
+        let of_queues = || of_places().or_else(|| inner.lanes.turn_away(app).then_some(soon));
+        let of_threads = || (!inner.backlog.admit(app, quota.weight)).then_some(soon);
+        let full = if is_async { of_threads() } else { of_queues().or_else(of_threads) };
+        let Some(full) = full else { return Ok(()) };
         let refused = Refused::Full(full).ended(false);
         inner.services.counts.call(InvocationType::Http, refused.outcome, Some(FailureCode::Overloaded), &refused.usage);
         inner.recorder.record(call.recorded(inner.services.clock.now(), &refused));
